@@ -1,0 +1,1 @@
+"""Which source answers which field, and asking them in batches."""

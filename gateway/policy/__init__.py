@@ -1,0 +1,1 @@
+"""Decisions: who may see what, for which purpose."""

@@ -1,0 +1,1 @@
+"""The only SQLAlchemy; implements every port, on SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The rules of community correction, pure: lifecycle, deadlines, sealing."""

@@ -1,0 +1,1 @@
+"""Doors: HTTP, pages, and the words errors leave in."""

@@ -1,0 +1,1 @@
+"""How anyone can check what was done, without us."""

@@ -1,0 +1,1 @@
+"""What may be asked: the GraphQL types, and nothing that fetches."""
