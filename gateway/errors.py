@@ -1,0 +1,46 @@
+"""The one error base of the gateway; `gateway.web.problems` alone turns them into wire codes."""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of every error the gateway raises. `code` is stable; `message_key` names the text in the catalogue."""
+
+    code = "INTERNAL"
+
+    def __init__(self, detail: str = "", **facts: str | int) -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail
+        self.facts = facts
+
+
+class Unauthenticated(GatewayError):
+    """No caller stands behind the request."""
+
+    code = "UNAUTHENTICATED"
+
+
+class RequestRefused(GatewayError):
+    """The request is well-formed but not allowed, or not answerable; `code` says why."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, code: str, detail: str = "", **facts: str | int) -> None:
+        super().__init__(detail or code, **facts)
+        self.code = code
+
+
+class EvidenceUnavailable(GatewayError):
+    """The record of an answer could not be made durable, so there is no answer."""
+
+    code = "EVIDENCE_UNAVAILABLE"
+
+
+class SettingsInvalid(GatewayError):
+    """The settings cannot be used; `faults` lists every reason."""
+
+    code = "SETTINGS_INVALID"
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

@@ -1,0 +1,64 @@
+"""The port `Policy`: one decision for a whole operation, and a mask that execution applies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.caller import Caller
+
+
+class Effect(StrEnum):
+    """What happens to one field. AS_IF_ABSENT is stronger than WITHHOLD: nobody may notice there was anything."""
+
+    ALLOW = "ALLOW"
+    MASK = "MASK"
+    WITHHOLD = "WITHHOLD"
+    AS_IF_ABSENT = "AS_IF_ABSENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What the operation says it is for; coerced from `@purpose` before anything runs."""
+
+    code: str
+    case_no: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A whole operation, as policy sees it: noun -> the fields asked for."""
+
+    caller: Caller
+    purpose: Purpose
+    asked: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The decision: per noun and field an effect; what is not named is WITHHOLD."""
+
+    effects: Mapping[str, Mapping[str, Effect]]
+    rule_ids: tuple[str, ...]
+    legal_basis: tuple[str, ...]
+    policy_version: str
+    denied: str | None = None  # a refusal of the whole operation: its code
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def granted(self, noun: str) -> frozenset[str]:
+        """The fields of `noun` that may be fetched at all (allowed or masked)."""
+        effects = self.effects.get(noun, {})
+        return frozenset(name for name, effect in effects.items() if effect in (Effect.ALLOW, Effect.MASK))
+
+
+class Policy(Protocol):
+    async def decide(self, question: Question) -> Mask:
+        """One mask for the operation. Any error inside is a refusal."""
+        ...
+
+    async def decide_subjects(self, question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
+        """The mask narrowed per subject, in order; asked once per level for subjects newly found."""
+        ...
