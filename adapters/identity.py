@@ -1,0 +1,152 @@
+"""Whom a record is about: ID numbers, unified social credit codes and the folding of names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from stdnum.cn import uscc as _uscc
+from stdnum.iso7064 import mod_11_2
+
+_EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]", re.ASCII)
+_FIFTEEN = re.compile(r"[0-9]{15}", re.ASCII)
+_LONGEST_ID = 64  # characters as typed, spaces and all; beyond it nothing is an ID and no work is done
+
+
+@dataclass(frozen=True, slots=True)
+class IdNumber:
+    """A resident ID number in its 18-character form. It shows nothing of itself in a `repr`."""
+
+    value18: str
+    was15: bool = False
+    checksum_ok: bool = True
+    date_ok: bool = True
+
+    def __repr__(self) -> str:
+        return f"IdNumber({mask_id(self.value18)})"
+
+    @property
+    def birth_date(self) -> date | None:
+        """The civil date the number states; None where that day does not exist."""
+        return _birth_date(self.value18)
+
+
+def normalise_id(text: str | None) -> IdNumber | None:
+    """The ID number `text` states, or None where it has no such form (whatever the check digit says).
+
+    Full-width characters, spaces and a lower-case x are folded. A 15-digit number of before 1999 becomes 18 by "19"
+    and a check digit. The county code is not judged: a number keeps the county of its first registration, which may
+    since have been renamed, or not have existed in the year of birth (Chancheng exists since 2002).
+
+    Source: GB 11643-1999; check digit ISO 7064 MOD 11-2.
+    """
+    if text is None or len(text) > _LONGEST_ID:
+        return None
+    folded = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    if _EIGHTEEN.fullmatch(folded):
+        return IdNumber(folded, False, mod_11_2.is_valid(folded), _birth_date(folded) is not None)
+    if _FIFTEEN.fullmatch(folded):
+        seventeen = folded[:6] + "19" + folded[6:]
+        whole = seventeen + mod_11_2.calc_check_digit(seventeen)
+        return IdNumber(whole, True, True, _birth_date(whole) is not None)
+    return None
+
+
+def id_forms(id_no: str) -> tuple[str, ...]:
+    """Every way a department may have stored the 18-character `id_no`, itself first.
+
+    For kinds that compare IDs on their own, say by an IN list: with X in lower case, and as the 15 digits of old.
+    """
+    forms = [id_no]
+    if id_no.endswith("X"):
+        forms.append(id_no[:-1] + "x")
+    # Without its right check digit a number cannot have come from 15 digits.
+    if _EIGHTEEN.fullmatch(id_no) and id_no[6:8] == "19" and mod_11_2.is_valid(id_no):
+        forms.append(id_no[:6] + id_no[8:17])
+    return tuple(forms)
+
+
+def _birth_date(id_no: str) -> date | None:
+    try:
+        born = date(int(id_no[6:10]), int(id_no[10:12]), int(id_no[12:14]))
+    except ValueError:
+        return None
+    return born if 1850 <= born.year <= 2150 else None
+
+
+def normalise_uscc(text: str) -> tuple[str, bool]:
+    """A unified social credit code in its compact form, and whether form and check character are right.
+
+    Source: GB 32100-2015.
+    """
+    compact = _uscc.compact(unicodedata.normalize("NFKC", text[:_LONGEST_ID]))
+    return compact, len(text) <= _LONGEST_ID and _uscc.is_valid(compact)
+
+
+_DOTS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb\u25cf\u16eb\u2e31.\u3002"
+_DOT = "\u00b7"
+_UNREADABLE = frozenset("?*\ufffd\u25a1\u3013\u25a0")  # what systems write where they lack a character: ? * □ 〓 ■
+_SIMPLIFIED_CAP = 30_000
+
+
+@cache
+def _converter() -> Any:
+    # Imported at the first traditional name: a C++ library with its tables, of no use to a gateway that serves none.
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+class _Folding(dict[int, str]):
+    """str.translate table: character by character, so that folding never depends on the neighbours of a character.
+
+    OpenCC's phrases would fold 乾 differently in 乾坤 and alone; two spellings of one name must fold alike always.
+    """
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category in ("Zs", "Zl", "Zp", "Cc", "Cf", "Mn") and character not in _UNREADABLE:
+            folded = ""  # blanks, invisible marks and variation selectors say nothing about who someone is
+        elif character in _DOTS:
+            folded = _DOT
+        elif code >= 0x2E80 and category == "Lo":
+            folded = str(_converter().convert(character))
+        else:
+            folded = character.casefold()
+        if len(self) < _SIMPLIFIED_CAP:
+            self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+def fold_name(text: str) -> str:
+    """The form in which two spellings of a name are compared: NFKC, one dot, no blanks, simplified, lower case."""
+    return unicodedata.normalize("NFKC", text).translate(_FOLDING)
+
+
+def is_readable(folded: str) -> bool:
+    """Whether a folded name may match by itself: not empty, and every character of it is really there.
+
+    GBK systems write "?" or a private-use code for 䶮 and its like; "李?" is not a name, it is many.
+    """
+    return bool(folded) and not any(c in _UNREADABLE or unicodedata.category(c) in ("Co", "Cn", "Cs") for c in folded)
+
+
+def mask_name(name: str) -> str:
+    """The family character and stars: "张*". A single character is hidden whole; no more than three stars."""
+    bare = name.strip()
+    if len(bare) < 2:
+        return "*" if bare else ""
+    return bare[0] + "*" * min(len(bare) - 1, 3)
+
+
+def mask_id(id_no: str) -> str:
+    """First three and last two characters; anything shorter than an old ID is hidden whole."""
+    return id_no[:3] + "*" * (len(id_no) - 5) + id_no[-2:] if 15 <= len(id_no) <= 18 else "*" * min(len(id_no), 18)
