@@ -1,0 +1,81 @@
+"""Processes that must not outlive whoever started them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when its parent dies; Linux only, elsewhere nothing happens."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it died between the two lines
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Children:
+    """The processes one demo started; `stop` leaves none of them, nor what they started themselves."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._stopping = threading.Lock()
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start `command` in a process group of its own; stdout is a pipe, stderr goes to the log `name`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with (self._logs / f"{name}.log").open("w") as log:
+            child = subprocess.Popen(
+                command,
+                env=dict(env) if env is not None else None,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                process_group=0,
+            )
+        self._running[name] = child
+        return child
+
+    def log_of(self, name: str, lines: int = 15) -> str:
+        """The last lines a child wrote to stderr."""
+        with contextlib.suppress(OSError):
+            return "\n".join((self._logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def ended(self) -> dict[str, int]:
+        """Children that ended by themselves, with their exit codes."""
+        return {name: code for name, child in self._running.items() if (code := child.poll()) is not None}
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """SIGTERM to every group, SIGKILL to what is left after `grace_s`. May be called twice."""
+        with self._stopping:
+            children = list(self._running.values())
+            self._running.clear()
+            for child in children:
+                _signal_group(child.pid, signal.SIGTERM)
+            for child in children:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(timeout=grace_s)
+                # Also when the leader ended: its own children are in the same group.
+                _signal_group(child.pid, signal.SIGKILL)
+                child.wait()
+                if child.stdout is not None:
+                    child.stdout.close()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
