@@ -1,0 +1,35 @@
+"""All a field may ask for while an operation runs. The gateway provides it; this floor fetches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any, Protocol
+
+Data = Mapping[str, Any]
+"""A value of an object type: GraphQL field name -> plain value. Key "_links" holds what other nouns hang on."""
+
+
+class QueryContext(Protocol):
+    """One operation's view of the world: already decided, already bounded by its deadline."""
+
+    def people(self, keys: Sequence[tuple[str, str]]) -> Awaitable[Sequence[Data | Exception]]:
+        """One person per (idNo, name), in order; BadInput in the place of a key that cannot be one."""
+        ...
+
+    def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Awaitable[Data]:
+        """The part of `noun` that hangs on `links`; equal asks in one operation share one answer."""
+        ...
+
+    def page(
+        self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
+    ) -> Awaitable[Data]:
+        """A Relay connection over the records of one key."""
+        ...
+
+    def catalogue(self) -> Sequence[Data]: ...
+
+    def purposes(self) -> Sequence[Data]: ...
+
+    def source_health(self) -> AsyncIterator[Data]:
+        """The state of each source now, then every change of it."""
+        ...

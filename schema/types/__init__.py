@@ -1,0 +1,1 @@
+"""The canonical nouns, one per file (domain-brief, section 3)."""

@@ -1,0 +1,147 @@
+"""How a field gets its value: a leaf reads a plain mapping by its own name, a link asks the context.
+
+The resolvers are set on the finished graphql-core schema, so that strawberry's per-field machinery is not on the
+path of a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+
+from schema.context import Data
+from schema.errors import BadInput
+from schema.filters import passes
+from schema.nouns import PERSON, LinkSpec, NounSpec
+
+LINKS = "_links"
+_CASES = "correctionCase"
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """What the wiring needs to know of the nouns."""
+
+    nouns: Mapping[str, NounSpec]
+    links: Sequence[tuple[str, LinkSpec, str]]
+
+
+def wire(schema: GraphQLSchema, roots: Roots) -> None:
+    """Give every field of `schema` its resolver."""
+    for gtype in schema.type_map.values():
+        if isinstance(gtype, GraphQLObjectType) and not gtype.name.startswith("__"):
+            for name, field in gtype.fields.items():
+                field.resolve = _leaf(name)
+    for type_name, link, noun in roots.links:
+        _of(schema, type_name).fields[link.name].resolve = _link(noun, link.by)
+    for noun_spec in roots.nouns.values():
+        _of(schema, noun_spec.part_name).fields["records"].resolve = _records
+    _of(schema, "CorrectionCase").fields["person"].resolve = _person_of
+    query = _of(schema, "Query").fields
+    query["person"].resolve = _person
+    query["people"].resolve = _people
+    query["case"].resolve = _case
+    query["cases"].resolve = _cases
+    query["catalogue"].resolve = lambda _root, info: info.context.catalogue()
+    query["purposes"].resolve = lambda _root, info: info.context.purposes()
+    for noun_spec in roots.nouns.values():
+        if noun_spec.root_keys and noun_spec.name in query:
+            query[noun_spec.name].resolve = _declared_root(noun_spec)
+    subscription = _of(schema, "Subscription").fields["sourceHealth"]
+    subscription.subscribe = _source_health
+    subscription.resolve = lambda event, _info: event
+
+
+def _of(schema: GraphQLSchema, name: str) -> GraphQLObjectType:
+    found = schema.get_type(name)
+    assert isinstance(found, GraphQLObjectType)
+    return found
+
+
+def _leaf(name: str) -> Callable[[Data, GraphQLResolveInfo], Any]:
+    def read(source: Data, _info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+        return source.get(name)
+
+    return read
+
+
+def _link(noun: str, by: tuple[str, ...]) -> Callable[[Data, GraphQLResolveInfo], Awaitable[Data]]:
+    def follow(source: Data, info: GraphQLResolveInfo) -> Awaitable[Data]:
+        context: Any = info.context
+        found: Awaitable[Data] = context.part(noun, by, source[LINKS])
+        return found
+
+    return follow
+
+
+def _records(part: Data, _info: GraphQLResolveInfo, where: Mapping[str, Any] | None = None) -> Sequence[Data]:
+    records: Sequence[Data] = part["records"]
+    return records if not where else [record for record in records if passes(record, where)]
+
+
+async def _person(_root: object, info: GraphQLResolveInfo, idNo: str, name: str) -> Data | Exception:  # noqa: N803
+    return (await info.context.people([(idNo, name)]))[0]
+
+
+async def _people(_root: object, info: GraphQLResolveInfo, of: Sequence[Any]) -> Sequence[Data | Exception]:
+    keys = [(key["idNo"], key["name"]) for key in of]
+    found: Sequence[Data | Exception] = await info.context.people(keys)
+    return found
+
+
+async def _person_of(case: Data, info: GraphQLResolveInfo) -> Data | Exception | None:
+    id_no = case[LINKS].get("idNo")
+    if not id_no:
+        return None
+    found: Data | Exception = (await info.context.people([(id_no, case[LINKS].get("name") or "")]))[0]
+    return found
+
+
+def _case(_root: object, info: GraphQLResolveInfo, caseNo: str) -> Awaitable[Data]:  # noqa: N803
+    found: Awaitable[Data] = info.context.part(_CASES, ("caseNo",), {"caseNo": caseNo})
+    return found
+
+
+def _cases(
+    _root: object,
+    info: GraphQLResolveInfo,
+    executionAdmin: str,
+    first: int = 20,
+    after: str | None = None,  # noqa: N803
+) -> Awaitable[Data]:
+    if not 1 <= first <= 100:
+        raise BadInput("PAGE_SIZE", most=100)
+    by = ("executionAdmin",)
+    found: Awaitable[Data] = info.context.page(_CASES, by, {"executionAdmin": executionAdmin}, first, after)
+    return found
+
+
+def _declared_root(noun: NounSpec) -> Callable[..., Awaitable[Data]]:
+    def ask(_root: object, info: GraphQLResolveInfo, **keys: str | None) -> Awaitable[Data]:
+        given = {name for name, value in keys.items() if value is not None}
+        for by in noun.root_keys:
+            if set(by) == given:
+                found: Awaitable[Data] = info.context.part(noun.name, by, keys)
+                return found
+        raise BadInput("KEYS", noun=noun.name)
+
+    return ask
+
+
+async def _source_health(_root: object, info: GraphQLResolveInfo) -> AsyncIterator[Data]:
+    events: AsyncIterator[Data] = info.context.source_health()
+    return events
+
+
+def is_open(field: GraphQLField) -> bool:
+    """Whether a root field needs no purpose: the catalogue describes systems, never a person."""
+    named: Any = field.type
+    while hasattr(named, "of_type"):
+        named = named.of_type
+    return named.name in {"CatalogueEntry", "PurposeEntry", "SourceHealth"}
+
+
+__all__ = ["LINKS", "PERSON", "Roots", "is_open", "wire"]
