@@ -1,0 +1,148 @@
+"""Canonical questions into raw ones, raw rows into canonical ones; only what was asked for leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from adapters.clock import Now
+from adapters.errors import Reason, SourceUnavailable
+from adapters.identity import normalise_id
+from adapters.kind import spec_of
+from adapters.manifest import AnswerSpec, SourceManifest
+from adapters.matching import Asked, Unmatchable
+from adapters.row_mapper import RowMapper
+from adapters.source import Absent, Answer, Failed, Found, Key, Lookup, Match, Quality, Row, Source
+
+_MAPPERS = 256  # compiled (noun, by, fields) sets a source keeps
+_TWINS = 16  # rows of one record id a row is compared with; a bound on what a broken id column can cost
+_SLICE = 500  # rows mapped before other work gets its turn
+
+_Slot: TypeAlias = tuple[str, tuple[str, ...], frozenset[str]]
+
+
+class Mapped:
+    """A kind's `Source` in canonical words.
+
+    Asks the kind for the raw fields that the asked ones need, and for record id, date, subject and links; asks for no
+    key twice and for none that is empty. Rows about someone else are dropped; rows that only may be about the person
+    leave as REVIEW without any value. A row that cannot be read makes the answer incomplete (GARBAGE), so that it is
+    never silently missing. `<field>Raw` is a field like any other: the department's own text for `<field>`.
+    """
+
+    def __init__(self, manifest: SourceManifest, source: Source, *, now: Now) -> None:
+        self._manifest, self._source, self._now = manifest, source, now
+        self._mappers: OrderedDict[_Slot, RowMapper] = OrderedDict()
+
+    async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
+        """As the port says. Raises ValueError for a noun or key this source does not answer: a caller's mistake."""
+        mapper = self._mapper(lookup)
+        keys = [_normalised(lookup.by, key) for key in lookup.keys]
+        unique = [key for key in dict.fromkeys(keys) if any(key)]
+        answered: dict[Key, Answer] = {}
+        if unique:
+            raw = Lookup(lookup.noun, lookup.by, tuple(unique), mapper.raw_fields, lookup.page)
+            answers = await self._source.fetch(raw, timeout_s=timeout_s)
+            if len(answers) != len(unique):
+                detail = f"{len(answers)} answers to {len(unique)} keys"
+                raise SourceUnavailable(self._manifest.code, Reason.GARBAGE, detail)
+            for key, answer in zip(unique, answers, strict=True):
+                answered[key] = await self._mapped(mapper, key, answer, paged=lookup.page is not None)
+        nothing_asked = Failed(Reason.KEY_MISSING)
+        return [answered.get(key, nothing_asked) for key in keys]
+
+    async def close(self) -> None:
+        await self._source.close()
+
+    def stale_after_s(self, noun: str, by: tuple[str, ...]) -> float | None:
+        """The age at which this source's answers count as stale; None = they never do."""
+        return spec_of(self._manifest, Lookup(noun, by, (), frozenset())).stale_after_s
+
+    def _mapper(self, lookup: Lookup) -> RowMapper:
+        slot = (lookup.noun, lookup.by, lookup.fields)
+        mapper = self._mappers.get(slot)
+        if mapper is None:
+            mapper = self._mappers[slot] = RowMapper(spec_of(self._manifest, lookup), lookup.fields)
+            if len(self._mappers) > _MAPPERS:
+                self._mappers.popitem(last=False)
+        else:
+            self._mappers.move_to_end(slot)
+        return mapper
+
+    async def _mapped(self, mapper: RowMapper, key: Key, answer: Answer, *, paged: bool) -> Answer:
+        if isinstance(answer, Failed):
+            return answer
+        fetched_at = answer.fetched_at or self._now()
+        as_of = _as_of(answer.as_of, fetched_at, mapper.spec)
+        if isinstance(answer, Absent):
+            return Absent(as_of, fetched_at)
+        asked = Asked.of(mapper.spec.by, key)
+        rows: list[Row] = []
+        incomplete = answer.incomplete
+        for number, raw in enumerate(answer.rows):
+            if number and number % _SLICE == 0:
+                await asyncio.sleep(0)
+            try:
+                row = mapper(raw, asked, as_of, fetched_at)
+            except Unmatchable:
+                incomplete = incomplete or Reason.GARBAGE
+            except Exception:  # whatever is wrong with one row, it is the department's and stays with that row
+                incomplete = incomplete or Reason.GARBAGE
+            else:
+                if row is not None:
+                    rows.append(row)
+        if not rows and incomplete is None:
+            return Absent(as_of, fetched_at)  # all it has is about other people
+        found = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
+        if not paged:  # a page stands in the order its cursor counts in
+            found.sort(key=lambda row: row.record_id)
+        return Found(tuple(found), as_of, fetched_at, incomplete)
+
+
+def _normalised(by: tuple[str, ...], key: Key) -> Key:
+    """The key as every kind gets it: IDs in their 18-character form, blank parts as None."""
+    if len(key) != len(by):
+        raise ValueError(f"a key has {len(key)} parts, its names are {', '.join(by)}")
+    parts: list[str | None] = []
+    for name, value in zip(by, key, strict=True):
+        number = normalise_id(value) if name == "idNo" else None
+        parts.append(number.value18 if number else value if value and value.strip() else None)
+    return tuple(parts)
+
+
+def _as_of(stated: datetime | None, fetched_at: datetime, spec: AnswerSpec) -> datetime:
+    return (stated or fetched_at) - timedelta(days=spec.lag_days)
+
+
+def _without_doubles(rows: list[Row], *, by_record_id: bool) -> list[Row]:
+    """Rows that say the same under the same record id become one, flagged DUPLICATE; without ids all rows stand."""
+    if not by_record_id or len(rows) < 2:
+        return rows
+    kept: dict[str, list[int]] = {}
+    single: list[Row] = []
+    for row in rows:
+        places = kept.setdefault(row.record_id, [])
+        twin = next((place for place in places[-_TWINS:] if _same(single[place], row)), None)
+        if twin is None or (not row.record_id and row.match is Match.AUTO):
+            places.append(len(single))
+            single.append(row)
+        elif ("", Quality.DUPLICATE) not in single[twin].quality:
+            single[twin] = _flagged(single[twin])
+    return single
+
+
+def _same(one: Row, other: Row) -> bool:
+    return (
+        one.values == other.values
+        and one.match is other.match
+        and one.links == other.links
+        and one.review_hint == other.review_hint
+    )
+
+
+def _flagged(row: Row) -> Row:
+    quality = (*row.quality, ("", Quality.DUPLICATE))
+    return Row(row.values, row.record_id, row.as_of, row.match, quality, row.links, row.review_hint)
