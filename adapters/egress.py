@@ -31,6 +31,9 @@ class Rule:
     read_timeout_s: float = 10.0
     max_response_bytes: int = 8 * 1024 * 1024
     allow_plain_http: bool = False  # only ever for loopback or a private bridge, stated in the manifest
+    plain_http_hosts: frozenset[str] = (
+        frozenset()
+    )  # the bridge: host:port pairs beyond loopback that may go without TLS
 
 
 @dataclass(frozen=True, slots=True)

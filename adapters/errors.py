@@ -44,3 +44,7 @@ class ManifestInvalid(AdapterError):
     def __init__(self, faults: "tuple[object, ...]") -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
+
+
+class RuleInvalid(AdapterError):
+    """An egress rule cannot be used: a host that is no `host:port`, or a certificate file that does not load."""
