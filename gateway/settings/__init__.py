@@ -1,0 +1,8 @@
+"""What an operator may set; the only reader of the process's environment."""
+
+from __future__ import annotations
+
+from gateway.settings.described import Described
+from gateway.settings.settings import Limits, Settings, describe, shown
+
+__all__ = ["Described", "Limits", "Settings", "describe", "shown"]

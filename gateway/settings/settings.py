@@ -1,0 +1,210 @@
+"""What an operator may set: environment over settings file over default, and every fault at once.
+
+The only reader of os.environ. `yimen settings` prints `describe()`; docs/guides/operate.md carries the same table.
+"""
+
+# ruff: noqa: RUF009  (`setting` is a dataclass field, made once)
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import SettingsInvalid
+from gateway.settings import parsing
+from gateway.settings.demo_key import demo_master_key
+from gateway.settings.described import Described, described, printed, setting
+from gateway.settings.reading import FILE_VARIABLE, gather
+
+LIMIT = "limit_"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost; in a settings file and the environment each name starts with `limit_`."""
+
+    depth: int = setting(parsing.number(int, 1, 100), 12, "查询最大嵌套层数", "deepest nesting of a query")
+    aliases: int = setting(parsing.number(int, 0, 10_000), 30, "一次查询中别名的最大数量", "aliases in one operation")
+    root_fields: int = setting(
+        parsing.number(int, 1, 1000), 20, "一次查询中根字段的最大数量", "root fields in one operation"
+    )
+    cost: int = setting(
+        parsing.number(int, 1, 10_000_000), 20_000, "一次查询的最大代价", "cost of one operation, in cost units"
+    )
+    body_bytes: int = setting(
+        parsing.number(int, 1024, 64 << 20), 1 << 20, "请求体最大字节数", "largest request body, in bytes"
+    )
+    header_bytes: int = setting(
+        parsing.number(int, 1024, 1 << 20), 32 << 10, "请求头最大字节数", "largest request head, in bytes"
+    )
+    json_depth: int = setting(
+        parsing.number(int, 2, 1000), 32, "请求 JSON 最大嵌套层数", "deepest nesting of a JSON body"
+    )
+    batch_persons: int = setting(parsing.number(int, 1, 1000), 100, "一次批量查询的最多人数", "persons in one batch")
+    operation_deadline_s: float = setting(
+        parsing.number(float, 0.05, 60),
+        1.8,
+        "一次查询的总时限（秒）",
+        "seconds an operation may take; what is late is UNAVAILABLE",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One process's settings, checked as a whole. Its repr holds no secret."""
+
+    database_url: str = setting(
+        parsing.database,
+        "sqlite:///var/yimen.db",
+        "数据库：SQLite 文件（默认，单进程）或 PostgreSQL",
+        "database: an SQLite file (one process) or PostgreSQL",
+        secret=True,
+    )
+    database_pool: int = setting(
+        parsing.number(int, 1, 200), 8, "每个进程的数据库连接数（PostgreSQL）", "PostgreSQL connections per process"
+    )
+    database_timeout_s: float = setting(
+        parsing.number(float, 0.1, 60), 5.0, "数据库语句及锁等待时限（秒）", "seconds a statement or a lock may take"
+    )
+    manifests_dir: Path = setting(parsing.path, Path("manifests"), "数据源清单目录", "folder of the source manifests")
+    state_dir: Path = setting(
+        parsing.path, Path("var"), "运行状态目录（投递文件索引、演示密钥）", "folder for this gateway's own state"
+    )
+    host: str = setting(
+        parsing.text(r"[0-9A-Za-z.:_-]+", "a host name or address"), "127.0.0.1", "监听地址", "address to listen on"
+    )
+    port: int = setting(
+        parsing.number(int, 0, 65535), 8000, "监听端口，0 为自动选取", "port to listen on; 0 picks a free one"
+    )
+    workers: int = setting(
+        parsing.number(int, 1, 64),
+        1,
+        "工作进程数，大于 1 须用 PostgreSQL",
+        "worker processes; above 1 needs PostgreSQL",
+    )
+    public_url: str | None = setting(
+        parsing.url, None, "对外访问地址，默认由 host 和 port 得出", "URL others reach us at; default http://host:port"
+    )
+    master_key: bytes | None = setting(
+        parsing.key,
+        None,
+        "主密钥，32 字节 base64；除演示外必填，建议用 YIMEN_MASTER_KEY_FILE",
+        "master key, 32 bytes in base64; required outside the demo, best as YIMEN_MASTER_KEY_FILE",
+        secret=True,
+    )
+    previous_master_key: bytes | None = setting(
+        parsing.key,
+        None,
+        "更换前的主密钥；启动一次后数据密钥即改用新主密钥，随后删除此项",
+        "the master key before a change; after one start every data key is wrapped anew and this is removed",
+        secret=True,
+    )
+    demo: bool = setting(
+        parsing.boolean, False, "演示模式：可用预置令牌，自动生成主密钥", "demo: seeded tokens, a generated master key"
+    )
+    seeded_tokens_file: Path | None = setting(
+        parsing.path, None, "预置经办人令牌文件（仅演示）", "file of seeded officer tokens; demo only"
+    )
+    introspection: bool = setting(parsing.boolean, False, "允许内省查询", "whether introspection is answered")
+    graphiql: bool = setting(parsing.boolean, False, "提供 GraphiQL 页面", "whether the GraphiQL page is served")
+    trusted_documents_dir: Path | None = setting(parsing.path, None, "可信查询文档目录", "folder of trusted documents")
+    trusted_documents_only: bool = setting(
+        parsing.boolean, False, "只接受可信查询文档", "whether anything but a trusted document is refused"
+    )
+    limits: Limits = field(default_factory=Limits)
+    log_level: str = setting(
+        parsing.choice("debug", "info", "warning", "error"), "info", "日志级别", "least level logged"
+    )
+    log_format: str = setting(parsing.choice("json", "console"), "json", "日志格式", "json lines, or console text")
+    drain_s: float = setting(
+        parsing.number(float, 0, 300), 10.0, "停机时等待在途请求的秒数", "seconds running requests get when we stop"
+    )
+    reload_poll_s: float = setting(
+        parsing.number(float, 0, 3600),
+        2.0,
+        "检查清单变化的间隔（秒），0 为关闭",
+        "seconds between looks for changed manifests; 0 = off",
+    )
+    otlp_endpoint: str | None = setting(
+        parsing.url,
+        None,
+        "OpenTelemetry 追踪接收地址（需 tracing 附加包）",
+        "OTLP/HTTP endpoint for traces; needs the tracing extra",
+    )
+
+    @property
+    def base_url(self) -> str:
+        """What links are built on, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite:")
+
+    @classmethod
+    def from_process(cls) -> Settings:
+        """From this process's environment and the file YIMEN_SETTINGS names."""
+        named = os.environ.get(FILE_VARIABLE)
+        return cls.load(os.environ, Path(named) if named else None)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], file: Path | None) -> Settings:
+        """Raises SettingsInvalid with every fault found. In the demo, makes the master key where there is none."""
+        faults: list[str] = []
+        given = gather(describe(), environ, file, faults)
+        values: dict[str, Any] = {}
+        for known in describe():
+            if known.name in given:
+                where, raw = given[known.name]
+                try:
+                    values[known.name] = known.parse(raw)
+                except parsing.Fault as fault:
+                    faults.append(f"{where}: {known.name} {fault}")
+        limits = {name: values.pop(name) for name in tuple(values) if name.startswith(LIMIT)}
+        settings = cls(**values, limits=Limits(**{name.removeprefix(LIMIT): limits[name] for name in limits}))
+        faults += _faults_together(settings, given)
+        if faults:
+            raise SettingsInvalid(tuple(faults))
+        if settings.master_key is None:
+            settings = replace(settings, master_key=demo_master_key(settings.state_dir))
+        return settings
+
+
+def describe() -> tuple[Described, ...]:
+    """Every setting there is, in the order of the guide."""
+    return (*described(Settings), *described(Limits, LIMIT))
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Name -> the value in force, fit for an operator's screen: secrets as `(set)` or `(not set)`."""
+    values = {}
+    for known in describe():
+        home = settings.limits if known.name.startswith(LIMIT) else settings
+        value = getattr(home, known.name.removeprefix(LIMIT))
+        hidden = "(set)" if value is not None else "(not set)"
+        values[known.name] = hidden if known.secret else printed(value)
+    if settings.sqlite:
+        values["database_url"] = settings.database_url
+    return values
+
+
+def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterator[str]:
+    """What only shows when settings are seen side by side."""
+    if settings.workers > 1 and settings.sqlite:
+        yield "workers: more than one worker needs PostgreSQL; set database_url, or workers to 1"
+    if settings.master_key is None and "master_key" not in given and not settings.demo:
+        yield "master_key: required; set YIMEN_MASTER_KEY_FILE to a file holding 32 random bytes in base64"
+    if settings.previous_master_key is not None and settings.previous_master_key == settings.master_key:
+        yield "previous_master_key: is the same as master_key"
+    if settings.seeded_tokens_file is not None and not settings.demo:
+        yield "seeded_tokens_file: seeded tokens are for the demo only; set demo, or remove this"
+    if settings.trusted_documents_only and settings.trusted_documents_dir is None:
+        yield "trusted_documents_only: needs trusted_documents_dir"
+    for name in ("manifests_dir", "trusted_documents_dir"):
+        path = getattr(settings, name)
+        if name in given and path is not None and not path.is_dir():
+            yield f"{name}: {path} is not a folder"
+    if settings.seeded_tokens_file is not None and not settings.seeded_tokens_file.is_file():
+        yield f"seeded_tokens_file: {settings.seeded_tokens_file} is not a file"

@@ -1,0 +1,156 @@
+"""One database behind one door: SQLite in a single process, or PostgreSQL; `read` and `write` mean the same on both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.settings import Settings
+from gateway.store.errors import StoreRefused, StoreUnavailable
+
+_WRITE = "yimen_write"
+_CONNECT_S = 3
+_SQLITE_READERS = 2
+
+
+class Database:
+    """The engine and its two kinds of connection. Open with `open_database`.
+
+    `read` runs each statement by itself; `write` is one transaction that is durable when the block ends: SQLite in WAL
+    with synchronous=FULL, PostgreSQL with the server's own (checked) synchronous_commit.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, timeout_s: float) -> None:
+        self.engine = engine
+        self.timeout_s = timeout_s
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = engine.execution_options(**{_WRITE: True})
+        self.sole_writer = asyncio.Lock()
+        """SQLite has one writer: waiting here costs nothing, waiting in its busy handler sleeps."""
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Raises StoreUnavailable where the database does not answer."""
+        with self.faults():
+            async with self._reading.connect() as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction. Raises StoreUnavailable, and then nothing of it is stored."""
+        turn = self.sole_writer if self.is_sqlite else contextlib.nullcontext()
+        with self.faults():
+            async with turn, self._writing.begin() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def faults(self) -> Any:
+        """What the database is at fault for becomes ours, without statement, parameters or address."""
+        try:
+            yield
+        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            raise StoreUnavailable(f"the database does not answer ({fault_name(error)})") from None
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise StoreUnavailable(f"the connection to the database broke ({fault_name(error)})") from None
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def fault_name(error: BaseException) -> str:
+    """The driver's own class name and code: enough for an operator, and never a value."""
+    inner = getattr(error, "orig", None) or error
+    code = getattr(inner, "sqlite_errorname", None) or getattr(inner, "sqlstate", None)
+    return f"{type(inner).__name__} {code}" if code else type(inner).__name__
+
+
+def open_database(settings: Settings) -> Database:
+    """Connects to nothing yet. Raises StoreRefused for a URL that names no database of ours."""
+    try:
+        url = make_url(settings.database_url)
+    except (ArgumentError, ValueError):
+        raise StoreRefused("database_url cannot be read as a database URL") from None
+    timeout_s = settings.database_timeout_s
+    if url.get_backend_name() == "sqlite":
+        return Database(_sqlite(url, timeout_s), timeout_s=timeout_s)
+    return Database(_postgresql(url, settings.database_pool, timeout_s), timeout_s=timeout_s)
+
+
+def _sqlite(url: URL, timeout_s: float) -> AsyncEngine:
+    path = sqlite_path(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the -wal and -shm files take over its mode
+    except OSError as error:
+        raise StoreUnavailable(f"the database file {path} cannot be opened ({type(error).__name__})") from None
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        connect_args={"timeout": timeout_s},
+        pool_size=_SQLITE_READERS,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+    )
+    sa.event.listen(engine.sync_engine, "connect", prepare_sqlite)
+    sa.event.listen(engine.sync_engine, "begin", begin_sqlite)
+    return engine
+
+
+def sqlite_path(url: URL) -> Path:
+    return Path(url.database or "")
+
+
+def prepare_sqlite(connection: Any, _record: object) -> None:
+    """Every connection: durable commits, foreign keys, and no transactions begun behind our back."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def begin_sqlite(connection: sa.Connection) -> None:
+    """A transaction that will write says so at once: a reader that turns writer half-way cannot wait its turn."""
+    if connection.get_execution_options().get(_WRITE):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgresql(url: URL, pool: int, timeout_s: float) -> AsyncEngine:
+    milliseconds = int(timeout_s * 1000)
+    limits = (
+        f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
+        f"-c idle_in_transaction_session_timeout={milliseconds * 2} -c timezone=UTC"
+    )
+    given = url.query.get("options", "")
+    options = f"{given if isinstance(given, str) else ' '.join(given)} {limits}".strip()
+    return create_async_engine(
+        url.difference_update_query(["options"]),
+        connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "yimen"},
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=timeout_s,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+    )
+
+
+async def check_durable(database: Database) -> None:
+    """Raises StoreRefused where an acknowledged commit could be lost: then no record would ever be evidence."""
+    if database.is_sqlite:
+        return
+    async with database.read() as connection:
+        for name in ("fsync", "synchronous_commit"):
+            if await connection.scalar(sa.text(f"SHOW {name}")) == "off":
+                raise StoreRefused(f"PostgreSQL runs with {name}=off, so a recorded access could be lost; turn it on")

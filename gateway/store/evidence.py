@@ -1,0 +1,158 @@
+"""Record before release: an access event is on disk before anyone may answer.
+
+Calls that arrive while a commit is under way share the next one (group commit), so the cost of an fsync is divided by
+the load; a call that finds the store idle is written at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.caller import AccessEvent, Receipt
+from gateway.clock import Clock
+from gateway.errors import EvidenceUnavailable, GatewayError
+from gateway.store.ids import OrderedIds, from_us, to_us
+
+_log = logging.getLogger(__name__)
+
+_LARGEST_BATCH = 256
+_LARGEST_QUEUE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event as the tables hold it: `columns` in the order of `access_event`, and whom it was about."""
+
+    columns: tuple[Any, ...]
+    subjects: tuple[str, ...]
+
+
+class EventJournal(Protocol):
+    """Writes events to one kind of database."""
+
+    async def write(self, rows: Sequence[EventRow]) -> None:
+        """All of them, in one transaction, durable on return. Raises RowRefused when the rows, not the store, are bad.
+
+        The one place where an event becomes durable: the ledger's outbox row joins this transaction.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RowRefused(Exception):
+    """The database took none of the rows because at least one of them does not fit."""
+
+
+class StoredEvidence:
+    """Implements `gateway.caller.Evidence`. Call `close` to let what is queued finish."""
+
+    def __init__(self, journal: EventJournal, clock: Clock, *, timeout_s: float) -> None:
+        self._journal, self._clock, self._timeout_s = journal, clock, timeout_s
+        self._new_id = OrderedIds()
+        self._queue: list[tuple[EventRow, asyncio.Future[None]]] = []
+        self._work = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def record(self, event: AccessEvent) -> Receipt:
+        """See the port. A caller that gives up waiting may still find its event recorded, never the reverse."""
+        if self._closed or len(self._queue) >= _LARGEST_QUEUE:
+            raise EvidenceUnavailable("closed" if self._closed else "too many records are waiting")
+        recorded_at_us = to_us(self._clock.now())
+        receipt = Receipt(self._new_id(recorded_at_us), from_us(recorded_at_us))
+        row = _row(event, receipt.id, recorded_at_us)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_on(), name="evidence")
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((row, durable))
+        self._work.set()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await durable
+        except TimeoutError:
+            raise EvidenceUnavailable("recording took too long") from None
+        return receipt
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._writer is not None:
+            self._work.set()
+            await self._writer
+        await self._journal.close()
+
+    async def _write_on(self) -> None:
+        while not (self._closed and not self._queue):
+            await self._work.wait()
+            self._work.clear()
+            while self._queue:
+                batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
+                await self._write([entry for entry in batch if not entry[1].done()])
+
+    async def _write(self, batch: Sequence[tuple[EventRow, asyncio.Future[None]]]) -> None:
+        """Never raises: each waiting caller is told."""
+        if not batch:
+            return
+        failure: EvidenceUnavailable | None = None
+        try:
+            await self._journal.write([row for row, _ in batch])
+        except RowRefused:
+            if len(batch) > 1:  # one bad event must not cost the others theirs
+                for entry in batch:
+                    await self._write([entry])
+                return
+            failure = EvidenceUnavailable("the event cannot be stored")
+        except GatewayError as error:
+            failure = EvidenceUnavailable(error.detail)
+        except Exception as error:  # whatever happened, nothing is known to be durable
+            _log.error("access events could not be recorded: %s", type(error).__name__)
+            failure = EvidenceUnavailable(type(error).__name__)
+        for _, durable in batch:
+            with contextlib.suppress(asyncio.InvalidStateError):  # its caller gave up
+                durable.set_result(None) if failure is None else durable.set_exception(failure)
+
+
+def _row(event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
+    """Raises EvidenceUnavailable for an event no database would take whole."""
+    texts = (
+        event.actor_org,
+        event.actor_user,
+        event.purpose,
+        event.case_no,
+        event.reference,
+    )
+    try:
+        columns = (
+            event_id,
+            to_us(event.at),
+            recorded_at_us,
+            *texts,
+            _json_array(tuple(event.fields)),
+            str(event.decision),
+            _json_array(tuple(event.rule_ids)),
+            _json_array(tuple(event.legal_basis)),
+            event.policy_version,
+            event.result_digest,
+            event.result_salt,
+            orjson.dumps(dict(event.states)).decode(),
+        )
+        if any("\0" in text for text in texts if text):
+            raise ValueError
+        "".join(text for text in texts if text).encode()
+    except (TypeError, ValueError):  # a naive time, a lone surrogate, a NUL
+        raise EvidenceUnavailable("the event cannot be stored") from None
+    return EventRow(columns, tuple(dict.fromkeys(event.subjects)))
+
+
+@lru_cache(maxsize=1024)
+def _json_array(texts: tuple[str, ...]) -> str:
+    """The same few field lists and rules come again and again."""
+    return orjson.dumps(texts).decode()

@@ -1,0 +1,81 @@
+"""Everything the gateway keeps, opened and closed as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.settings import Settings
+from gateway.store.engine import Database, check_durable, open_database
+from gateway.store.errors import StoreRefused
+from gateway.store.evidence import StoredEvidence
+from gateway.store.health import Health
+from gateway.store.jobs import StoredJobs
+from gateway.store.journals import open_journal
+from gateway.store.keys import Keys, open_keys
+from gateway.store.migrate import Migrated, migrate, revision
+from gateway.store.subjects import StoredSubjects
+from gateway.store.tokens import SeededTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The implementations of the ports, over one database. Belongs to the event loop it was opened in."""
+
+    database: Database
+    keys: Keys
+    subjects: StoredSubjects
+    evidence: StoredEvidence
+    jobs: StoredJobs
+    tokens: SeededTokens
+    health: Health
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable unless the store takes writes now."""
+        await self.health.ping()
+
+    async def close(self) -> None:
+        """What was accepted is written first."""
+        await self.evidence.close()
+        await self.database.close()
+
+
+async def open_store(settings: Settings, clock: Clock) -> Store:
+    """Migrates where needed. Raises StoreUnavailable, or StoreRefused for a database that must not be used."""
+    if settings.master_key is None:
+        raise StoreRefused("there is no master key")
+    database = open_database(settings)
+    try:
+        await check_durable(database)
+        await migrate(database)
+        keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
+        return Store(
+            database=database,
+            keys=keys,
+            subjects=StoredSubjects(database, keys, clock),
+            evidence=StoredEvidence(open_journal(database), clock, timeout_s=settings.database_timeout_s),
+            jobs=StoredJobs(database, clock),
+            tokens=SeededTokens(database, clock, demo=settings.demo),
+            health=Health(database, clock),
+        )
+    except BaseException:
+        await database.close()
+        raise
+
+
+async def migrate_store(settings: Settings) -> Migrated:
+    """The command: migrate and open nothing else."""
+    database = open_database(settings)
+    try:
+        return await migrate(database)
+    finally:
+        await database.close()
+
+
+async def store_revision(settings: Settings) -> str | None:
+    """The database's revision, None where it is empty."""
+    database = open_database(settings)
+    try:
+        return await revision(database)
+    finally:
+        await database.close()

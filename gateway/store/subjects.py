@@ -1,0 +1,137 @@
+"""Persons as random ids: found by a keyed HMAC of the ID number, kept as ciphertext, shown as a pseudonym per reader."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.clock import Clock
+from gateway.store.encryption import Place
+from gateway.store.engine import Database
+from gateway.store.errors import StoreUnavailable, SubjectUnknown
+from gateway.store.ids import random_id, to_us
+from gateway.store.keys import Keys, Sealed
+from gateway.store.tables import subject
+
+_NORMALISED = re.compile(r"[0-9]{17}[0-9X]")
+_REMEMBERED = 20_000  # about 5 MB
+_CHUNK = 500
+_PID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What is known of a subject in clear; its repr shows nothing."""
+
+    id_no: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+class StoredSubjects:
+    """Implements `gateway.caller.Subjects`, and keeps a subject's ID number and name as ciphertext.
+
+    The same number is the same subject in every replica and for ever, so what was found once is kept in memory.
+    """
+
+    def __init__(self, database: Database, keys: Keys, clock: Clock, *, remembered: int = _REMEMBERED) -> None:
+        self._database, self._keys, self._clock = database, keys, clock
+        self._id_key = keys.derive("subject/id-hmac/v1")
+        self._pid_key = keys.derive("subject/pid/v1")
+        self._found: OrderedDict[bytes, str] = OrderedDict()
+        self._remembered = remembered
+
+    async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        """See the port. Raises ValueError for a number that is not normalised, StoreUnavailable."""
+        asked = [self._id_hmac(id_no) for id_no in id_numbers]
+        answer: dict[bytes, str] = {}
+        for key in asked:
+            if (known := self._found.get(key)) is not None:
+                self._found.move_to_end(key)
+                answer[key] = known
+        # Sorted: two replicas that insert the same people in different orders would wait for each other.
+        missing = sorted(set(asked) - answer.keys())
+        for start in range(0, len(missing), _CHUNK):
+            found = await self._find_or_make(missing[start : start + _CHUNK])
+            answer.update(found)
+            self._found.update(found)
+        while len(self._found) > self._remembered:
+            self._found.popitem(last=False)
+        return [answer[key] for key in asked]
+
+    def pid(self, subject_id: str, org_id: str) -> str:
+        """See the port: 26 characters of base32, 128 bits."""
+        message = len(subject_id).to_bytes(2, "big") + subject_id.encode() + org_id.encode()
+        digest = hmac.digest(self._pid_key, message, "sha256")[:_PID_BYTES]
+        return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
+
+    async def remember(self, subject_id: str, id_no: str, name: str) -> None:
+        """Keep both as ciphertext, under the newest key. Raises SubjectUnknown where the number is another subject's."""
+        id_hmac = self._id_hmac(id_no)
+        id_sealed, name_sealed = await self._keys.seal(
+            (_place("id_no_ct", subject_id), id_no.encode()), (_place("name_ct", subject_id), name.encode())
+        )
+        statement = sa.update(subject).where(subject.c.subject_id == subject_id, subject.c.id_hmac == id_hmac)
+        async with self._database.write() as connection:
+            done = await connection.execute(
+                statement.values(
+                    id_no_ct=id_sealed.ciphertext,
+                    name_ct=name_sealed.ciphertext,
+                    key_id=id_sealed.key_id,
+                    alg_id=id_sealed.alg_id,
+                )
+            )
+        if done.rowcount != 1:
+            raise SubjectUnknown("no subject of this id and ID number")
+
+    async def reveal(self, subject_id: str) -> Personal | None:
+        """What was remembered, None where nothing was. Raises SubjectUnknown, CiphertextInvalid."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(subject).where(subject.c.subject_id == subject_id))).one_or_none()
+        if row is None:
+            raise SubjectUnknown("no subject of this id")
+        if row.id_no_ct is None or row.name_ct is None:
+            return None
+        id_no = await self._keys.unseal(_place("id_no_ct", subject_id), Sealed(row.id_no_ct, row.key_id, row.alg_id))
+        name = await self._keys.unseal(_place("name_ct", subject_id), Sealed(row.name_ct, row.key_id, row.alg_id))
+        return Personal(id_no.decode(), name.decode())
+
+    async def _find_or_make(self, asked: Sequence[bytes]) -> dict[bytes, str]:
+        """One round trip for people known to the store, two when some are new."""
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        make = insert(subject).on_conflict_do_nothing().returning(subject.c.id_hmac, subject.c.subject_id)
+        found: dict[bytes, str] = {}
+        for _ in range(3):  # a lost race is over by the second look
+            async with self._database.read() as connection:
+                query = sa.select(subject.c.id_hmac, subject.c.subject_id).where(subject.c.id_hmac.in_(asked))
+                found |= {bytes(key): subject_id for key, subject_id in await connection.execute(query)}
+            if len(found) == len(asked):
+                return found
+            rows = list(self._new(key for key in asked if key not in found))
+            async with self._database.write() as connection:
+                made = {bytes(key): subject_id for key, subject_id in await connection.execute(make, rows)}
+            found |= made  # only once it is committed
+            if len(found) == len(asked):
+                return found
+        raise StoreUnavailable("subjects could not be interned")
+
+    def _new(self, keys: Iterator[bytes]) -> Iterator[dict[str, object]]:
+        created_at_us = to_us(self._clock.now())
+        for key in keys:
+            yield {"subject_id": random_id(), "id_hmac": key, "created_at_us": created_at_us}
+
+    def _id_hmac(self, id_no: str) -> bytes:
+        if not _NORMALISED.fullmatch(id_no):
+            raise ValueError("not a normalised 18-digit ID number")
+        return hmac.digest(self._id_key, id_no.encode("ascii"), "sha256")
+
+
+def _place(column: str, subject_id: str) -> Place:
+    return Place("subject", column, subject_id)

@@ -1,0 +1,112 @@
+"""Every table, once. Instants are whole microseconds since 1970 UTC (`_us`), the same integer on both databases.
+
+In psql: `to_timestamp(at_us / 1e6)`. Columns ending in `_ct` hold ciphertext only; JSON columns hold no personal data.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+data_key = sa.Table(
+    "data_key",  # envelope encryption: random keys, each wrapped by the master key
+    metadata,
+    sa.Column("key_id", sa.String(32), primary_key=True),
+    sa.Column("purpose", sa.String(16), nullable=False),  # ROOT (HMAC keys grow from it) | COLUMNS
+    sa.Column("alg_id", sa.String(16), nullable=False),  # of the columns sealed with it
+    sa.Column("master_id", sa.String(16), nullable=False),  # which master key wraps it; a fingerprint, not the key
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+)
+
+subject = sa.Table(
+    "subject",
+    metadata,
+    sa.Column("subject_id", sa.String(32), primary_key=True),  # 128 random bits
+    sa.Column("id_hmac", sa.LargeBinary, nullable=False, unique=True),  # keyed, so a stolen table cannot be searched
+    sa.Column("id_no_ct", sa.LargeBinary),
+    sa.Column("name_ct", sa.LargeBinary),
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("data_key.key_id")),
+    sa.Column("alg_id", sa.String(16)),
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+)
+
+access_event = sa.Table(
+    "access_event",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),  # time-ordered, so the key is also the journal's order
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("recorded_at_us", sa.BigInteger, nullable=False),
+    sa.Column("actor_org", sa.Text, nullable=False),
+    sa.Column("actor_user", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("case_no", sa.Text),
+    sa.Column("reference", sa.Text),
+    sa.Column("fields", sa.Text, nullable=False),  # JSON array
+    sa.Column("decision", sa.String(8), nullable=False),
+    sa.Column("rule_ids", sa.Text, nullable=False),  # JSON array
+    sa.Column("legal_basis", sa.Text, nullable=False),  # JSON array
+    sa.Column("policy_version", sa.Text, nullable=False),
+    sa.Column("result_digest", sa.LargeBinary, nullable=False),
+    sa.Column("result_salt", sa.LargeBinary, nullable=False),
+    sa.Column("states", sa.Text, nullable=False),  # JSON object
+)
+
+# A table, not a JSON column: a person asks "who looked at me", and the key answers that in time order.
+access_event_subject = sa.Table(
+    "access_event_subject",
+    metadata,
+    sa.Column("subject_id", sa.String(32), primary_key=True),
+    sa.Column("event_id", sa.String(36), sa.ForeignKey("access_event.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+job = sa.Table(
+    "job",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),  # JSON object, opaque ids only
+    sa.Column("unique_key", sa.Text),
+    sa.Column("state", sa.String(8), nullable=False),  # OPEN | DONE | FAILED
+    sa.Column("run_at_us", sa.BigInteger, nullable=False),  # when it should run
+    sa.Column("due_at_us", sa.BigInteger, nullable=False),  # when a worker may take it: run_at, then the lease's end
+    sa.Column("worker", sa.Text),  # who holds it; null when nobody does
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text),  # why it failed last; no personal data
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+    sa.Column("finished_at_us", sa.BigInteger),
+)
+_open_job = job.c.state == sa.literal_column("'OPEN'")
+sa.Index("ix_job_due", job.c.due_at_us, job.c.kind, sqlite_where=_open_job, postgresql_where=_open_job)
+sa.Index(
+    "uq_job_open_key", job.c.kind, job.c.unique_key, unique=True, sqlite_where=_open_job, postgresql_where=_open_job
+)
+
+officer_token = sa.Table(
+    "officer_token",  # seeded, for the demo only
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),  # SHA-256 of 256 random bits
+    sa.Column("token_id", sa.String(32), nullable=False),
+    sa.Column("caller", sa.Text, nullable=False),  # JSON: user_id, org_id, org_kind, roles, purposes
+    sa.Column("expires_at_us", sa.BigInteger, nullable=False),
+    sa.Column("revoked_at_us", sa.BigInteger),
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+)
+
+heartbeat = sa.Table(
+    "heartbeat",  # one row, rewritten by readiness checks: only a write proves that writes work
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+)
