@@ -103,7 +103,7 @@ def _refuse_conflicts(nouns: Sequence[NounSpec]) -> None:
             hanging.add((link.on, link.name))
 
 
-def _record_type(noun: NounSpec, nouns: Sequence[NounSpec], names: Names) -> type:
+def _record_type(noun: NounSpec, nouns: Sequence[NounSpec], names: Names) -> Any:
     links = [
         make_field(link.name, other.part_name, both(link.title.zh, link.title.en), names=names)
         for other in nouns
@@ -123,7 +123,7 @@ def _record_type(noun: NounSpec, nouns: Sequence[NounSpec], names: Names) -> typ
 
 
 def _declared_field(name: str, type_name: str, is_list: bool, title: Any) -> StrawberryField:
-    kind = _SCALARS.get(type_name) or code_tables()[type_name]
+    kind: Any = _SCALARS.get(type_name) or code_tables()[type_name]
     return make_field(name, (list[kind] if is_list else kind) | None, both(title.zh, title.en))
 
 
@@ -142,7 +142,7 @@ def _part_type(noun: NounSpec, names: Names) -> Any:
     )
 
 
-def _person_type(nouns: Sequence[NounSpec], names: Names) -> type:
+def _person_type(nouns: Sequence[NounSpec], names: Names) -> Any:
     pid = make_field(
         "pid",
         strawberry.ID,
@@ -164,20 +164,21 @@ def _person_type(nouns: Sequence[NounSpec], names: Names) -> type:
     )
 
 
-def _connection_types(names: Names) -> tuple[type, type]:
-    edge = make_type(
+def _connection_types(names: Names) -> tuple[Any, Any]:
+    case: Any = names["CorrectionCase"]
+    edge: Any = make_type(
         "CorrectionCaseEdge",
         [
             make_field("cursor", str, both("游标", "Cursor")),
-            make_field("node", names["CorrectionCase"], both("案件", "The case")),
+            make_field("node", case, both("案件", "The case")),
         ],
         both("连接中的一项", "An edge"),
     )
     connection = make_type(
         "CorrectionCaseConnection",
         [
-            make_field("edges", list[edge], both("本页各项", "The edges of this page")),  # type: ignore[valid-type]
-            make_field("nodes", list[names["CorrectionCase"]], both("本页案件", "The cases of this page")),
+            make_field("edges", list[edge], both("本页各项", "The edges of this page")),
+            make_field("nodes", list[case], both("本页案件", "The cases of this page")),
             make_field("pageInfo", PageInfo, both("分页信息", "Paging")),
             make_field("state", FactState, both("本页状态", "State of this page")),
             make_field("reason", UnavailableReason | None, both("未能取得的原因", "Why something is not known")),

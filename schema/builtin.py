@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import EnumMeta
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types.base import StrawberryList, StrawberryOptional, get_object_definition
@@ -121,11 +121,7 @@ def builtin_nouns() -> tuple[NounSpec, ...]:
 @cache
 def code_tables() -> dict[str, EnumMeta]:
     """Every code table by its GraphQL name."""
-    return {
-        name: cast(EnumMeta, item)
-        for name, item in vars(codes).items()
-        if isinstance(item, EnumMeta) and name != "Enum"
-    }
+    return {name: item for name, item in vars(codes).items() if isinstance(item, EnumMeta) and name != "Enum"}
 
 
 def enum_names(type_name: str) -> frozenset[str] | None:

@@ -32,12 +32,12 @@ def _condition(name: str, annotation: Any, zh: str, en: str) -> StrawberryField:
 @cache
 def condition_type(type_name: str) -> Any:
     """The input type that says what a value of `type_name` must be, say `DateCondition {eq, min, max}`."""
-    kind = _SCALARS.get(type_name) or code_tables()[type_name]
+    kind: Any = _SCALARS.get(type_name) or code_tables()[type_name]
     fields = [_condition("eq", kind, "等于", "Equal to")]
     if type_name in _ORDERED:
         fields += [_condition("min", kind, "不小于", "At least"), _condition("max", kind, "不大于", "At most")]
     elif type_name != "Boolean":
-        fields.append(_condition("in", list[kind], "其中之一", "One of"))  # type: ignore[valid-type]
+        fields.append(_condition("in", list[kind], "其中之一", "One of"))
     return make_type(f"{type_name}Condition", fields, both("字段条件", f"A condition on a {type_name}"), is_input=True)
 
 

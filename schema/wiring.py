@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
@@ -17,6 +17,7 @@ from schema.errors import BadInput
 from schema.filters import passes
 from schema.nouns import PERSON, LinkSpec, NounSpec
 
+Info: TypeAlias = GraphQLResolveInfo[Any]
 LINKS = "_links"
 _CASES = "correctionCase"
 
@@ -57,19 +58,20 @@ def wire(schema: GraphQLSchema, roots: Roots) -> None:
 
 def _of(schema: GraphQLSchema, name: str) -> GraphQLObjectType:
     found = schema.get_type(name)
-    assert isinstance(found, GraphQLObjectType)
+    if not isinstance(found, GraphQLObjectType):
+        raise TypeError(name)
     return found
 
 
-def _leaf(name: str) -> Callable[[Data, GraphQLResolveInfo], Any]:
-    def read(source: Data, _info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+def _leaf(name: str) -> Callable[[Data, Info], Any]:
+    def read(source: Data, _info: Info, **_arguments: Any) -> Any:
         return source.get(name)
 
     return read
 
 
-def _link(noun: str, by: tuple[str, ...]) -> Callable[[Data, GraphQLResolveInfo], Awaitable[Data]]:
-    def follow(source: Data, info: GraphQLResolveInfo) -> Awaitable[Data]:
+def _link(noun: str, by: tuple[str, ...]) -> Callable[[Data, Info], Awaitable[Data]]:
+    def follow(source: Data, info: Info) -> Awaitable[Data]:
         context: Any = info.context
         found: Awaitable[Data] = context.part(noun, by, source[LINKS])
         return found
@@ -77,22 +79,23 @@ def _link(noun: str, by: tuple[str, ...]) -> Callable[[Data, GraphQLResolveInfo]
     return follow
 
 
-def _records(part: Data, _info: GraphQLResolveInfo, where: Mapping[str, Any] | None = None) -> Sequence[Data]:
+def _records(part: Data, _info: Info, where: Mapping[str, Any] | None = None) -> Sequence[Data]:
     records: Sequence[Data] = part["records"]
     return records if not where else [record for record in records if passes(record, where)]
 
 
-async def _person(_root: object, info: GraphQLResolveInfo, idNo: str, name: str) -> Data | Exception:  # noqa: N803
-    return (await info.context.people([(idNo, name)]))[0]
+async def _person(_root: object, info: Info, idNo: str, name: str) -> Data | Exception:
+    found: Data | Exception = (await info.context.people([(idNo, name)]))[0]
+    return found
 
 
-async def _people(_root: object, info: GraphQLResolveInfo, of: Sequence[Any]) -> Sequence[Data | Exception]:
+async def _people(_root: object, info: Info, of: Sequence[Any]) -> Sequence[Data | Exception]:
     keys = [(key["idNo"], key["name"]) for key in of]
     found: Sequence[Data | Exception] = await info.context.people(keys)
     return found
 
 
-async def _person_of(case: Data, info: GraphQLResolveInfo) -> Data | Exception | None:
+async def _person_of(case: Data, info: Info) -> Data | Exception | None:
     id_no = case[LINKS].get("idNo")
     if not id_no:
         return None
@@ -100,17 +103,17 @@ async def _person_of(case: Data, info: GraphQLResolveInfo) -> Data | Exception |
     return found
 
 
-def _case(_root: object, info: GraphQLResolveInfo, caseNo: str) -> Awaitable[Data]:  # noqa: N803
+def _case(_root: object, info: Info, caseNo: str) -> Awaitable[Data]:
     found: Awaitable[Data] = info.context.part(_CASES, ("caseNo",), {"caseNo": caseNo})
     return found
 
 
 def _cases(
     _root: object,
-    info: GraphQLResolveInfo,
+    info: Info,
     executionAdmin: str,
     first: int = 20,
-    after: str | None = None,  # noqa: N803
+    after: str | None = None,
 ) -> Awaitable[Data]:
     if not 1 <= first <= 100:
         raise BadInput("PAGE_SIZE", most=100)
@@ -120,7 +123,7 @@ def _cases(
 
 
 def _declared_root(noun: NounSpec) -> Callable[..., Awaitable[Data]]:
-    def ask(_root: object, info: GraphQLResolveInfo, **keys: str | None) -> Awaitable[Data]:
+    def ask(_root: object, info: Info, **keys: str | None) -> Awaitable[Data]:
         given = {name for name, value in keys.items() if value is not None}
         for by in noun.root_keys:
             if set(by) == given:
@@ -131,7 +134,7 @@ def _declared_root(noun: NounSpec) -> Callable[..., Awaitable[Data]]:
     return ask
 
 
-async def _source_health(_root: object, info: GraphQLResolveInfo) -> AsyncIterator[Data]:
+async def _source_health(_root: object, info: Info) -> AsyncIterator[Data]:
     events: AsyncIterator[Data] = info.context.source_health()
     return events
 

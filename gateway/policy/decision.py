@@ -10,6 +10,10 @@ from typing import Protocol
 from gateway.caller import Caller
 
 
+EXISTS = "exists"
+"""The field that stands for "is there a record at all", decided like any other."""
+
+
 class Effect(StrEnum):
     """What happens to one field. AS_IF_ABSENT is stronger than WITHHOLD: nobody may notice there was anything."""
 
@@ -34,7 +38,8 @@ class Question:
 
     caller: Caller
     purpose: Purpose
-    asked: Mapping[str, frozenset[str]]
+    asked: Mapping[str, frozenset[str]]  # facts, EXISTS among them
+    selected: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same as the schema names them
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""Which source answers which noun: one immutable snapshot that a running operation keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from adapters.manifest import AnswerSpec, SourceManifest
+from adapters.registry import OpenSource
+from gateway.policy.purposes import PurposeRegister
+from schema.build import BuiltSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One source's ability to answer one noun by one key."""
+
+    code: str
+    source: OpenSource
+    spec: AnswerSpec
+    share_class: str
+    fields: frozenset[str]
+    ranks: Mapping[str, int]  # field -> authority where it differs from the answer's own
+    stale_after: timedelta | None
+
+    @property
+    def rank(self) -> int:
+        return self.spec.rank
+
+    def rank_of(self, field: str) -> int:
+        return self.ranks.get(field, self.spec.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Schema, sources and purposes as they stood together. Caches are keyed by `version`."""
+
+    version: str
+    schema: BuiltSchema
+    offers: Mapping[str, tuple[Offer, ...]]  # noun -> offers, most authoritative first
+    sources: tuple[OpenSource, ...]
+    purposes: PurposeRegister
+
+    def answering(self, noun: str, by: Iterable[str]) -> Sequence[Offer]:
+        """The offers for `noun` whose keys are all among `by`; of one source only the one that uses most of them."""
+        given = frozenset(by)
+        best: dict[str, Offer] = {}
+        for offer in self.offers.get(noun, ()):
+            if given.issuperset(offer.spec.by):
+                held = best.get(offer.code)
+                if held is None or len(offer.spec.by) > len(held.spec.by):
+                    best[offer.code] = offer
+        return tuple(best.values())
+
+
+def offers_of(sources: Sequence[OpenSource]) -> Mapping[str, tuple[Offer, ...]]:
+    """Every offer of `sources` by noun, most authoritative first."""
+    found: dict[str, list[Offer]] = {}
+    for source in sources:
+        for spec in source.manifest.answers:
+            found.setdefault(spec.noun, []).append(_offer(source, source.manifest, spec))
+    return {noun: tuple(sorted(offers, key=lambda offer: (offer.rank, offer.code))) for noun, offers in found.items()}
+
+
+def _offer(source: OpenSource, manifest: SourceManifest, spec: AnswerSpec) -> Offer:
+    return Offer(
+        code=manifest.code,
+        source=source,
+        spec=spec,
+        share_class=manifest.catalogue.share_class.value,
+        fields=frozenset(item.name for item in spec.fields),
+        ranks={item.name: item.rank for item in spec.fields if item.rank is not None},
+        stale_after=None if spec.stale_after_s is None else timedelta(seconds=spec.stale_after_s),
+    )

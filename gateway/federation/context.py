@@ -1,0 +1,207 @@
+"""One operation's `QueryContext`: who is asking, under which mask, until when."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+
+
+from adapters.identity import normalise_id
+from adapters.source import Found, Page
+from gateway.caller import Subjects
+from gateway.federation.catalog import Snapshot
+from gateway.federation.describe import catalogue_entries, health_changes, purpose_entries
+from gateway.federation.loaders import Loader
+from gateway.federation.parts import Data, Shape, build_part, no_source_part, shape_of, withheld_part
+from gateway.policy.decision import Mask, Policy, Question
+from schema.errors import BadInput
+from schema.wiring import LINKS
+
+SUBJECT = "_subject"
+_NAME_LENGTH = 100
+
+
+class OperationContext:
+    """Implements `schema.context.QueryContext`; counts what evidence must name: subjects, states, fields."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        policy: Policy,
+        question: Question | None,
+        mask: Mask,
+        subjects: Subjects,
+        batch_persons: int,
+        now: datetime,
+        deadline: float,
+    ) -> None:
+        self._snapshot = snapshot
+        self._policy = policy
+        self._question = question
+        self._mask = mask
+        self._subjects = subjects
+        self._batch_persons = batch_persons
+        self._now = now
+        self._asked = question.selected if question is not None else {}
+        self._shapes: dict[str, Shape] = {}
+        self._subject_masks: dict[str, Mask] = {}
+        self._parts: dict[tuple[str, tuple[str, ...], tuple[str | None, ...]], asyncio.Future[Data]] = {}
+        self._loader = Loader(snapshot, lambda noun: self._shape(noun, None).shown, deadline)
+        self._persons = 0
+        self.states: dict[str, int] = {}
+
+    @property
+    def subject_ids(self) -> Sequence[str]:
+        """Everyone this operation was about, in the order met."""
+        return tuple(self._subject_masks)
+
+    def close(self) -> None:
+        self._loader.close()
+
+    async def people(self, keys: Sequence[tuple[str, str]]) -> Sequence[Data | Exception]:
+        self._persons += len(keys)
+        if self._persons > self._batch_persons:
+            raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
+        numbers = [normalise_id(id_no) for id_no, _ in keys]
+        faults: list[Exception | None] = [
+            BadInput("BAD_ID")
+            if number is None or not number.checksum_ok
+            else BadInput("BAD_NAME")
+            if not 0 < len(name.strip()) <= _NAME_LENGTH
+            else None
+            for number, (_, name) in zip(numbers, keys, strict=True)
+        ]
+        good = [number.value18 for number, fault in zip(numbers, faults, strict=True) if number and fault is None]
+        found = iter(await self._meet(good))
+        answer: list[Data | Exception] = []
+        for number, fault, (_, name) in zip(numbers, faults, keys, strict=True):
+            if fault is not None or number is None:
+                answer.append(fault or BadInput("BAD_ID"))
+                continue
+            subject = next(found)
+            links = {"idNo": number.value18, "name": name.strip(), SUBJECT: subject}
+            answer.append({"pid": self._pid(subject), LINKS: links})
+        return answer
+
+    async def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Data:
+        subject = links.get(SUBJECT)
+        shape = self._shape(noun, subject)
+        if not shape.open:
+            return self._count(withheld_part(shape))
+        if any(not links.get(name) for name in by):
+            return self._count(no_source_part(shape))
+        offers, answers = await self._loader.load(noun, by, links)
+        if not offers:
+            return self._count(no_source_part(shape))
+        part = build_part(shape, offers, answers, self._now)
+        await self._adopt(part["records"], subject)
+        return self._count(part)
+
+    async def page(
+        self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
+    ) -> Data:
+        shape = self._shape(noun, None)
+        if not shape.open:
+            return self._count(_connection(withheld_part(shape), first, after))
+        key = tuple(links.get(name) for name in by)
+        # One more than asked for tells whether there is a next page, without counting what is there.
+        offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)))
+        part = build_part(shape, offers, answers, self._now) if offers else no_source_part(shape)
+        await self._adopt(part["records"], None)
+        if answers and isinstance(answers[0], Found) and answers[0].incomplete is not None:
+            part["state"] = "PARTIAL"
+        return self._count(_connection(part, first, after))
+
+    def catalogue(self) -> Sequence[Data]:
+        return catalogue_entries(self._snapshot)
+
+    def purposes(self) -> Sequence[Data]:
+        return purpose_entries(self._snapshot.purposes)
+
+    def source_health(self) -> AsyncIterator[Data]:
+        return health_changes(self._snapshot)
+
+    async def _meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        """Subject ids, and for those newly met the mask that holds for them: one question a level."""
+        if not id_numbers:
+            return ()
+        subjects = await self._subjects.intern(id_numbers)
+        new = [subject for subject in dict.fromkeys(subjects) if subject not in self._subject_masks]
+        if new and self._question is not None:
+            masks = await self._policy.decide_subjects(self._question, self._mask, new)
+            self._subject_masks.update(zip(new, masks, strict=True))
+        return subjects
+
+    async def _adopt(self, records: Sequence[Data], subject: str | None) -> None:
+        """Records about a person hang that person's other parts: under their own subject, with their own mask."""
+        if subject is not None:
+            for record in records:
+                record[LINKS] = {**record[LINKS], SUBJECT: subject}
+            return
+        about = [(record, normalise_id(record[LINKS].get("idNo") or "")) for record in records]
+        known = [(record, number) for record, number in about if number is not None]
+        met = await self._meet([number.value18 for _, number in known])
+        for (record, number), found in zip(known, met, strict=True):
+            record[LINKS] = {**record[LINKS], "idNo": number.value18, SUBJECT: found}
+
+    def _shape(self, noun: str, subject: str | None) -> Shape:
+        mask = self._subject_masks.get(subject, self._mask) if subject is not None else self._mask
+        if mask is not self._mask:
+            return self._make_shape(noun, mask)
+        shape = self._shapes.get(noun)
+        if shape is None:
+            shape = self._shapes[noun] = self._make_shape(noun, mask)
+        return shape
+
+    def _make_shape(self, noun: str, mask: Mask) -> Shape:
+        spec = self._snapshot.schema.nouns[noun]
+        return shape_of(spec, self._asked.get(noun, frozenset()), mask.effects.get(noun, {}))
+
+    def _pid(self, subject: str) -> str:
+        return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""
+
+    def _count(self, part: Data) -> Data:
+        state = part["state"]
+        self.states[state] = self.states.get(state, 0) + 1
+        return part
+
+
+def _connection(part: Data, first: int, after: str | None) -> Data:
+    records = part["records"][:first]
+    edges = [{"cursor": _cursor(record["sourceRecordId"] or ""), "node": record} for record in records]
+    return {
+        "edges": edges,
+        "nodes": records,
+        "state": part["state"],
+        "reason": part["reason"],
+        "retryAt": part["retryAt"],
+        "pageInfo": {
+            "hasNextPage": len(part["records"]) > first,
+            "hasPreviousPage": after is not None,
+            "startCursor": edges[0]["cursor"] if edges else None,
+            "endCursor": edges[-1]["cursor"] if edges else None,
+        },
+    }
+
+
+def _cursor(record_id: str) -> str:
+    return base64.urlsafe_b64encode(b"1:" + record_id.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor[:400] + "=" * (-len(cursor[:400]) % 4)).decode()
+    except (binascii.Error, ValueError):
+        raise BadInput("BAD_CURSOR") from None
+    version, _, record_id = text.partition(":")
+    if version != "1" or not record_id:
+        raise BadInput("BAD_CURSOR")
+    return record_id
+
+

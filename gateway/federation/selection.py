@@ -1,0 +1,137 @@
+"""Which fields of which nouns an operation asks for: what policy decides on and all that sources are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+)
+from graphql.execution.values import get_directive_values
+from graphql.type.directives import GraphQLIncludeDirective, GraphQLSkipDirective
+
+from schema.nouns import PROVENANCE, NounSpec
+from schema.wiring import is_open
+
+_CONNECTION = {"CorrectionCaseConnection": "correctionCase", "CorrectionCaseEdge": "correctionCase"}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked: noun -> fields; `protected` says whether any root field needs a purpose."""
+
+    asked: Mapping[str, frozenset[str]]
+    protected: bool
+    personal: bool  # a person is asked for by ID number, so the request may not travel in a URL
+
+
+@dataclass(slots=True)
+class _Walk:
+    schema: GraphQLSchema
+    nouns: Mapping[str, NounSpec]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: Any
+    raw_variables: Mapping[str, Any]
+    asked: dict[str, set[str]] = field(default_factory=dict)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    protected: bool = False
+    personal: bool = False
+
+
+def select(
+    schema: GraphQLSchema,
+    nouns: Mapping[str, NounSpec],
+    operation: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    variables: Any,
+    raw_variables: Mapping[str, Any],
+) -> Selection:
+    """The selection of a validated operation, @skip and @include applied. `variables` are coerced, as graphql-core
+    holds them; `raw_variables` the plain values. Each (fragment, type) is walked once, so fragment diamonds are cheap.
+    """
+    walk = _Walk(schema, nouns, fragments, variables, raw_variables)
+    root = schema.get_root_type(operation.operation)
+    if root is not None:
+        for node in _fields(walk, operation.selection_set, root, set()):
+            definition = root.fields.get(node.name.value)
+            if definition is not None and not is_open(definition):
+                walk.protected = True
+                walk.personal |= bool({"idNo", "of"} & definition.args.keys())
+        _collect(walk, operation.selection_set, root)
+    return Selection({noun: frozenset(names) for noun, names in walk.asked.items()}, walk.protected, walk.personal)
+
+
+def _fields(
+    walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObjectType, seen: set[str]
+) -> Iterator[FieldNode]:
+    """The field nodes of one level, fragments opened, directives applied."""
+    for node in selection_set.selections:
+        if not _included(walk, node):
+            continue
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, InlineFragmentNode):
+            yield from _fields(walk, node.selection_set, parent, seen)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            fragment = walk.fragments.get(node.name.value)
+            if fragment is not None:
+                yield from _fields(walk, fragment.selection_set, parent, seen)
+
+
+def _included(walk: _Walk, node: Any) -> bool:
+    if not node.directives:
+        return True
+    skip = get_directive_values(GraphQLSkipDirective, node, walk.variables)
+    if skip and skip.get("if") is True:
+        return False
+    include = get_directive_values(GraphQLIncludeDirective, node, walk.variables)
+    return not (include and include.get("if") is False)
+
+
+def _collect(walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObjectType) -> None:
+    noun = next((item for item in walk.nouns.values() if item.part_name == parent.name), None)
+    record = next((item for item in walk.nouns.values() if item.type_name == parent.name), None)
+    if noun is not None:
+        walk.asked.setdefault(noun.name, set())
+    if parent.name in _CONNECTION:
+        walk.asked.setdefault(_CONNECTION[parent.name], set())
+    for node in _fields(walk, selection_set, parent, set()):
+        name = node.name.value
+        definition = parent.fields.get(name)
+        if definition is None:
+            continue
+        if record is not None and name in record.field_names and name not in PROVENANCE:
+            walk.asked.setdefault(record.name, set()).add(name)
+        if noun is not None and name == "conflicts":
+            walk.asked[noun.name].update(noun.compared)
+        if noun is not None and name == "records":
+            walk.asked[noun.name].update(_filtered(walk, node))
+        named = get_named_type(definition.type)
+        if isinstance(named, GraphQLObjectType) and node.selection_set is not None:
+            _collect(walk, node.selection_set, named)
+
+
+def _filtered(walk: _Walk, node: FieldNode) -> set[str]:
+    """The fields a `where` argument filters by: who may not see a field may not search by it either."""
+    for argument in node.arguments:
+        if argument.name.value != "where":
+            continue
+        if isinstance(argument.value, ObjectValueNode):
+            return {item.name.value for item in argument.value.fields}
+        if isinstance(argument.value, VariableNode):
+            given = walk.raw_variables.get(argument.value.name.value)
+            return set(given) if isinstance(given, Mapping) else set()
+    return set()

@@ -1,0 +1,119 @@
+"""The register of purposes: which codes exist, on what ground, and what each may reach.
+
+The built-in register is `purposes.toml` beside this file; a deployment adds its own files (say, for a declared noun),
+which may add purposes and may add nouns to a purpose, never remove anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.errors import SettingsInvalid
+
+BUILT_IN = Path(__file__).with_name("purposes.toml")
+EVERYTHING = "*"
+_KEYS = {"title", "legal_basis", "case_required", "org_kinds", "nouns", "mask"}
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeRule:
+    """One purpose. `nouns` maps a noun to its fields, or to None for all of them."""
+
+    code: str
+    title_zh: str
+    title_en: str
+    basis_zh: str
+    basis_en: str
+    case_required: bool
+    org_kinds: frozenset[str]
+    nouns: Mapping[str, frozenset[str] | None]
+    masks: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeRegister:
+    """Every purpose by code, and the version (a hash) of the text they come from."""
+
+    rules: Mapping[str, PurposeRule]
+    version: str
+
+    def get(self, code: str) -> PurposeRule | None:
+        return self.rules.get(code)
+
+
+def read_register(extra: Sequence[Path] = ()) -> PurposeRegister:
+    """The built-in register and `extra` files, in order. Raises SettingsInvalid with every fault."""
+    faults: list[str] = []
+    merged: dict[str, dict[str, Any]] = {}
+    digest = hashlib.sha256()
+    for path in [BUILT_IN, *extra]:
+        try:
+            data = path.read_bytes()
+            digest.update(hashlib.sha256(data).digest())
+            tables = tomllib.loads(data.decode("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            faults.append(f"{path.name}: {error}")
+            continue
+        for code, table in tables.items():
+            _merge(merged, code, table, path.name, faults)
+    rules = {code: _rule(code, table, faults) for code, table in merged.items()}
+    if faults:
+        raise SettingsInvalid(tuple(faults))
+    return PurposeRegister(MappingProxyType(rules), digest.hexdigest())
+
+
+def _merge(merged: dict[str, dict[str, Any]], code: str, table: Any, file: str, faults: list[str]) -> None:
+    if not isinstance(table, dict):
+        faults.append(f"{file}: {code} must be a table")
+        return
+    faults += [f"{file}: {code}.{name} is not known" for name in table.keys() - _KEYS]
+    held = merged.setdefault(code, {})
+    for name in ("title", "legal_basis", "case_required", "org_kinds"):
+        if name in table:
+            if name in held and held[name] != table[name]:
+                faults.append(f"{file}: {code}.{name} is already set; a later file may only add nouns")
+            held[name] = table[name]
+    for name in ("nouns", "mask"):
+        for noun, fields in table.get(name, {}).items():
+            if noun in held.setdefault(name, {}):
+                faults.append(f"{file}: {code}.{name}.{noun} is already set")
+            held[name][noun] = fields
+
+
+def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule:
+    def text(name: str, language: str) -> str:
+        found = table.get(name, {}).get(language) if isinstance(table.get(name), dict) else None
+        if not isinstance(found, str):
+            faults.append(f"purpose {code}: {name}.{language} is missing")
+            return ""
+        return found
+
+    def fields(value: Any, noun: str) -> frozenset[str]:
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            faults.append(f'purpose {code}: {noun} must be "*" or a list of field names')
+            return frozenset()
+        return frozenset(value)
+
+    nouns = {
+        noun: None if value == EVERYTHING else fields(value, noun) for noun, value in table.get("nouns", {}).items()
+    }
+    masks = {noun: fields(value, noun) for noun, value in table.get("mask", {}).items()}
+    if not isinstance(table.get("case_required"), bool):
+        faults.append(f"purpose {code}: case_required must be true or false")
+    return PurposeRule(
+        code,
+        text("title", "zh"),
+        text("title", "en"),
+        text("legal_basis", "zh"),
+        text("legal_basis", "en"),
+        bool(table.get("case_required", True)),
+        fields(table.get("org_kinds"), "org_kinds"),
+        MappingProxyType(nouns),
+        MappingProxyType(masks),
+    )
