@@ -63,7 +63,10 @@ class Settings:
         secret=True,
     )
     database_pool: int = setting(
-        parsing.number(int, 1, 200), 8, "每个进程的数据库连接数（PostgreSQL）", "PostgreSQL connections per process"
+        parsing.number(int, 2, 200),
+        8,
+        "每个进程的数据库连接数（PostgreSQL），其一专用于访问记录",
+        "PostgreSQL connections per process, one of them for access events alone",
     )
     database_timeout_s: float = setting(
         parsing.number(float, 0.1, 60), 5.0, "数据库语句及锁等待时限（秒）", "seconds a statement or a lock may take"

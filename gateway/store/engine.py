@@ -54,6 +54,10 @@ class Database:
             async with turn, self._writing.begin() as connection:
                 yield connection
 
+    async def lasting_connection(self) -> AsyncConnection:
+        """One to keep, each statement by itself; whoever takes it gives it back by closing it."""
+        return await self._reading.connect()
+
     @contextlib.contextmanager
     def faults(self) -> Any:
         """What the database is at fault for becomes ours, without statement, parameters or address."""
@@ -137,7 +141,15 @@ def _postgresql(url: URL, pool: int, timeout_s: float) -> AsyncEngine:
     options = f"{given if isinstance(given, str) else ' '.join(given)} {limits}".strip()
     return create_async_engine(
         url.difference_update_query(["options"]),
-        connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "yimen"},
+        connect_args={
+            "options": options,
+            "connect_timeout": _CONNECT_S,
+            "application_name": "yimen",
+            "keepalives_idle": 10,  # a server that vanished without a word is noticed in seconds, not hours
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": milliseconds * 2,
+        },
         pool_size=pool,
         max_overflow=0,
         pool_timeout=timeout_s,

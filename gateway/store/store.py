@@ -8,12 +8,12 @@ from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.errors import StoreRefused
-from gateway.store.evidence import StoredEvidence
+from gateway.store.evidence import EventJournal, StoredEvidence
 from gateway.store.health import Health
 from gateway.store.jobs import StoredJobs
-from gateway.store.journals import open_journal
 from gateway.store.keys import Keys, open_keys
 from gateway.store.migrate import Migrated, migrate, revision
+from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.subjects import StoredSubjects
 from gateway.store.tokens import SeededTokens
 
@@ -53,7 +53,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             database=database,
             keys=keys,
             subjects=StoredSubjects(database, keys, clock),
-            evidence=StoredEvidence(open_journal(database), clock, timeout_s=settings.database_timeout_s),
+            evidence=StoredEvidence(_journal(database), clock, timeout_s=settings.database_timeout_s),
             jobs=StoredJobs(database, clock),
             tokens=SeededTokens(database, clock, demo=settings.demo),
             health=Health(database, clock),
@@ -61,6 +61,14 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     except BaseException:
         await database.close()
         raise
+
+
+def _journal(database: Database) -> EventJournal:
+    if database.is_sqlite:
+        return SqliteJournal(database)
+    from gateway.store.postgres_journal import PostgresJournal  # only here: psycopg costs memory where it is not used
+
+    return PostgresJournal(database)
 
 
 async def migrate_store(settings: Settings) -> Migrated:

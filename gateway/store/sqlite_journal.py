@@ -1,8 +1,4 @@
-"""How access events reach the disk: one thread hop on SQLite, one statement on PostgreSQL, whatever the batch.
-
-Measured (bench in tests/gateway/store/measure_evidence.py): going through aiosqlite or several statements costs three
-to five times the CPU, on the path of every query.
-"""
+"""Access events on SQLite: one thread hop for a whole batch, where aiosqlite would make one for every statement."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from gateway.store.engine import Database, prepare_sqlite, sqlite_path
 from gateway.store.errors import StoreUnavailable
-from gateway.store.evidence import EventJournal, EventRow, RowRefused
+from gateway.store.evidence import EventRow, RowRefused
 from gateway.store.tables import access_event, access_event_subject
 
 
@@ -70,52 +64,3 @@ class SqliteJournal:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class PostgresJournal:
-    """One statement for a whole batch and both tables, which is a transaction of its own and one round trip."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._statement = _one_statement()
-        self._names = [str(column.name) for column in access_event.c]
-
-    async def write(self, rows: Sequence[EventRow]) -> None:
-        batch = [
-            dict(zip(self._names, map(_plain, row.columns), strict=True)) | {"subjects": row.subjects} for row in rows
-        ]
-        try:
-            async with self._database.read() as connection:  # autocommit
-                await connection.execute(self._statement, {"batch": orjson.dumps(batch).decode()})
-        except (DataError, IntegrityError, ProgrammingError):
-            raise RowRefused from None
-
-    async def close(self) -> None:
-        """Its connections are the pool's."""
-
-
-def open_journal(database: Database) -> EventJournal:
-    return SqliteJournal(database) if database.is_sqlite else PostgresJournal(database)
-
-
-def _plain(value: object) -> object:
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _one_statement() -> sa.TextClause:
-    names = ", ".join(column.name for column in access_event.c)
-    types = ", ".join(f"{column.name} {_type(column)}" for column in access_event.c)
-    values = ", ".join(
-        f"decode({column.name}, 'hex')" if isinstance(column.type, sa.LargeBinary) else column.name
-        for column in access_event.c
-    )
-    return sa.text(
-        f"WITH batch AS (SELECT * FROM jsonb_to_recordset(CAST(:batch AS jsonb)) AS b({types}, subjects jsonb)), "  # noqa: S608
-        f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch) "
-        "INSERT INTO access_event_subject (subject_id, event_id) "
-        "SELECT jsonb_array_elements_text(subjects), id FROM batch"
-    )
-
-
-def _type(column: sa.Column[object]) -> str:
-    return "bigint" if isinstance(column.type, sa.BigInteger) else "text"

@@ -1,0 +1,104 @@
+"""Access events on PostgreSQL: one prepared statement, one round trip, for a whole batch and both tables."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import orjson
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.engine import Database, fault_name
+from gateway.store.errors import StoreUnavailable
+from gateway.store.evidence import EventRow, RowRefused
+from gateway.store.tables import access_event
+
+
+class PostgresJournal:
+    """The statement is a transaction of its own.
+
+    Keeps one of the pool's connections. A connection that turns out broken is replaced and the batch written again;
+    ids make that harmless.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._statement = _one_statement()
+        self._names = [str(column.name) for column in access_event.c]
+        self._held: AsyncConnection | None = None
+
+    async def write(self, rows: Sequence[EventRow]) -> None:
+        batch = [
+            dict(zip(self._names, map(_plain, row.columns), strict=True)) | {"subjects": row.subjects} for row in rows
+        ]
+        parameters = (orjson.dumps(batch).decode(),)
+        fresh = self._held is None
+        try:
+            async with asyncio.timeout(2 * self._database.timeout_s):  # the server's own limit is half of it
+                await self._execute(parameters)
+        except TimeoutError:
+            await self._let_go()
+            raise StoreUnavailable("the database took too long to take records") from None
+        except psycopg.OperationalError as error:
+            await self._let_go()
+            if fresh or isinstance(error, psycopg.errors.QueryCanceled):
+                raise StoreUnavailable(f"the database does not take records ({fault_name(error)})") from None
+            await self._again(parameters)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError):
+            raise RowRefused from None
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def close(self) -> None:
+        await self._let_go()
+
+    async def _execute(self, parameters: tuple[str]) -> None:
+        if self._held is None:
+            with self._database.faults():
+                self._held = await self._database.lasting_connection()
+        driver = (await self._held.get_raw_connection()).driver_connection
+        assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101  (for the type checker)
+        await driver.execute(self._statement, parameters, prepare=True)
+
+    async def _again(self, parameters: tuple[str]) -> None:
+        try:
+            await self._execute(parameters)
+        except psycopg.Error as error:
+            await self._let_go()
+            raise StoreUnavailable(f"the database does not take records ({fault_name(error)})") from None
+
+    async def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            with contextlib.suppress(Exception):
+                await held.invalidate()
+            with contextlib.suppress(Exception):
+                await held.close()
+
+
+def _plain(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _one_statement() -> bytes:
+    names = ", ".join(column.name for column in access_event.c)
+    types = ", ".join(f"{column.name} {_type(column)}" for column in access_event.c)
+    values = ", ".join(
+        f"decode({column.name}, 'hex')" if isinstance(column.type, sa.LargeBinary) else column.name
+        for column in access_event.c
+    )
+    statement = (
+        f"WITH batch AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS b({types}, subjects jsonb)), "  # noqa: S608
+        f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch ON CONFLICT DO NOTHING) "
+        "INSERT INTO access_event_subject (subject_id, event_id) "
+        "SELECT jsonb_array_elements_text(subjects), id FROM batch ON CONFLICT DO NOTHING"
+    )
+    return statement.encode()
+
+
+def _type(column: sa.Column[object]) -> str:
+    return "bigint" if isinstance(column.type, sa.BigInteger) else "text"
