@@ -1,0 +1,170 @@
+"""Kind "rest": a department that answers over HTTP in JSON or XML, per key, per batch or page by page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapters.errors import Reason, SourceUnavailable
+from adapters.kind import Opening, spec_of
+from adapters.manifest import AnswerSpec, SourceManifest
+from adapters.rest_answer import Garbage, Records, pick, read_reply
+from adapters.rest_batch import Asked, sort_into_keys
+from adapters.rest_pages import gather_pages
+from adapters.rest_request import RestRequest, read_request
+from adapters.signing import Outgoing, check_auth, open_signer, query_string
+from adapters.source import Absent, Answer, Failed, Found, Key, Lookup
+from adapters.templates import KeyPartMissing
+
+
+class RestKind:
+    """See docs/guides/manifest.md, "rest"."""
+
+    name = "rest"
+    uses_http = True
+
+    def check(self, manifest: SourceManifest) -> list[tuple[str, str]]:
+        faults = check_auth(manifest.auth)
+        faults += [(f"source.options.{entry}", "kind rest knows no such option") for entry in manifest.options]
+        for position, answer in enumerate(manifest.answers):
+            faults += read_request(answer, f"answers.{position}.request")[1]
+        return faults
+
+    def open(self, opening: Opening) -> RestSource:
+        return RestSource(opening)
+
+    def per_key(self, answer: AnswerSpec) -> bool:
+        return bool(answer.request.get("mode", "key") != "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    at: float
+
+    def left_s(self) -> float:
+        return max(0.0, self.at - asyncio.get_running_loop().time())
+
+
+class RestSource:
+    """Asks one department. Knows nothing of retries and limits; bounds only what it has under way at once."""
+
+    def __init__(self, opening: Opening) -> None:
+        if opening.channel is None:
+            raise ValueError("kind rest needs a channel")
+        self._manifest, self._channel, self._now = opening.manifest, opening.channel, opening.now
+        parts = urlsplit(opening.endpoint)
+        self._origin, self._base = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+        self._signer = open_signer(opening.manifest.auth, opening.secrets)
+        self._gate = asyncio.Semaphore(max(1, opening.manifest.limits.concurrency))
+        self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
+
+    async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
+        spec = spec_of(self._manifest, lookup)
+        request = self._requests[(spec.noun, spec.by)]
+        deadline = _Deadline(asyncio.get_running_loop().time() + timeout_s)
+        if request.mode == "batch":
+            return await self._batch(request, lookup, deadline)
+        ask = self._pages if request.mode == "pages" else self._one
+        distinct = list(dict.fromkeys(lookup.keys))
+        answers = dict(
+            zip(distinct, await _together(lambda key: ask(request, key, lookup, deadline), distinct), strict=True)
+        )
+        return [answers[key] for key in lookup.keys]
+
+    async def close(self) -> None:
+        """Nothing of its own: the channel belongs to the registry."""
+
+    async def _one(self, request: RestRequest, key: Key, lookup: Lookup, deadline: _Deadline) -> Answer:
+        got = await self._ask(request, (key,), deadline)
+        if isinstance(got, Failed):
+            return got
+        return self._answer(got, lookup, got.short)
+
+    async def _pages(self, request: RestRequest, key: Key, lookup: Lookup, deadline: _Deadline) -> Answer:
+        async def page(number: int) -> Records | Failed:
+            return await self._ask(request, (key,), deadline, number)
+
+        if request.page is None:
+            raise ValueError("pages without paging")
+        got, missing = await gather_pages(request.page, page)
+        return got if isinstance(got, Failed) else self._answer(got, lookup, missing)
+
+    async def _batch(self, request: RestRequest, lookup: Lookup, deadline: _Deadline) -> Sequence[Answer]:
+        asked = Asked.of(request, lookup)
+        if not asked.keys:
+            return asked.answers({})
+        got = await self._ask(request, asked.keys, deadline)
+        if isinstance(got, Failed):
+            return asked.answers(dict.fromkeys(asked.keys, got))
+        sorted_in = sort_into_keys(request, asked.keys, lookup.by, got)
+        if isinstance(sorted_in, Failed):
+            return asked.answers(dict.fromkeys(asked.keys, sorted_in))
+        return asked.answers({key: self._answer(Records(rows), lookup, got.short) for key, rows in sorted_in.items()})
+
+    def _answer(self, got: Records, lookup: Lookup, missing: bool) -> Answer:
+        now = self._now()
+        if not got.records:
+            if missing:
+                return Failed(Reason.INCOMPLETE, detail="fewer records than declared")
+            return Absent(fetched_at=now)
+        try:
+            rows = tuple(pick(record, lookup.fields) for record in got.records)
+        except Garbage as garbage:
+            return Failed(Reason.GARBAGE, detail=str(garbage))
+        return Found(rows, fetched_at=now, incomplete=Reason.INCOMPLETE if missing else None)
+
+    async def _ask(
+        self, request: RestRequest, keys: Sequence[Key], deadline: _Deadline, page: int | None = None
+    ) -> Records | Failed:
+        try:
+            outgoing = self._outgoing(request, keys, page)
+        except KeyPartMissing as missing:
+            return Failed(Reason.KEY_MISSING, detail=str(missing))
+        query = query_string(outgoing.query)
+        url = f"{self._origin}{outgoing.path}" + (f"?{query}" if query else "")
+        async with self._gate:
+            if deadline.left_s() <= 0:
+                return Failed(Reason.TIMEOUT, detail="no time left to ask")
+            headers = {"accept": "application/xml, text/xml" if request.xml else "application/json"}
+            if outgoing.body:
+                headers["content-type"] = "application/json"
+            headers |= self._signer.headers(outgoing, self._now())
+            try:
+                reply = await self._channel.send(
+                    outgoing.method, url, headers=headers, body=outgoing.body or None, timeout_s=deadline.left_s()
+                )
+            except SourceUnavailable as error:
+                return Failed(error.reason, error.retry_at, error.detail)
+        limits, hours = self._manifest.limits, self._manifest.hours
+        return read_reply(request, reply, self._now(), hours.timezone, limits.max_response_bytes)
+
+    def _outgoing(self, request: RestRequest, keys: Sequence[Key], page: int | None) -> Outgoing:
+        first = keys[0]
+        query = [(name, template.render(first)) for name, template in request.query]
+        body: Any = request.body.render(keys) if request.body is not None else None
+        if page is not None and request.page is not None:
+            numbers = {request.page.number: page, request.page.size: request.page.rows}
+            if request.method == "GET":
+                query += [(name, str(number)) for name, number in numbers.items()]
+            else:
+                body = {**(body or {}), **numbers}
+        path = self._base + request.path.render_path(first)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() if body is not None else b""
+        return Outgoing(request.method, path, query, text)
+
+
+async def _together(ask: Callable[[Key], Awaitable[Answer]], keys: Sequence[Key]) -> list[Answer]:
+    """All at once, in order; one failing key leaves the others alone, and a cancelled call leaves nothing behind."""
+    if len(keys) == 1:
+        return [await ask(keys[0])]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_awaited(ask(key))) for key in keys]
+    return [task.result() for task in tasks]
+
+
+async def _awaited(waiting: Awaitable[Answer]) -> Answer:
+    return await waiting

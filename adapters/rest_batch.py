@@ -1,0 +1,78 @@
+"""Many keys in one request: which are sent, and which record of the answer belongs to which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.errors import Reason
+from adapters.identity import fold_name, id_forms
+from adapters.rest_answer import Record, Records, walk
+from adapters.rest_request import RestRequest
+from adapters.source import Answer, Failed, Key, Lookup
+from adapters.templates import KeyPartMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The distinct keys that can be sent, and the answers of those that can not."""
+
+    lookup: Lookup
+    keys: tuple[Key, ...]
+    unsendable: Mapping[Key, Answer]
+
+    @classmethod
+    def of(cls, request: RestRequest, lookup: Lookup) -> Asked:
+        keys: list[Key] = []
+        unsendable: dict[Key, Answer] = {}
+        for key in dict.fromkeys(lookup.keys):
+            try:
+                if request.body is not None:
+                    request.body.render((key,))
+                keys.append(key)
+            except KeyPartMissing as missing:
+                unsendable[key] = Failed(Reason.KEY_MISSING, detail=str(missing))
+        return cls(lookup, tuple(keys), unsendable)
+
+    def answers(self, found: Mapping[Key, Answer]) -> Sequence[Answer]:
+        """One answer a key, in the order of the lookup."""
+        return [self.unsendable[key] if key in self.unsendable else found[key] for key in self.lookup.keys]
+
+
+def sort_into_keys(
+    request: RestRequest, keys: Sequence[Key], by: tuple[str, ...], got: Records
+) -> Mapping[Key, tuple[Record, ...]] | Failed:
+    """The records of each asked key, none for a key the answer does not mention; others' records are dropped.
+
+    A record that does not say whose it is would leave its owner with an absence that is none: GARBAGE for all.
+    """
+    positions = [(position, request.key_echo[name]) for position, name in enumerate(by) if name in request.key_echo]
+    owners: dict[tuple[str, ...], list[Key]] = {}
+    for key in keys:
+        for form in _echoes(key, by, [position for position, _ in positions]):
+            owners.setdefault(form, []).append(key)
+    found: dict[Key, list[Record]] = {key: [] for key in keys}
+    for record in got.records:
+        echo = []
+        for position, raw in positions:
+            value = record[raw] if raw in record else walk(record, raw)
+            if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+                return Failed(Reason.GARBAGE, detail="a record does not repeat the key it answers")
+            echo.append(_folded(by[position], str(value)))
+        for key in owners.get(tuple(echo), ()):
+            found[key].append(record)
+    return {key: tuple(records) for key, records in found.items()}
+
+
+def _echoes(key: Key, by: tuple[str, ...], positions: Sequence[int]) -> list[tuple[str, ...]]:
+    """Every way the department may repeat `key`: a person's ID also in its 15-digit form."""
+    ways: list[tuple[str, ...]] = [()]
+    for position in positions:
+        part = key[position] or ""
+        forms = id_forms(part) if by[position] == "idNo" else (part,)
+        ways = [(*way, form) for way in ways for form in dict.fromkeys(_folded(by[position], f) for f in forms)]
+    return ways
+
+
+def _folded(name: str, value: str) -> str:
+    return fold_name(value) if name == "name" else value.strip().upper()
