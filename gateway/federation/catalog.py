@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.registry import OpenSource
+
+from adapters.manifest import AnswerSpec, SourceManifest
 from gateway.policy.purposes import PurposeRegister
 from schema.build import BuiltSchema
 

@@ -39,9 +39,7 @@ def find_conflicts(noun: NounSpec, by_source: Sequence[tuple[Offer, Sequence[Dat
     return found
 
 
-def _things(
-    noun: NounSpec, by_source: Sequence[tuple[Offer, Sequence[Data]]]
-) -> list[list[tuple[Offer, Data]]]:
+def _things(noun: NounSpec, by_source: Sequence[tuple[Offer, Sequence[Data]]]) -> list[list[tuple[Offer, Data]]]:
     """Records of different sources that speak of the same thing."""
     paired: dict[Any, list[tuple[Offer, Data]]] = {}
     if noun.paired_by is not None:

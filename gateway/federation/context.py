@@ -8,7 +8,6 @@ import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
-
 from adapters.identity import normalise_id
 from adapters.source import Found, Page
 from gateway.caller import Subjects
@@ -203,5 +202,3 @@ def _read_cursor(cursor: str | None) -> str | None:
     if version != "1" or not record_id:
         raise BadInput("BAD_CURSOR")
     return record_id
-
-

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from adapters.manifest import SourceManifest, Text
 from adapters.registry import OpenSource
+
+from adapters.manifest import SourceManifest, Text
 from gateway.federation.catalog import Snapshot
 from gateway.policy.purposes import PurposeRegister
 

@@ -105,5 +105,5 @@ class Loader:
             return [Failed(error.reason, error.retry_at, error.detail)] * len(keys)
         except TimeoutError:
             return [Failed(Reason.TIMEOUT)] * len(keys)
-        except Exception:  # noqa: BLE001  # a fault in an adapter is that source's fault, not the answer's
+        except Exception:  # a fault in an adapter is that source's fault, not the answer's
             return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)

@@ -43,6 +43,7 @@ class Shape:
 
 def shape_of(noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect]) -> Shape:
     """Apply the mask to what was asked; what the mask does not name is withheld."""
+
     def effect(name: str) -> Effect:
         return effects.get(base_field(name), Effect.WITHHOLD)
 
@@ -111,9 +112,7 @@ def _empty(state: str, reason: str | None, retry_at: datetime | None) -> Data:
     }
 
 
-def _one_source(
-    shape: Shape, offer: Offer, answer: Answer, now: datetime
-) -> tuple[Data, list[Data], list[Data]]:
+def _one_source(shape: Shape, offer: Offer, answer: Answer, now: datetime) -> tuple[Data, list[Data], list[Data]]:
     """(what the source answered, its records, its candidates for review)."""
     source: Data = {
         "source": offer.code,

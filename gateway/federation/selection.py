@@ -126,7 +126,7 @@ def _collect(walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObject
 
 def _filtered(walk: _Walk, node: FieldNode) -> set[str]:
     """The fields a `where` argument filters by: who may not see a field may not search by it either."""
-    for argument in node.arguments:
+    for argument in node.arguments or ():
         if argument.name.value != "where":
             continue
         if isinstance(argument.value, ObjectValueNode):

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gateway.caller import Caller
+import structlog
+from graphql import ExecutionResult, execute, subscribe
+
+from gateway.caller import Caller, Decision, Evidence, Receipt, Subjects
+from gateway.clock import Clock
+from gateway.errors import GatewayError, RequestRefused
+from gateway.federation.context import OperationContext
+from gateway.federation.fields import policy_fields
+from gateway.federation.plan import Plan, RequestErrors
+from gateway.federation.selection import Selection
+from gateway.policy.decision import Mask, Policy, Purpose, Question
+from gateway.services import public_errors
+from gateway.services.release import encode, event_of, extend
+from gateway.services.snapshots import Held, Snapshots
+from schema.expansion import LimitExceeded
+
+_log = structlog.get_logger(__name__)
+_NOTHING = Mask({}, (), (), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +55,220 @@ class Execute(Protocol):
     async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer: ...
 
     def subscribe(self, caller: Caller, request: GraphQLRequest) -> AsyncIterator[GraphQLAnswer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A request that may run: planned, its purpose read, its mask decided."""
+
+    plan: Plan
+    selection: Selection
+    question: Question | None
+    mask: Mask
+
+
+class RunQuery:
+    """The one road every query, mutation and subscription takes."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        *,
+        evidence: Evidence,
+        subjects: Subjects,
+        clock: Clock,
+        deadline_s: float,
+        batch_persons: int,
+        trusted_documents: Mapping[str, str],
+        trusted_only: bool = False,
+    ) -> None:
+        self._snapshots = snapshots
+        self._evidence = evidence
+        self._subjects = subjects
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._batch_persons = batch_persons
+        self._trusted = trusted_documents
+        self._trusted_only = trusted_only
+
+    async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
+        held = self._snapshots.take()
+        try:
+            try:
+                ready = await self._prepare(held, caller, request)
+            except _Refused as refused:
+                return await self._refuse(caller, refused)
+            if ready.plan.kind == "subscription":
+                return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_OVER_HTTP"))
+            return await self._run(held, caller, request, ready)
+        finally:
+            await self._snapshots.give_back(held)
+
+    async def subscribe(self, caller: Caller, request: GraphQLRequest) -> AsyncIterator[GraphQLAnswer]:
+        """One answer per event; each is recorded before it is yielded."""
+        held = self._snapshots.take()
+        try:
+            try:
+                ready = await self._prepare(held, caller, request)
+            except _Refused as refused:
+                yield await self._refuse(caller, refused)
+                return
+            if ready.plan.kind != "subscription":
+                yield await self._run(held, caller, request, ready)
+                return
+            async for answer in self._events(held, caller, request, ready):
+                yield answer
+        finally:
+            await self._snapshots.give_back(held)
+
+    async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest) -> _Ready:
+        """Plan and decide; nothing is fetched. Raises _Refused."""
+        text = self._text(request)
+        plans = held.plans
+        try:
+            plan = plans.plan(text, request.operation_name, request.variables)
+            if request.method == "GET" and plan.kind != "query":
+                raise _Refused(public_errors.of_refusal("GET_QUERIES_ONLY"))
+            variables = plans.coerce(plan, request.variables)
+            selection = plans.select(plan, variables, request.variables)
+            said = plans.purpose(plan, variables)
+        except LimitExceeded as error:
+            raise _Refused(public_errors.of_limit(error)) from None
+        except RequestErrors as error:
+            raise _Refused(public_errors.of_request(error, held.snapshot.schema.graphql)) from None
+        if request.method == "GET" and selection.personal:
+            raise _Refused(public_errors.of_refusal("PERSONAL_VARIABLES_IN_GET"))
+        if said is None:
+            if selection.protected:
+                purpose = Purpose("", None, None)
+                question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
+                raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
+            return _Ready(plan, selection, None, _NOTHING)
+        purpose = Purpose(said["code"], said.get("caseNo"), said.get("reference"))
+        question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
+        mask = await _decide(held.policy, question)
+        if mask.denied is not None:
+            errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)
+            raise _Refused(errors, question, mask)
+        return _Ready(plan, selection, question, mask)
+
+    async def _run(self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready) -> GraphQLAnswer:
+        context = self._context(held, ready)
+        try:
+            found = execute(
+                held.snapshot.schema.graphql,
+                ready.plan.document,
+                context_value=context,
+                variable_values=dict(request.variables),
+                operation_name=request.operation_name,
+                hide_suggestions=True,
+            )
+            result = found if isinstance(found, ExecutionResult) else await found
+        finally:
+            context.close()
+        return await self._release(held, ready, context, result)
+
+    async def _events(
+        self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready
+    ) -> AsyncIterator[GraphQLAnswer]:
+        context = self._context(held, ready)
+        try:
+            stream = await subscribe(  # type: ignore[misc]
+                held.snapshot.schema.graphql,
+                ready.plan.document,
+                context_value=context,
+                variable_values=dict(request.variables),
+                operation_name=request.operation_name,
+                hide_suggestions=True,
+            )
+            if isinstance(stream, ExecutionResult):
+                yield await self._release(held, ready, context, stream)
+                return
+            async for result in stream:
+                yield await self._release(held, ready, context, result)
+        finally:
+            context.close()
+
+    async def _release(
+        self, held: Held, ready: _Ready, context: OperationContext, result: ExecutionResult
+    ) -> GraphQLAnswer:
+        """Encode, record, and only then hand out. No record, no release."""
+        errors = public_errors.of_execution(result.errors or (), held.snapshot.schema.graphql)
+        for error in result.errors or ():
+            if error.original_error is not None and not isinstance(error.original_error, GatewayError | ValueError):
+                _log.warning("field_failed", kind=type(error.original_error).__name__)
+        data = result.data
+        extensions: dict[str, Any] = {"snapshot": held.snapshot.version[:16]}
+        body = encode(data, errors)
+        if ready.question is not None:
+            event = event_of(ready.question, ready.mask, context, body, Decision.ALLOW, self._clock.now())
+            receipt = await self._evidence.record(event)
+            extensions |= _grounds(ready.mask, receipt)
+        # With errors the door adds their texts, so it encodes again; without, these very bytes leave.
+        return GraphQLAnswer(True, data, errors, extensions, None if errors else extend(body, extensions))
+
+    async def _refuse(self, caller: Caller, refused: _Refused) -> GraphQLAnswer:
+        """An authenticated refusal that policy made is recorded; a malformed request is only counted."""
+        extensions: dict[str, Any] = {}
+        if refused.question is not None and refused.mask is not None:
+            body = encode(None, refused.errors)
+            event = event_of(refused.question, refused.mask, None, body, Decision.DENY, self._clock.now())
+            receipt = await self._evidence.record(event)
+            extensions = {"receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at}}
+        return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
+
+    def _context(self, held: Held, ready: _Ready) -> OperationContext:
+        return OperationContext(
+            held.snapshot,
+            policy=held.policy,
+            question=ready.question,
+            mask=ready.mask,
+            subjects=self._subjects,
+            batch_persons=self._batch_persons,
+            now=self._clock.now(),
+            deadline=asyncio.get_running_loop().time() + self._deadline_s,
+        )
+
+    def _text(self, request: GraphQLRequest) -> str:
+        if request.document_id is not None:
+            text = self._trusted.get(request.document_id)
+            if text is None:
+                raise _Refused(public_errors.of_refusal("PERSISTED_QUERY_NOT_FOUND"))
+            if request.query is not None and request.query != text:
+                raise _Refused(public_errors.of_refusal("PERSISTED_QUERY_MISMATCH"))
+            return text
+        if self._trusted_only:
+            raise _Refused(public_errors.of_refusal("TRUSTED_DOCUMENTS_ONLY"))
+        if request.query is None:
+            raise _Refused(public_errors.of_refusal("QUERY_MISSING"))
+        return request.query
+
+
+class _Refused(RequestRefused):
+    """Not to be run; `question` is there where it was policy that said so, and then it is recorded."""
+
+    def __init__(
+        self,
+        errors: tuple[Mapping[str, Any], ...],
+        question: Question | None = None,
+        mask: Mask | None = None,
+    ) -> None:
+        super().__init__(str(errors[0]["extensions"]["code"]))
+        self.errors = errors
+        self.question = question
+        self.mask = mask
+
+
+async def _decide(policy: Policy, question: Question) -> Mask:
+    try:
+        return await policy.decide(question)
+    except Exception:
+        _log.exception("policy_failed")
+        return replace(_NOTHING, denied="POLICY_UNAVAILABLE")
+
+
+def _grounds(mask: Mask, receipt: Receipt) -> dict[str, Any]:
+    return {
+        "receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at},
+        "policy": {"rules": list(mask.rule_ids), "basis": list(mask.legal_basis), "version": mask.policy_version[:16]},
+    }
