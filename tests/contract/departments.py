@@ -43,6 +43,14 @@ from adapters.source import Source
 
 CONTRACT_KINDS: list[tuple[str, str]] = [
     ("memory", "tests.contract.department_memory:memory_department"),
+    ("rest-key", "tests.contract.department_rest:rest_key_department"),
+    ("rest-batch", "tests.contract.department_rest:rest_batch_department"),
+    ("rest-pages", "tests.contract.department_rest:rest_pages_department"),
+    ("soap", "tests.contract.department_soap:soap_department"),
+    ("sql-sqlite", "tests.contract.department_sql:sqlite_department"),
+    ("sql-postgres", "tests.contract.department_sql:postgres_department"),
+    ("file-drop-csv", "tests.contract.department_file_drop:csv_department"),
+    ("file-drop-xml", "tests.contract.department_file_drop:xml_department"),
 ]
 
 
