@@ -59,9 +59,11 @@ async def test_records_go_to_their_keys_and_nobody_elses_stay() -> None:
     records = [record("L", LI_MEI[0]), record("Z1", ZHANG[0]), record("STRANGER", CHEN[0]), record("Z2", ZHANG[0])]
     async with lab(always(*records), BATCH) as room:
         zhang, zhao, mei = await room.ask(ZHANG, ZHAO, LI_MEI)
-        assert isinstance(zhang, Found) and [row.values["djbh"] for row in zhang.rows] == ["Z1", "Z2"]
+        assert isinstance(zhang, Found)
+        assert [row.values["djbh"] for row in zhang.rows] == ["Z1", "Z2"]
         assert isinstance(zhao, Absent)
-        assert isinstance(mei, Found) and [row.values["djbh"] for row in mei.rows] == ["L"]
+        assert isinstance(mei, Found)
+        assert [row.values["djbh"] for row in mei.rows] == ["L"]
         assert "STRANGER" not in repr((zhang, zhao, mei))
 
 
@@ -82,14 +84,17 @@ async def test_x_in_either_case_is_the_same_key() -> None:
 async def test_a_record_that_does_not_say_whose_it_is_spoils_the_answer(echo: object) -> None:
     async with lab(always(record("R", echo), record("L", LI_MEI[0])), BATCH) as room:
         for answer in await room.ask(ZHANG, LI_MEI):
-            assert isinstance(answer, Failed) and answer.reason is Reason.GARBAGE
+            assert isinstance(answer, Failed)
+            assert answer.reason is Reason.GARBAGE
 
 
 async def test_in_half_an_answer_the_unmentioned_are_unknown() -> None:
     async with lab(always(record("L", LI_MEI[0]), total=2), BATCH) as room:
         zhang, mei = await room.ask(ZHANG, LI_MEI)
-        assert isinstance(zhang, Failed) and zhang.reason is Reason.INCOMPLETE
-        assert isinstance(mei, Found) and mei.incomplete is Reason.INCOMPLETE
+        assert isinstance(zhang, Failed)
+        assert zhang.reason is Reason.INCOMPLETE
+        assert isinstance(mei, Found)
+        assert mei.incomplete is Reason.INCOMPLETE
 
 
 async def test_a_key_that_cannot_be_sent_does_not_hold_up_the_others() -> None:
@@ -97,7 +102,8 @@ async def test_a_key_that_cannot_be_sent_does_not_hold_up_the_others() -> None:
         nameless, mei, idless = await room.ask((ZHANG[0], None), LI_MEI, (None, "张三"))
         assert isinstance(mei, Found)
         for answer in (nameless, idless):
-            assert isinstance(answer, Failed) and answer.reason is Reason.KEY_MISSING
+            assert isinstance(answer, Failed)
+            assert answer.reason is Reason.KEY_MISSING
         assert len(json.loads(room.seen[0].body)["cxlb"]) == 1
     async with lab(always(), BATCH) as room:
         assert [type(answer) for answer in await room.ask((None, None))] == [Failed]
@@ -110,7 +116,9 @@ async def test_an_outage_is_every_key_s_outage() -> None:
 
     async with lab(down, BATCH) as room:
         for answer in await room.ask(ZHANG, LI_MEI):
-            assert isinstance(answer, Failed) and answer.reason is Reason.DOWN and answer.retry_at is not None
+            assert isinstance(answer, Failed)
+            assert answer.reason is Reason.DOWN
+            assert answer.retry_at is not None
 
 
 IDS = st.sampled_from([ZHANG[0], LI_MEI[0], CHEN[0], ZHAO[0]])

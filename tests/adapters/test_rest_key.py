@@ -86,7 +86,9 @@ async def test_a_key_arrives_as_it_was_asked_wherever_it_stands(value: str) -> N
     async with lab(always(listing()), request) as room:
         assert isinstance(await room.ask_one((value, "n")), Absent)
         (seen,) = room.seen
-        assert seen.path.startswith("/p/") and seen.path.endswith("/end") and seen.path.count("/") == 3
+        assert seen.path.startswith("/p/")
+        assert seen.path.endswith("/end")
+        assert seen.path.count("/") == 3
         assert unquote(seen.path.removeprefix("/p/").removesuffix("/end")) == value
         assert parse_qsl(seen.query, keep_blank_values=True) == [("q", f"pre-{value}")]
         assert json.loads(seen.body) == {"deep": [{"s": value, "braces": "{x}", "n": 1}]}
@@ -122,9 +124,12 @@ async def test_each_key_has_its_own_answer_and_one_failure_leaves_the_others_alo
 
     async with lab(by_person) as room:
         found, failed, again, keyless = await room.ask(ZHANG, LI_MEI, ZHANG, (None, None))
-        assert isinstance(found, Found) and isinstance(again, Found)
-        assert isinstance(failed, Failed) and failed.reason is Reason.DOWN
-        assert isinstance(keyless, Failed) and keyless.reason is Reason.KEY_MISSING
+        assert isinstance(found, Found)
+        assert isinstance(again, Found)
+        assert isinstance(failed, Failed)
+        assert failed.reason is Reason.DOWN
+        assert isinstance(keyless, Failed)
+        assert keyless.reason is Reason.KEY_MISSING
         assert len(room.seen) == 2, "the same key is asked once"
 
 
@@ -210,7 +215,8 @@ async def test_a_number_is_a_code_and_absence_needs_a_good_status() -> None:
     for code in ("1404", "0"):
         async with lab(always(JSONResponse({"code": code, "list": []}, 500)), request) as room:
             answer = await room.ask_one()
-            assert isinstance(answer, Failed) and answer.reason is Reason.DOWN
+            assert isinstance(answer, Failed)
+            assert answer.reason is Reason.DOWN
 
 
 @pytest.mark.parametrize(
@@ -284,23 +290,27 @@ async def test_what_is_not_the_agreed_format_is_garbage(body: bytes) -> None:
 async def test_an_empty_401_is_a_refusal() -> None:
     async with lab(raw(b"", 401)) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.REFUSED
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.REFUSED
 
 
 async def test_one_object_where_the_record_stands_is_one_record() -> None:
     async with lab(always(JSONResponse({"data": {"djbh": "R1"}})), {**REQUEST, "rows": "data"}) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Found) and len(answer.rows) == 1
+        assert isinstance(answer, Found)
+        assert len(answer.rows) == 1
 
 
 async def test_fewer_records_than_declared_are_not_the_whole_truth() -> None:
     request = {**REQUEST, "total": "total"}
     async with lab(always(listing("R1", total=2)), request) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Found) and answer.incomplete is Reason.INCOMPLETE
+        assert isinstance(answer, Found)
+        assert answer.incomplete is Reason.INCOMPLETE
     async with lab(always(listing(total=1)), request) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.INCOMPLETE
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.INCOMPLETE
     async with lab(always(listing(total=0)), request) as room:
         assert isinstance(await room.ask_one(), Absent)
 
@@ -308,7 +318,8 @@ async def test_fewer_records_than_declared_are_not_the_whole_truth() -> None:
 async def test_an_answer_over_the_cap_is_too_large() -> None:
     async with lab(raw(b" " * 5000), max_response_bytes=4096) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.TOO_LARGE
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.TOO_LARGE
 
 
 async def test_silence_ends_at_the_timeout_for_all_keys_at_once() -> None:

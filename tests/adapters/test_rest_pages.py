@@ -61,7 +61,8 @@ async def test_all_pages_in_order(request_: dict[str, Any], calls: int) -> None:
     async with lab(pages(numbered(1, 2), numbered(3, 4), numbered(5), total=5), request_) as room:
         answer = await room.ask_one()
         assert numbers_of(answer) == [1, 2, 3, 4, 5]
-        assert isinstance(answer, Found) and answer.incomplete is None
+        assert isinstance(answer, Found)
+        assert answer.incomplete is None
         assert len(room.seen) == calls
 
 
@@ -117,20 +118,23 @@ async def test_what_is_there_is_given_and_said_to_be_incomplete(answer: Answerin
 async def test_without_any_record_incomplete_is_a_failure() -> None:
     async with lab(pages([], total=3), PAGES) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.INCOMPLETE
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.INCOMPLETE
 
 
 @pytest.mark.parametrize("total", [None, "many", -1, 1.5, True, 10**12, []])
 async def test_a_total_that_is_no_number_is_garbage(total: object) -> None:
     async with lab(pages(numbered(1), total=lambda _: total), PAGES) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.GARBAGE
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.GARBAGE
 
 
 async def test_the_first_page_failing_is_the_failure_itself() -> None:
     async with lab(pages(429), PAGES) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Failed) and answer.reason is Reason.RATE_LIMITED
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.RATE_LIMITED
         assert len(room.seen) == 1
 
 
@@ -138,12 +142,14 @@ async def test_without_a_total_a_server_that_never_ends_is_left_at_the_cap_or_at
     endless = pages(*(numbered(n, n + 100) for n in range(50)))
     async with lab(endless, WITHOUT_TOTAL) as room:
         answer = await room.ask_one()
-        assert isinstance(answer, Found) and answer.incomplete is Reason.INCOMPLETE
+        assert isinstance(answer, Found)
+        assert answer.incomplete is Reason.INCOMPLETE
         assert len(room.seen) == 4
     async with lab(pages(*[numbered(1, 2)] * 50), WITHOUT_TOTAL) as room:
         answer = await room.ask_one()
         assert numbers_of(answer) == [1, 2]
-        assert isinstance(answer, Found) and answer.incomplete is Reason.INCOMPLETE
+        assert isinstance(answer, Found)
+        assert answer.incomplete is Reason.INCOMPLETE
         assert len(room.seen) == 2
 
 
@@ -158,7 +164,8 @@ async def test_where_the_total_is_known_the_other_pages_come_at_once() -> None:
 
     async with lab(answer, PAGES) as room:
         found = await room.ask_one(timeout_s=5)
-        assert isinstance(found, Found) and found.incomplete is None
+        assert isinstance(found, Found)
+        assert found.incomplete is None
 
 
 @settings(deadline=None)
@@ -187,4 +194,5 @@ def test_complete_is_said_exactly_when_it_is_complete(count: int, rows: int, tot
         if not missing:
             assert [r["djbh"] for r in got.records] == kept
     elif len(kept) == count:
-        assert not missing and len(got.records) == count
+        assert not missing
+        assert len(got.records) == count

@@ -58,7 +58,8 @@ async def test_the_transport_s_charset_is_heard() -> None:
             f"<AJLB><ZS>1</ZS>{CASE}</AJLB>".encode("gb18030"), 200, {"content-type": "text/xml; charset=GBK"}
         )
     )
-    assert isinstance(answer, Found) and answer.rows[1].values["DSR.XM"] == "李䶮"
+    assert isinstance(answer, Found)
+    assert answer.rows[1].values["DSR.XM"] == "李䶮"
 
 
 async def test_one_many_or_no_defendants() -> None:
@@ -85,7 +86,8 @@ async def test_an_empty_list_element_is_absence_too() -> None:
 
 async def test_half_a_list_is_incomplete() -> None:
     answer = await ask(xml(f"<AJLB><ZS>2</ZS>{CASE}</AJLB>"))
-    assert isinstance(answer, Found) and answer.incomplete is Reason.INCOMPLETE
+    assert isinstance(answer, Found)
+    assert answer.incomplete is Reason.INCOMPLETE
 
 
 GARBAGE = {
@@ -104,11 +106,13 @@ GARBAGE = {
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE)
 async def test_what_is_not_the_agreed_document_is_garbage(answer: Answering) -> None:
     got = await ask(answer)
-    assert isinstance(got, Failed) and got.reason is Reason.GARBAGE
+    assert isinstance(got, Failed)
+    assert got.reason is Reason.GARBAGE
 
 
 async def test_a_result_code_may_stand_in_the_document() -> None:
     request = {**XML, "outcome": {"path": "AJLB.JG", "ok": ["0"], "absent": ["9"], "busy": ["5"]}}
     answer = await ask(xml("<AJLB><JG>5</JG></AJLB>"), request)
-    assert isinstance(answer, Failed) and answer.reason is Reason.DOWN
+    assert isinstance(answer, Failed)
+    assert answer.reason is Reason.DOWN
     assert isinstance(await ask(xml("<AJLB><JG>9</JG></AJLB>"), request), Absent)
