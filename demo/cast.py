@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 
+from demo.cast_prison import liu_fang, zhao_qiang
 from demo.cast_supervised import (
     FACTORY,
     FACTORY_NAME,
     chen_ming,
     insured,
-    liu_fang,
     mai_mai_ti,
     wang_xiao_ming,
     wu_da_yong,
     zhang_san_017,
-    zhao_qiang,
 )
 from demo.facts import AftercareFact, BusinessFact, CaseFact, InsuranceFact, Person, PoliceAddress, ResidenceFact
 

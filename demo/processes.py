@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 
@@ -33,21 +34,31 @@ class Children:
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._stopping = threading.Lock()
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start `command` in a process group of its own; stdout is a pipe, stderr goes to the log `name`."""
+    def start(
+        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None, *, read: bool = True
+    ) -> subprocess.Popen[str]:
+        """Start `command` in a process group of its own; what it prints goes to the log `name`.
+
+        With `read`, stdout is a pipe for `output_of` instead; a child that prints much must not be started so.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
         with (self._logs / f"{name}.log").open("w") as log:
             child = subprocess.Popen(
                 command,
                 env=dict(env) if env is not None else None,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if read else log,
                 stderr=log,
                 text=True,
                 process_group=0,
             )
         self._running[name] = child
         return child
+
+    def output_of(self, name: str) -> IO[str]:
+        output = self._running[name].stdout
+        assert output is not None, "started without read"
+        return output
 
     def log_of(self, name: str, lines: int = 15) -> str:
         """The last lines a child wrote to stderr."""

@@ -1,0 +1,116 @@
+"""`python -m demo`: the departments, the gateway, and a visitor's way in. script/demo installs first, then runs this."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from demo import running, switch
+from demo.answer import readable
+from demo.orchestra import Wishes
+from demo.people import cast
+from demo.places import Places, read_card
+from demo.talk import NoAnswer, graphql
+
+MANUAL = """\
+不带子命令: 启动各部门模拟系统与网关, 直到 Ctrl-C。
+Without a command: starts the simulated departments and the gateway, until Ctrl-C.
+
+  script/demo                      启动 / start everything
+  script/demo --once               问一次接待查询, 打印合并后的回答, 退出码 0 或 1
+                                   ask the reception question once, print the joined answer, exit 0 or 1
+在另一个终端 / in a second terminal, while it runs:
+  script/demo fault SB closed      社保关闭 / close SB      (none 复位 / puts it right; slow=3 秒 / seconds)
+  script/demo fault all none       全部复位 / put everything right
+  script/demo faults | counters    各部门的故障 / 调用次数   faults and calls, by department
+  script/demo people               测试人员 / the test people and their stories
+  script/demo query reception      问 / ask: reception, list, cases, catalogue (--raw 原始 JSON)
+  script/demo token                GraphiQL 请求头 / the header GraphiQL needs
+
+故障 / faults: closed down 429 half_page garbage slow[=s] stale[=days] clock_skew[=s]
+部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N
+文件 / files: var/demo.json 供脚本使用 for scripts; var/demo/logs 日志 logs. 全部数据均为虚构 / all data is invented.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="script/demo", description=MANUAL, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--once", action="store_true", help="主要任务跑一次 / run the main job once and exit")
+    parser.add_argument("--raw", action="store_true", help="同时打印原始 JSON / print the raw JSON as well")
+    parser.add_argument("--seed", type=int, default=1, help="随机人群的种子 / seed of the generated people")
+    parser.add_argument("--count", type=int, default=1000, help="生成人数 / generated people")
+    parser.add_argument("--latency", type=float, default=1.0, help="部门延迟倍数 / factor on department latency")
+    parser.add_argument("--real-hours", action="store_true", help="社保 23:00-05:00 关闭 / SB keeps its hours")
+    parser.add_argument("--port", type=int, default=8400, help="网关端口 / preferred port of the gateway")
+    parser.add_argument("--first-port", type=int, default=9101, help="部门起始端口 / first port of the departments")
+    parser.add_argument("--only", default="", help="只启动这些 / only these, as LGB,SB,SD; default all")
+    parser.add_argument("--var", type=Path, default=Path("var"), help="工作目录 / where it keeps its files")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    fault = commands.add_parser("fault", help="设置故障 / set the faults of a department")
+    fault.add_argument("code")
+    fault.add_argument("fault", nargs="+", help="closed, slow=3, ... or none")
+    commands.add_parser("faults", help="查看故障 / show faults")
+    commands.add_parser("counters", help="查看调用次数 / show calls")
+    commands.add_parser("people", help="测试人员 / the test people")
+    query = commands.add_parser("query", help="查询 / ask one of the ready questions")
+    query.add_argument("name")
+    query.add_argument("--raw", action="store_true", dest="query_raw")
+    commands.add_parser("token", help="GraphiQL 请求头 / the header GraphiQL needs")
+    return parser
+
+
+def main() -> int:
+    args = _parser().parse_args()
+    places = Places(args.var)
+    if args.command is None:
+        only = tuple(code.strip().upper() for code in args.only.split(",") if code.strip())
+        wishes = Wishes(
+            seed=args.seed,
+            count=args.count,
+            latency=args.latency,
+            real_hours=args.real_hours,
+            port=args.port,
+            first_port=args.first_port,
+            only=only,
+        )
+        return running.run(places, wishes, once=args.once, raw=args.raw)
+    if args.command == "people":
+        for person in cast():
+            print(f"{person.id_no}  {person.name}\t{person.note}")
+        return 0
+    try:
+        return _visit(places, args)
+    except FileNotFoundError:
+        print("演示没有在运行, 先启动: script/demo / no demo is running here, start one: script/demo", file=sys.stderr)
+    except (NoAnswer, ValueError) as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def _visit(places: Places, args: argparse.Namespace) -> int:
+    """A command that talks to the demo running in another terminal."""
+    card = read_card(places)
+    if args.command == "token":
+        print(json.dumps({"Authorization": f"Bearer {card['token']}"}))
+        return 0
+    if args.command == "query":
+        if args.name not in card["queries"]:
+            raise ValueError(f"没有查询 {args.name} / no query {args.name}; known: {', '.join(card['queries'])}")
+        answer = graphql(places, card, args.name)
+        print(json.dumps(answer, ensure_ascii=False, indent=2) if args.query_raw else readable(answer))
+        return 1 if answer.get("errors") else 0
+    if args.command == "fault":
+        lines = switch.set_faults(places, card, args.code if args.code == "all" else args.code.upper(), args.fault)
+    else:
+        lines = switch.show_faults(places, card) if args.command == "faults" else switch.show_counters(places, card)
+    for line in lines:
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,92 @@
+"""The joined answer as a person reads it in a terminal, and whether it is what the main path expects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+TITLES = {
+    "identity": "身份 identity",
+    "residence": "居住 residence",
+    "insurance": "社会保险 insurance",
+    "business": "经营 business",
+    "cases": "矫正案件 cases",
+    "documents": "法律文书 documents",
+    "monitoringOrders": "电子定位 monitoring orders",
+    "aftercare": "安置帮教 aftercare",
+}
+EXPECTED = {
+    "identity": "FRESH",
+    "residence": "FRESH",
+    "insurance": "FRESH",
+    "business": "FRESH",
+    "cases": "FRESH",
+    "documents": "FRESH",
+    "monitoringOrders": "NOT_FOUND",
+    "aftercare": "NOT_FOUND",
+}
+"""What each part of 张三 (017) is when every department is well."""
+
+_ENVELOPE = ("source", "asOf", "quality")
+
+
+def unexpected(answer: Mapping[str, Any]) -> list[str]:
+    """Why the reception answer is not the whole one; empty when it is."""
+    faults = [str(error.get("message", "error")) for error in answer.get("errors") or ()]
+    person = (answer.get("data") or {}).get("person")
+    if not person:
+        return [*faults, "没有人员 / no person in the answer"]
+    for part, wanted in EXPECTED.items():
+        state = (person.get(part) or {}).get("state")
+        if state != wanted:
+            faults.append(f"{part}: {state}, 应为 {wanted} / expected {wanted}")
+    return faults
+
+
+def readable(answer: Mapping[str, Any]) -> str:
+    """The reception answer, part by part; anything else as indented JSON."""
+    person = (answer.get("data") or {}).get("person")
+    if not person or "identity" not in person:
+        return json.dumps(answer, ensure_ascii=False, indent=2)
+    lines = [f"pid {person['pid']}"]
+    for name, title in TITLES.items():
+        if part := person.get(name):
+            lines += _part(title, part)
+    lines += [f"错误 error: {error.get('message')}" for error in answer.get("errors") or ()]
+    return "\n".join(lines)
+
+
+def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
+    said = [
+        part["state"],
+        *(f"{name} {part[name]}" for name in ("source", "asOf", "reason", "retryAt") if part.get(name)),
+    ]
+    yield f"\n{title}: " + "  ".join(said)
+    for record in part.get("records") or ():
+        facts = (
+            f"{name}={_value(value)}"
+            for name, value in record.items()
+            if name not in _ENVELOPE and value not in (None, [])
+        )
+        yield f"  [{record['source']} {record.get('asOf') or ''}] " + " ".join(facts)
+        if record.get("quality"):
+            yield "    质量 quality: " + _doubts(record["quality"])
+    for conflict in part.get("conflicts") or ():
+        values = " | ".join(
+            f"{value['source']}(rank {value['rank']}): {value['value']}" for value in conflict["values"]
+        )
+        yield f"  冲突 conflict {conflict['field']}: {values}"
+    for source in part.get("sources") or ():
+        if source["state"] not in ("FRESH", "NOT_FOUND"):
+            yield f"  {source['source']}: {source['state']} {source.get('reason') or ''} {source.get('retryAt') or ''}".rstrip()
+    if part.get("withheld"):
+        yield "  未提供 withheld: " + ", ".join(part["withheld"])
+
+
+def _value(value: object) -> str:
+    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _doubts(doubts: list[Mapping[str, Any]]) -> str:
+    return ", ".join(doubt["flag"] + (f"({doubt['field']})" if doubt.get("field") else "") for doubt in doubts)

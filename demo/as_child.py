@@ -1,0 +1,19 @@
+"""`python -m demo.as_child serve`: the product's own command line, ending when the demo that started it dies."""
+
+from __future__ import annotations
+
+import sys
+
+from demo.processes import die_with_parent
+
+
+def main() -> int:
+    die_with_parent()
+    from gateway.cli import main as yimen  # the demo drives the product; never the other way round
+
+    sys.argv[0] = "yimen"
+    return int(yimen() or 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""One demo from start to end: up, shown, and gone without a trace in the process table."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import signal
+import sys
+import time
+from types import FrameType
+
+from demo.answer import readable, unexpected
+from demo.gateway_process import NotReady
+from demo.orchestra import Demo, Wishes, start
+from demo.places import DemoRunning, Places
+from demo.processes import Children
+from demo.talk import NoAnswer, graphql
+
+
+class _Ended(Exception):
+    """Somebody asked us to end."""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(places: Places, wishes: Wishes, *, once: bool, raw: bool) -> int:
+    """0 when it ended as asked; 1 when something did not start, ended by itself, or answered what it should not."""
+    try:
+        lock = places.hold()
+    except DemoRunning:
+        _say(
+            f"已有演示在运行 ({places.home}), 请先结束它或用 --var 另选目录 / a demo already runs in {places.home}: "
+            "end it, or choose another directory with --var"
+        )
+        return 1
+    children = Children(places.home / "logs")
+    atexit.register(children.stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    try:
+        places.card.unlink(missing_ok=True)  # of an earlier demo that was killed
+        demo = start(places, wishes, children, _say)
+        return _ask_once(places, demo, raw) if once else _stay(places, demo, children)
+    except _Ended:
+        _say("\n正在停止 / stopping")
+        return 0 if not once else 1
+    except (NotReady, OSError) as error:
+        _say(f"启动失败 / could not start: {error}")
+        return 1
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        children.stop()
+        places.card.unlink(missing_ok=True)
+        lock.close()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise _Ended
+
+
+def _ask_once(places: Places, demo: Demo, raw: bool) -> int:
+    question = demo.card["queries"]["reception"]["variables"]
+    _say(f"接待查询 / reception query: {question['name']}")
+    began = time.monotonic()
+    try:
+        answer = graphql(places, demo.card, "reception")
+    except NoAnswer as error:
+        _say(f"网关没有应答 / the gateway did not answer: {error}")
+        return 1
+    took_ms = (time.monotonic() - began) * 1000
+    print(readable(answer))
+    if raw:
+        print(json.dumps(answer, ensure_ascii=False, indent=2))
+    faults = unexpected(answer)
+    for fault in faults:
+        print(f"不符合预期 / not as expected: {fault}")
+    print(f"\n用时 / took {took_ms:.0f} ms; " + ("与预期不符 / not as expected" if faults else "全部到齐 / all there"))
+    return 1 if faults else 0
+
+
+def _stay(places: Places, demo: Demo, children: Children) -> int:
+    card = demo.card
+    print(
+        f"""
+一门已就绪 / yimen is ready
+
+  打开查询页面 / open the query page     {card["graphql"]}
+  请求头 / header it needs               script/demo token
+  问一个人 / ask about a person          script/demo query reception
+  关闭社保再问 / close SB and ask again  script/demo fault SB closed && script/demo query reception
+  恢复 / put it right                    script/demo fault all none
+  测试人员 / the test people             script/demo people
+  供脚本使用 / for scripts               {places.card}
+  全部命令 / all commands                script/demo --help
+
+Ctrl-C 结束, 不留任何进程 / Ctrl-C ends it and leaves nothing running""",
+        flush=True,
+    )
+    while not (ended := children.ended()):
+        time.sleep(0.5)
+    for name, code in ended.items():
+        _say(f"{name} 意外结束 / ended by itself, code {code}\n{children.log_of(name)}")
+    return 1
