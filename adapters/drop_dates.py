@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from datetime import UTC, datetime
 
-_SHANGHAI: Final = timezone(timedelta(hours=8))  # no summer time since 1991, and drops are younger
+from adapters.dates import SHANGHAI
+
 _STAMP = re.compile(
     r"(?<!\d)(20\d\d)[-/.年]?(\d\d)[-/.月]?(\d\d)日?(?:[ T_-]?(\d\d):?(\d\d)(?::?(\d\d))?)?(?!\d)", re.ASCII
 )
@@ -20,7 +20,7 @@ def stated_date(text: str) -> datetime | None:
     for found in _STAMP.finditer(text[:200]):
         year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
         try:
-            return datetime(year, month, day, hour, minute, second, tzinfo=_SHANGHAI).astimezone(UTC)
+            return datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI).astimezone(UTC)
         except ValueError:
             continue
     return None
