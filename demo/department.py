@@ -18,6 +18,10 @@ which counts, waits the normal latency and applies the faults every department s
 are for the department to play: look at `department.faults` when answering. `department.now()` is the department's clock,
 `clock_skew` included: check signatures against it. `department.people` holds the invented people. A department that is
 files or a database rather than a server acts when its faults change: `department.on_fault(callback)`.
+
+Its manifest is demo/manifests/<name>.toml.in, a string.Template: `${LGB_URL}` (every department's address),
+`${JY_DIR}` (its `options.directory`), `${PKI}` (ca.pem, yimen.pem, yimen-key.pem) and `${SECRETS}/<name>`, which makes
+the secret: the department reads the same word with `options.secret("<name>")`. `$$` is one dollar sign.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -29,7 +29,7 @@ def _department(profile: Profile = SB, **options: object) -> Department:
 
 
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def made_up(monkeypatch: pytest.MonkeyPatch) -> str:
     """A department module of two lines, as a colleague would add one."""
     module = types.ModuleType("demo.departments.zz")
 
@@ -44,7 +44,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     module.build = build  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(demo.departments.TABLE, "ZZ", module.__name__)
-    yield "ZZ"
+    return "ZZ"
 
 
 @pytest.fixture
