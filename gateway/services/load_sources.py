@@ -1,0 +1,115 @@
+"""From a directory of manifests to a snapshot in force: read, check, build the schema, open the sources."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.clock import Now
+from adapters.egress import Egress
+from adapters.manifest import NounDecl
+from adapters.manifest_reader import ManifestSet, read_manifests
+from adapters.registry import KINDS, OpenSource, open_source
+from gateway.federation.catalog import Snapshot, offers_of
+from gateway.federation.plan import Plans
+from gateway.policy.decision import Policy
+from gateway.policy.purposes import PurposeRegister, read_register
+from gateway.services.snapshots import Held
+from schema.build import build_schema
+from schema.builtin import builtin_nouns, enum_names
+from schema.limits import Limits
+from schema.nouns import PERSON, FieldSpec, LinkSpec, NounSpec, Title
+
+PURPOSES = "policy"
+"""The folder beside the manifests whose *.toml files add to the register of purposes."""
+
+
+def known_nouns() -> Mapping[str, Mapping[str, frozenset[str] | None]]:
+    """Noun -> field -> the names its code table allows, or None where it is no code: what manifests are checked against."""
+    known: dict[str, dict[str, frozenset[str] | None]] = {
+        noun.name: {field.name: enum_names(field.type) for field in noun.fields} for noun in builtin_nouns()
+    }
+    return {**known, PERSON: {"idNo": None, "name": None}}
+
+
+def noun_of(declared: NounDecl) -> NounSpec:
+    """A manifest's noun as the schema knows nouns; this is where the two floors meet."""
+    return NounSpec(
+        declared.name,
+        declared.type_name,
+        Title(declared.title.zh, declared.title.en),
+        tuple(
+            FieldSpec(item.name, item.type, Title(item.title.zh, item.title.en), item.is_list, item.filterable)
+            for item in declared.fields
+        ),
+        tuple(LinkSpec(link.on, link.name, link.by, Title(link.title.zh, link.title.en)) for link in declared.links),
+        root_keys=declared.keys,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLoads:
+    """Implements `gateway.services.snapshots.Loads` over a directory."""
+
+    directory: Path
+    egress: Egress
+    environ: Mapping[str, str]
+    state_dir: Path
+    now: Now
+    limits: Limits
+    introspection: bool
+    policy: Callable[[PurposeRegister], Policy]
+    observe: Callable[[OpenSource], OpenSource] = lambda source: source
+
+    def version(self) -> str:
+        """Names, sizes and times of the files: cheap enough to look at every second."""
+        digest = hashlib.sha256()
+        for path in self._files():
+            try:
+                found = path.stat()
+                digest.update(f"{path.name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+            except OSError:
+                digest.update(f"{path.name}\0gone\0".encode())
+        return digest.hexdigest()
+
+    async def load(self) -> Held:
+        """Raises ManifestInvalid, NounConflict or SettingsInvalid; then nothing was opened or all was closed again."""
+        manifests: ManifestSet = await asyncio.to_thread(read_manifests, self.directory, known_nouns(), KINDS)
+        register = read_register(sorted((self.directory / PURPOSES).glob("*.toml")))
+        declared = [noun_of(noun) for source in manifests.sources for noun in source.nouns]
+        built = await asyncio.to_thread(build_schema, declared)
+        opened: list[OpenSource] = []
+        try:
+            for manifest in manifests.sources:
+                opened.append(
+                    self.observe(
+                        open_source(
+                            manifest,
+                            egress=self.egress,
+                            environ=self.environ,
+                            base_dir=self.directory,
+                            state_dir=self.state_dir,
+                            now=self.now,
+                        )
+                    )
+                )
+        except BaseException:
+            await _close(opened)
+            raise
+        version = hashlib.sha256(f"{manifests.version}{register.version}{built.sdl}".encode()).hexdigest()
+        snapshot = Snapshot(version, built, offers_of(opened), tuple(opened), register)
+        plans = Plans(built, self.limits, introspection=self.introspection)
+        return Held(snapshot, plans, self.policy(register))
+
+    async def close(self, held: Held) -> None:
+        await _close(held.snapshot.sources)
+
+    def _files(self) -> list[Path]:
+        return sorted([*self.directory.glob("*.toml"), *(self.directory / PURPOSES).glob("*.toml")])
+
+
+async def _close(sources: tuple[OpenSource, ...] | list[OpenSource]) -> None:
+    await asyncio.gather(*(source.close() for source in sources), return_exceptions=True)
