@@ -9,7 +9,6 @@ from typing import Protocol
 
 from gateway.caller import Caller
 
-
 EXISTS = "exists"
 """The field that stands for "is there a record at all", decided like any other."""
 
