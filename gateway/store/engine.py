@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -63,12 +63,9 @@ class Database:
         """What the database is at fault for becomes ours, without statement, parameters or address."""
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise StoreUnavailable(f"the database does not answer ({fault_name(error)})") from None
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            raise StoreUnavailable(f"the connection to the database broke ({fault_name(error)})") from None
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            # Cut off, not chained: a driver's message may quote the row it is about.
+            raise StoreUnavailable(f"the database did not do its work ({fault_name(error)})") from None
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -106,6 +103,7 @@ def _sqlite(url: URL, timeout_s: float) -> AsyncEngine:
         pool_size=_SQLITE_READERS,
         max_overflow=0,
         pool_timeout=timeout_s,
+        hide_parameters=True,
     )
     sa.event.listen(engine.sync_engine, "connect", prepare_sqlite)
     sa.event.listen(engine.sync_engine, "begin", begin_sqlite)
@@ -153,6 +151,7 @@ def _postgresql(url: URL, pool: int, timeout_s: float) -> AsyncEngine:
         pool_size=pool,
         max_overflow=0,
         pool_timeout=timeout_s,
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_recycle=1800,
     )

@@ -83,6 +83,8 @@ class StoredEvidence:
         return receipt
 
     async def close(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         if self._writer is not None:
             self._work.set()

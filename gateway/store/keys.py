@@ -93,8 +93,8 @@ class Keys:
     async def prepare(self, previous_master_key: bytes | None) -> None:
         """Make the first keys, once; wrap anew what a previous master key wrapped."""
         async with self._database.read() as connection:
-            held = dict((await connection.execute(sa.select(data_key.c.purpose, data_key.c.master_id))).tuples().all())
-        if set(held) == {ROOT, COLUMNS} and previous_master_key is None:
+            held = set(await connection.scalars(sa.select(data_key.c.purpose)))
+        if held == {ROOT, COLUMNS} and previous_master_key is None:
             return
         async with self._database.write() as connection:
             if not self._database.is_sqlite:  # replicas starting together take turns
