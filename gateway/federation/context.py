@@ -51,12 +51,20 @@ class OperationContext:
         self._parts: dict[tuple[str, tuple[str, ...], tuple[str | None, ...]], asyncio.Future[Data]] = {}
         self._loader = Loader(snapshot, lambda noun: self._shape(noun, None).shown, deadline)
         self._persons = 0
-        self.states: dict[str, int] = {}
+        self.states_by_noun: dict[tuple[str, str], int] = {}
 
     @property
     def subject_ids(self) -> Sequence[str]:
         """Everyone this operation was about, in the order met."""
         return tuple(self._subject_masks)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many parts were in which state."""
+        found: dict[str, int] = {}
+        for (_, state), count in self.states_by_noun.items():
+            found[state] = found.get(state, 0) + count
+        return found
 
     def close(self) -> None:
         self._loader.close()
@@ -90,22 +98,22 @@ class OperationContext:
         subject = links.get(SUBJECT)
         shape = self._shape(noun, subject)
         if not shape.open:
-            return self._count(withheld_part(shape))
+            return self._count(noun, withheld_part(shape))
         if any(not links.get(name) for name in by):
-            return self._count(no_source_part(shape))
+            return self._count(noun, no_source_part(shape))
         offers, answers = await self._loader.load(noun, by, links)
         if not offers:
-            return self._count(no_source_part(shape))
+            return self._count(noun, no_source_part(shape))
         part = build_part(shape, offers, answers, self._now)
         await self._adopt(part["records"], subject)
-        return self._count(part)
+        return self._count(noun, part)
 
     async def page(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
     ) -> Data:
         shape = self._shape(noun, None)
         if not shape.open:
-            return self._count(_connection(withheld_part(shape), first, after))
+            return self._count(noun, _connection(withheld_part(shape), first, after))
         key = tuple(links.get(name) for name in by)
         # One more than asked for tells whether there is a next page, without counting what is there.
         offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)))
@@ -113,7 +121,7 @@ class OperationContext:
         await self._adopt(part["records"], None)
         if answers and isinstance(answers[0], Found) and answers[0].incomplete is not None:
             part["state"] = "PARTIAL"
-        return self._count(_connection(part, first, after))
+        return self._count(noun, _connection(part, first, after))
 
     def catalogue(self) -> Sequence[Data]:
         return catalogue_entries(self._snapshot)
@@ -163,9 +171,9 @@ class OperationContext:
     def _pid(self, subject: str) -> str:
         return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""
 
-    def _count(self, part: Data) -> Data:
-        state = part["state"]
-        self.states[state] = self.states.get(state, 0) + 1
+    def _count(self, noun: str, part: Data) -> Data:
+        place = (noun, part["state"])
+        self.states_by_noun[place] = self.states_by_noun.get(place, 0) + 1
         return part
 
 

@@ -78,7 +78,7 @@ class Plans:
         return plan
 
     def coerce(self, plan: Plan, variables: Mapping[str, Any]) -> VariableValues:
-        """Variables as the schema's types. Raises RequestErrors(VARIABLES)."""
+        """Variables as the schema's types. Raises RequestErrors(BAD_USER_INPUT)."""
         found = get_variable_values(
             self._built.graphql,
             plan.operation.variable_definitions or (),
@@ -87,7 +87,7 @@ class Plans:
             hide_suggestions=True,
         )
         if isinstance(found, list):
-            raise RequestErrors("VARIABLES", found)
+            raise RequestErrors("BAD_USER_INPUT", found)
         return found
 
     def purpose(self, plan: Plan, variables: VariableValues) -> Mapping[str, Any] | None:
@@ -95,7 +95,7 @@ class Plans:
         try:
             return get_directive_values(self._purpose, plan.operation, variables, hide_suggestions=True)
         except GraphQLError as error:
-            raise RequestErrors("VARIABLES", [error]) from None
+            raise RequestErrors("BAD_USER_INPUT", [error]) from None
 
     def select(self, plan: Plan, variables: VariableValues, raw: Mapping[str, Any]) -> Selection:
         if plan.selection is not None:
@@ -109,11 +109,13 @@ class Plans:
         try:
             document = parse_bounded(text, self._limits)
         except GraphQLError as error:
-            raise RequestErrors("SYNTAX", [error]) from None
+            raise RequestErrors("GRAPHQL_PARSE_FAILED", [error]) from None
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         chosen = [node for node in operations if operation_name is None or _named(node, operation_name)]
         if len(chosen) != 1:
-            raise RequestErrors("OPERATION_NAME" if operations else "VALIDATION", [GraphQLError("no single operation")])
+            raise RequestErrors(
+                "OPERATION_NAME" if operations else "GRAPHQL_VALIDATION_FAILED", [GraphQLError("no single operation")]
+            )
         plan = Plan(
             document,
             chosen[0],
@@ -125,7 +127,7 @@ class Plans:
             raise RequestErrors("INTROSPECTION_OFF", [GraphQLError("introspection is off")])
         errors = validate_bounded(self._built.graphql, document, self._limits)
         if errors:
-            raise RequestErrors("VALIDATION", errors)
+            raise RequestErrors("GRAPHQL_VALIDATION_FAILED", errors)
         return plan
 
     def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> None:

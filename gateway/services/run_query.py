@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 from graphql import ExecutionResult, execute, subscribe
 
-from gateway.caller import Caller, Decision, Evidence, Receipt, Subjects
+from gateway.caller import Caller, Decision, Evidence, Metrics, Receipt, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
@@ -77,6 +78,7 @@ class RunQuery:
         evidence: Evidence,
         subjects: Subjects,
         clock: Clock,
+        metrics: Metrics,
         deadline_s: float,
         batch_persons: int,
         trusted_documents: Mapping[str, str],
@@ -86,6 +88,7 @@ class RunQuery:
         self._evidence = evidence
         self._subjects = subjects
         self._clock = clock
+        self._metrics = metrics
         self._deadline_s = deadline_s
         self._batch_persons = batch_persons
         self._trusted = trusted_documents
@@ -94,13 +97,17 @@ class RunQuery:
     async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
         held = self._snapshots.take()
         try:
+            started = time.perf_counter()
             try:
                 ready = await self._prepare(held, caller, request)
             except _Refused as refused:
+                self._metrics.operation("query", refused.code, time.perf_counter() - started)
                 return await self._refuse(caller, refused)
             if ready.plan.kind == "subscription":
-                return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_OVER_HTTP"))
-            return await self._run(held, caller, request, ready)
+                return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_NEEDS_STREAM"))
+            answer = await self._run(held, caller, request, ready)
+            self._metrics.operation(ready.plan.kind, "OK", time.perf_counter() - started)
+            return answer
         finally:
             await self._snapshots.give_back(held)
 
@@ -128,7 +135,7 @@ class RunQuery:
         try:
             plan = plans.plan(text, request.operation_name, request.variables)
             if request.method == "GET" and plan.kind != "query":
-                raise _Refused(public_errors.of_refusal("GET_QUERIES_ONLY"))
+                raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
             variables = plans.coerce(plan, request.variables)
             selection = plans.select(plan, variables, request.variables)
             said = plans.purpose(plan, variables)
@@ -166,6 +173,8 @@ class RunQuery:
             result = found if isinstance(found, ExecutionResult) else await found
         finally:
             context.close()
+        for (noun, state), count in context.states_by_noun.items():
+            self._metrics.part(noun, state, count)
         return await self._release(held, ready, context, result)
 
     async def _events(
@@ -235,7 +244,7 @@ class RunQuery:
             if text is None:
                 raise _Refused(public_errors.of_refusal("PERSISTED_QUERY_NOT_FOUND"))
             if request.query is not None and request.query != text:
-                raise _Refused(public_errors.of_refusal("PERSISTED_QUERY_MISMATCH"))
+                raise _Refused(public_errors.of_refusal("DOCUMENT_ID_MISMATCH"))
             return text
         if self._trusted_only:
             raise _Refused(public_errors.of_refusal("TRUSTED_DOCUMENTS_ONLY"))

@@ -1,0 +1,142 @@
+"""A gateway's inside on sources in memory: the real road (plan, policy, federation, release) without servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.health import Health
+from adapters.manifest import (
+    AnswerSpec,
+    CatalogueEntry,
+    FieldMapping,
+    Limits,
+    ShareClass,
+    SourceManifest,
+    Subject,
+    Text,
+)
+from adapters.mapping import Mapped
+from adapters.registry import OpenSource
+from gateway.caller import AccessEvent, Caller, Receipt
+from gateway.errors import EvidenceUnavailable
+from gateway.federation.catalog import Snapshot, offers_of
+from gateway.federation.plan import Plans
+from gateway.policy.purposes import read_register
+from gateway.policy.standing import StandingPolicy
+from gateway.services.run_query import RunQuery
+from gateway.services.snapshots import Held, Snapshots
+from schema.build import build_schema
+from schema.limits import Limits as QueryLimits
+from tests.fakes.memory_source import MemorySource
+
+TEXT = Text("测试", "Test")
+NOW = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
+PERSON = ("440606199003070017", "张三")
+OTHER = ("440606199003070033", "张三")
+OFFICER = Caller(
+    "officer-lin",
+    "cc-jo-zumiao",
+    "JUSTICE_OFFICE",
+    frozenset({"JUSTICE_OFFICER"}),
+    "t1",
+    datetime(2027, 1, 1, tzinfo=UTC),
+    frozenset({"CC_RECEPTION", "CC_PLAN"}),
+)
+
+
+def manifest(
+    code: str, noun: str, fields: dict[str, str], *, rank: int = 100, timeout_s: float = 1.0
+) -> SourceManifest:
+    spec = AnswerSpec(
+        noun,
+        ("idNo", "name"),
+        {},
+        tuple(FieldMapping(name, raw) for name, raw in fields.items()),
+        rank=rank,
+        record_id="id",
+        subject=Subject("sfz", "xm"),
+        links={"idNo": "sfz", "name": "xm", "caseNo": "ajbh"},
+    )
+    entry = CatalogueEntry(TEXT, TEXT, "DAILY", ShareClass.C, TEXT)
+    return SourceManifest(code, TEXT, "memory", "memory:", entry, (spec,), limits=Limits(timeout_s=timeout_s))
+
+
+def opened(
+    code: str, noun: str, fields: dict[str, str], rows: list[dict[str, Any]], **more: Any
+) -> tuple[OpenSource, MemorySource]:
+    source = MemorySource(rows, {"idNo": "sfz", "caseNo": "ajbh"}, code)
+    made = manifest(code, noun, fields, **more)
+    health = Health(code, "UP", "CLOSED", None, None, None, 0, None, 0, 0)
+    return OpenSource(made, Mapped(made, source, now=lambda: NOW), lambda: health), source
+
+
+@dataclass
+class Recorder:
+    """Evidence in memory; `broken` refuses to record."""
+
+    events: list[AccessEvent] = field(default_factory=list)
+    broken: bool = False
+
+    async def record(self, event: AccessEvent) -> Receipt:
+        if self.broken:
+            raise EvidenceUnavailable
+        self.events.append(event)
+        return Receipt(f"r{len(self.events)}", NOW)
+
+
+class Everyone:
+    """Subjects in memory."""
+
+    async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        return [f"subject-{sum(map(ord, number)) % 997}-{number[-4:]}" for number in id_numbers]
+
+    def pid(self, subject_id: str, org_id: str) -> str:
+        return f"{org_id}:{subject_id}"
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class NoMetrics:
+    def operation(self, kind: str, outcome: str, seconds: float) -> None: ...
+    def part(self, noun: str, state: str, count: int = 1) -> None: ...
+    def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None: ...
+
+
+class NoLoads:
+    def version(self) -> str:
+        return "same"
+
+    async def load(self) -> Held:
+        raise AssertionError("nothing to load")
+
+    async def close(self, held: Held) -> None: ...
+
+
+def road(
+    sources: Sequence[OpenSource],
+    evidence: Recorder,
+    *,
+    deadline_s: float = 2.0,
+    introspection: bool = False,
+    **more: Any,
+) -> RunQuery:
+    built, register = build_schema(), read_register()
+    snapshot = Snapshot("v1" * 16, built, offers_of(sources), tuple(sources), register)
+    held = Held(snapshot, Plans(built, QueryLimits(), introspection=introspection), StandingPolicy(register))
+    return RunQuery(
+        Snapshots(NoLoads(), held, "same"),
+        evidence=evidence,
+        subjects=Everyone(),
+        clock=FixedClock(),
+        metrics=NoMetrics(),
+        deadline_s=deadline_s,
+        batch_persons=100,
+        trusted_documents=more.pop("trusted", {}),
+        **more,
+    )
