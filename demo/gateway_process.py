@@ -16,7 +16,7 @@ from pathlib import Path
 from demo.places import Places, write_private
 from demo.processes import Children
 
-PURPOSES = ("CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP", "CC_SUPERVISION", "CC_AFTERCARE")
+PURPOSES = ("CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP")
 
 
 class NotReady(Exception):
@@ -55,17 +55,24 @@ class GatewayPlan:
 def seed_token(places: Places, plan: GatewayPlan, *, now: datetime | None = None) -> str:
     """A new random token for the gateway's officer, good for a day, in the file the gateway reads at its start."""
     token = secrets.token_urlsafe(32)
-    entry = {
+    officer = plan.officer
+    words = {
         "token": token,
-        "user_id": plan.officer.user_id,
-        "org_id": plan.officer.org_id,
-        "org_kind": plan.officer.org_kind,
-        "roles": list(plan.officer.roles),
-        "purposes": list(PURPOSES),
-        "expires_at": ((now or datetime.now(UTC)) + timedelta(days=1)).isoformat(),
+        "user_id": officer.user_id,
+        "org_id": officer.org_id,
+        "org_kind": officer.org_kind,
+        "roles": officer.roles,
+        "purposes": PURPOSES,
     }
-    write_private(places.home / f"tokens-{plan.name}.json", json.dumps([entry]))
+    # A JSON string or list of strings is one of TOML too; the instant is TOML's own.
+    lines = ["[[officers]]", *(f"{name} = {json.dumps(value)}" for name, value in words.items())]
+    until = (now or datetime.now(UTC)) + timedelta(days=1)
+    write_private(_tokens(places, plan), "\n".join([*lines, f"expires_at = {until.isoformat()}", ""]))
     return token
+
+
+def _tokens(places: Places, plan: GatewayPlan) -> Path:
+    return places.home / f"tokens-{plan.name}.toml"
 
 
 def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
@@ -78,7 +85,7 @@ def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
         "YIMEN_STATE_DIR": str(state),
         "YIMEN_DATABASE_URL": f"sqlite:///{state / 'yimen.db'}",
         "YIMEN_PORT": str(plan.port),
-        "YIMEN_SEEDED_TOKENS_FILE": str((places.home / f"tokens-{plan.name}.json").resolve()),
+        "YIMEN_SEEDED_TOKENS_FILE": str(_tokens(places, plan).resolve()),
         "YIMEN_INTROSPECTION": "true",
         "YIMEN_GRAPHIQL": "true",
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -172,9 +173,10 @@ def test_the_gateways_environment_is_the_demos_and_not_the_visitors(
     assert given["YIMEN_PORT"] == "8400"
     token = seed_token(places, plan)
     tokens = Path(given["YIMEN_SEEDED_TOKENS_FILE"])
-    (entry,) = json.loads(tokens.read_text())
+    (entry,) = tomllib.loads(tokens.read_text())["officers"]
     assert entry["token"] == token
     assert (entry["user_id"], entry["org_id"], entry["org_kind"]) == ("officer-lin", "cc-jo-zumiao", "JUSTICE_OFFICE")
+    assert datetime.now(UTC) < entry["expires_at"] <= datetime.now(UTC) + timedelta(days=1)
     assert tokens.stat().st_mode & 0o777 == 0o600
 
 
