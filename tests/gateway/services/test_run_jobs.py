@@ -146,15 +146,14 @@ async def test_a_worker_that_lost_its_lease_is_stopped_without_effect(store: Sto
 @pytest.mark.anyio
 async def test_stopping_lets_the_running_job_end_or_hands_it_back(store: Store) -> None:
     started = asyncio.Event()
-    pause_s = 0.05
 
-    async def handler(_job: Job, _renew: Renew) -> None:
+    async def handler(job: Job, _renew: Renew) -> None:
         started.set()
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(job.payload["pause_s"])
 
     for pause_s, state in ((0.05, "DONE"), (30, "OPEN")):
         started.clear()
-        job_id = await enqueue(store)
+        job_id = await store.jobs.enqueue("recheck", {"pause_s": pause_s}, run_at=datetime.now(UTC))
         run_jobs = loop_over(store, handler, grace_s=0.5)
         running = asyncio.create_task(run_jobs())
         await started.wait()
