@@ -26,7 +26,7 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _BUSY_WAIT_S: Final = 0.25  # for another's lock on a SQLite file
-_STEPS: Final = 2_000  # of SQLite's machine between two looks at the clock
+_STEPS: Final = 200_000  # of SQLite's machine, a few ms, between two looks at the clock (each needs the GIL)
 _STATEMENT_BYTES: Final = 1_000_000  # the same SQLite limit holds for values and for our own statement
 _RECYCLE_S: Final = 300
 _NEEDED_URL: Final = "needs a database URL with a file or server"
