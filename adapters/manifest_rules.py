@@ -51,7 +51,7 @@ def broken_rules(all_loaded: Sequence[Loaded], known: KnownNouns) -> Iterator[Fi
             yield from nouns.answer_faults(loaded.file, path, answer)
         for path, noun in loaded.nouns:
             yield from nouns.link_faults(loaded.file, path, noun)
-            yield from _key_faults(loaded.file, path, noun)
+            yield from nouns.key_faults(loaded.file, path, noun)
     yield from _equal_ranks(all_loaded)
 
 
@@ -119,14 +119,27 @@ class _Nouns:
                 continue
             yield from self._link_keys(file, place, noun, link)
 
+    def key_faults(self, file: str, path: Path, noun: NounDecl) -> Iterator[FileFault]:
+        """A root field that takes a key set needs an answer behind it."""
+        fields = {field.name for field in noun.fields} | PERSON_KEYS
+        for number, names in enumerate(noun.keys):
+            place = (*path, "keys", number)
+            unknown = [name for name in names if name not in fields]
+            for name in unknown:
+                yield file, place, f"key {shown(name)} is no field of {noun.name}{did_you_mean(name, fields)}"
+            if not unknown and names not in self._answered(noun):
+                yield file, place, f"no source answers {noun.name} by {', '.join(names)}"
+
+    def _answered(self, noun: NounDecl) -> set[tuple[str, ...]]:
+        return {answer.by for loaded in self._all for _, answer in loaded.answers if answer.noun == noun.name}
+
     def _link_keys(self, file: str, place: Path, noun: NounDecl, link: LinkDecl) -> Iterator[FileFault]:
         offered = self._links_of(link.on)
         for number, name in enumerate(link.by):
             if name not in offered:
                 hint = did_you_mean(name, offered) or "; no answer of it has such a link"
                 yield file, (*place, "by", number), f"{link.on} has no link {shown(name)}{hint}"
-        answered = {answer.by for loaded in self._all for _, answer in loaded.answers if answer.noun == noun.name}
-        if link.by and link.by not in answered:
+        if link.by and link.by not in self._answered(noun):
             yield file, (*place, "by"), f"no source answers {noun.name} by {', '.join(link.by)}"
 
     def _field_faults(self, noun: str, mapping: FieldMapping) -> Iterator[tuple[Path, str]]:
@@ -175,16 +188,6 @@ def _type_faults(field: FieldDecl, mapping: FieldMapping) -> Iterator[tuple[Path
     elif not field.is_list and mapping.type not in _FITS[field.type]:
         wanted = " or ".join(f'"{name}"' for name in sorted(_FITS[field.type]))
         yield ("type",), f'{field.name} is declared {field.type}; type "{mapping.type}" must be {wanted}'
-
-
-def _key_faults(file: str, path: Path, noun: NounDecl) -> Iterator[FileFault]:
-    """A root field needs an answer behind each of its key sets, and here that answer is the declaring noun's own."""
-    fields = {field.name for field in noun.fields} | PERSON_KEYS
-    for number, names in enumerate(noun.keys):
-        for name in names:
-            if name not in fields:
-                message = f"key {shown(name)} is no field of {noun.name}{did_you_mean(name, fields)}"
-                yield file, (*path, "keys", number), message
 
 
 def _same_code(all_loaded: Sequence[Loaded]) -> Iterator[FileFault]:

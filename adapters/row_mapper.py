@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from adapters.dates import as_utc, is_plausible, midnight, read_instant
@@ -36,6 +36,7 @@ class RowMapper:
         needed = {raw for _, raw, _ in plan} | {spec.record_id, spec.as_of, *named, *spec.links.values()}
         self.raw_fields = frozenset(needed - {""})
         self._flat = not any("." in raw for raw in self.raw_fields)
+        self._lag = timedelta(days=spec.lag_days)
         self._plan = [(name, raw, _getter(raw), convert) for name, raw, convert in plan]
         self._links = [(name, _getter(raw)) for name, raw in spec.links.items()]
         self._id, self._name, self._birth = (_getter(raw) for raw in (named or ("", "", "")))
@@ -78,7 +79,7 @@ class RowMapper:
         if type(record_id) is not str:
             record_id = plain_text(record_id, "", doubts) or ""
         if self.spec.as_of or raw.as_of is not None:
-            as_of_row = self._dated(values, raw.as_of or as_of, fetched_at, doubts)
+            as_of_row = self._dated(values, raw.as_of - self._lag if raw.as_of else as_of, fetched_at, doubts)
         else:
             as_of_row = as_of
         quality = tuple(dict.fromkeys(doubts)) if doubts else ()
