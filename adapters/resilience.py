@@ -1,0 +1,170 @@
+"""`Guarded`: any source, asked within its hours, its limits and its strength; every failure typed, none contagious."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from random import random as uniform
+from typing import Literal
+
+from adapters.answer_cache import AnswerCache
+from adapters.clock import Now, utc_now
+from adapters.errors import Reason
+from adapters.health import Health
+from adapters.hours import ServiceHours
+from adapters.manifest import Hours, Limits
+from adapters.single_flight import About, Flight, Launch, SingleFlight, Wait
+from adapters.source import Answer, Failed, Key, Lookup, Source
+from adapters.tries import Tries
+
+_TIMEOUT = Failed(Reason.TIMEOUT)
+_CUT = Failed(Reason.DOWN, detail="the request was cut")
+
+
+class Guarded:
+    """A Source around a Source; it never raises SourceUnavailable, every key has its own answer.
+
+    `per_key` says (of a lookup, if it is a function) that each key is a request of its own. Belongs to one event loop.
+    Raises ValueError for hours or limits that make no sense.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        code: str,
+        limits: Limits,
+        hours: Hours,
+        per_key: bool | Callable[[Lookup], bool],
+        now: Now = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = uniform,
+    ) -> None:
+        self._source, self._code, self._limits, self._per_key = source, code, limits, per_key
+        self._now, self._monotonic = now, monotonic
+        self._hours = ServiceHours(hours)
+        self._tries = Tries(source, limits, now=now, monotonic=monotonic, random=random)
+        self._cache = AnswerCache(limits.cache_s, monotonic=monotonic) if limits.cache_s > 0 else None
+        self._flights = SingleFlight()
+        self._closed = False
+
+    async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
+        """One answer per key within `timeout_s`: what is not there by then is Failed(TIMEOUT).
+
+        Identical keys asked for at the same time share a request, which goes on as long as anyone waits for it.
+        """
+        opens_at = self._hours.opens_at(self._now())
+        if opens_at is not None:
+            return [Failed(Reason.CLOSED, opens_at)] * len(lookup.keys)
+        if timeout_s <= 0 or self._closed:
+            return [_TIMEOUT if timeout_s <= 0 else _CUT] * len(lookup.keys)
+        about = (lookup.noun, lookup.by, lookup.fields, lookup.page)
+        known = self._cached(about, lookup)
+        under_way = self._flights.of(about)
+        missing = tuple(dict.fromkeys(key for key in lookup.keys if key not in known and key not in under_way))
+        if missing:
+            barred = self._tries.barred()
+            if barred is not None:
+                known.update(dict.fromkeys(missing, barred))
+            else:
+                self._launch(about, lookup, missing, self._monotonic() + timeout_s)
+        if len(known) < len(lookup.keys):
+            await self._wait(about, lookup, known, timeout_s)
+        return [known.get(key, _TIMEOUT) for key in lookup.keys]
+
+    def health(self) -> Health:
+        """How the source does at present, from what was asked of it; asks nothing itself."""
+        vitals, breaker = self._tries.vitals, self._tries.breaker.state
+        return Health(
+            code=self._code,
+            state=self._state(),
+            breaker=breaker,
+            last_ok_at=vitals.last_ok_at,
+            last_failure_at=vitals.last_failure_at,
+            last_reason=vitals.last_reason,
+            in_flight=vitals.in_flight,
+            p50_ms=vitals.p50_ms(),
+            calls=vitals.calls,
+            failures=vitals.failures,
+        )
+
+    async def close(self) -> None:
+        """Cut what is under way, then close the source."""
+        self._closed = True
+        flights = self._flights.under_way()
+        for flight in flights:
+            self._cut(flight, _CUT, patience_s=float("inf"))
+        await asyncio.gather(*(flight.task for flight in flights if flight.task), return_exceptions=True)
+        await self._source.close()
+
+    def _cached(self, about: About, lookup: Lookup) -> dict[Key, Answer]:
+        if self._cache is None:
+            return {}
+        hits = ((key, self._cache.get(about, key)) for key in lookup.keys)
+        return {key: hit for key, hit in hits if hit is not None}
+
+    def _launch(self, about: About, lookup: Lookup, keys: tuple[Key, ...], deadline: float) -> None:
+        per_key = self._per_key(lookup) if callable(self._per_key) else self._per_key
+        size = 1 if per_key else max(1, self._limits.batch_size)
+        launch, loop = Launch(deadline), asyncio.get_running_loop()
+        for start in range(0, len(keys), size):
+            part = Lookup(lookup.noun, lookup.by, keys[start : start + size], lookup.fields, lookup.page)
+            flight = Flight(about, part, launch)
+            self._flights.add(flight)
+            flight.task = loop.create_task(self._fly(flight))
+
+    async def _fly(self, flight: Flight) -> None:
+        try:
+            await self._tries.run(flight, self._time_is_up)
+        finally:
+            if not flight.done:
+                self._land(flight, _CUT)
+
+    async def _wait(self, about: About, lookup: Lookup, known: dict[Key, Answer], timeout_s: float) -> None:
+        """Wait for the flights of all keys not yet known, and add to `known` what they brought in time."""
+        under_way, wait = self._flights.of(about), Wait()
+        for key in lookup.keys:
+            if key not in known and (flight := under_way.get(key)) is not None:
+                wait.join(flight)
+        try:
+            await wait.until(timeout_s)
+        finally:
+            if wait.pending:
+                for flight in wait.leave():
+                    # An impatient asker proves nothing against the source, unless it had half the time it is granted.
+                    self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
+        for flight in wait.flights:
+            for key, answer in flight.known.items():
+                known.setdefault(key, answer)
+
+    def _time_is_up(self, flight: Flight) -> None:
+        self._cut(flight, _TIMEOUT, patience_s=0.0)
+
+    def _cut(self, flight: Flight, otherwise: Failed, *, patience_s: float) -> None:
+        """The books are closed at once; the task gets its cancellation, but nothing waits for it to obey."""
+        if not flight.done:
+            self._tries.cut(flight, patience_s=patience_s)
+            self._land(flight, otherwise)
+            if flight.task is not None:
+                flight.task.cancel()
+
+    def _land(self, flight: Flight, otherwise: Failed) -> None:
+        if flight.timer is not None:
+            flight.timer.cancel()
+        self._flights.land(flight, otherwise)
+        if self._cache is not None:
+            for key, answer in flight.known.items():
+                self._cache.put(flight.about, key, answer)
+
+    def _state(self) -> Literal["UP", "DEGRADED", "DOWN", "CLOSED", "UNKNOWN"]:
+        vitals = self._tries.vitals
+        if self._hours.opens_at(self._now()) is not None:
+            return "CLOSED"
+        if self._tries.breaker.state != "CLOSED":
+            return "DOWN"
+        if vitals.last_good is None:
+            return "UNKNOWN"
+        if not vitals.last_good and vitals.last_ok_at is None:
+            return "DOWN"
+        return "UP" if vitals.last_good and not self._tries.quiet else "DEGRADED"
