@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from adapters.asking import Deadline, together
 from adapters.errors import Reason, SourceUnavailable
 from adapters.kind import Opening, spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
-from adapters.rest_answer import Garbage, Records, pick, read_reply
+from adapters.records import Garbage, pick
+from adapters.rest_answer import Records, read_reply
 from adapters.rest_batch import Asked, sort_into_keys
 from adapters.rest_pages import gather_pages
 from adapters.rest_request import RestRequest, read_request
@@ -41,14 +42,6 @@ class RestKind:
         return bool(answer.request.get("mode", "key") != "batch")
 
 
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    at: float
-
-    def left_s(self) -> float:
-        return max(0.0, self.at - asyncio.get_running_loop().time())
-
-
 class RestSource:
     """Asks one department. Knows nothing of retries and limits; bounds only what it has under way at once."""
 
@@ -65,26 +58,26 @@ class RestSource:
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         spec = spec_of(self._manifest, lookup)
         request = self._requests[(spec.noun, spec.by)]
-        deadline = _Deadline(asyncio.get_running_loop().time() + timeout_s)
+        deadline = Deadline.after(timeout_s)
         if request.mode == "batch":
             return await self._batch(request, lookup, deadline)
         ask = self._pages if request.mode == "pages" else self._one
         distinct = list(dict.fromkeys(lookup.keys))
         answers = dict(
-            zip(distinct, await _together(lambda key: ask(request, key, lookup, deadline), distinct), strict=True)
+            zip(distinct, await together(lambda key: ask(request, key, lookup, deadline), distinct), strict=True)
         )
         return [answers[key] for key in lookup.keys]
 
     async def close(self) -> None:
         """Nothing of its own: the channel belongs to the registry."""
 
-    async def _one(self, request: RestRequest, key: Key, lookup: Lookup, deadline: _Deadline) -> Answer:
+    async def _one(self, request: RestRequest, key: Key, lookup: Lookup, deadline: Deadline) -> Answer:
         got = await self._ask(request, (key,), deadline)
         if isinstance(got, Failed):
             return got
         return self._answer(got, lookup, got.short)
 
-    async def _pages(self, request: RestRequest, key: Key, lookup: Lookup, deadline: _Deadline) -> Answer:
+    async def _pages(self, request: RestRequest, key: Key, lookup: Lookup, deadline: Deadline) -> Answer:
         async def page(number: int) -> Records | Failed:
             return await self._ask(request, (key,), deadline, number)
 
@@ -93,7 +86,7 @@ class RestSource:
         got, missing = await gather_pages(request.page, page)
         return got if isinstance(got, Failed) else self._answer(got, lookup, missing)
 
-    async def _batch(self, request: RestRequest, lookup: Lookup, deadline: _Deadline) -> Sequence[Answer]:
+    async def _batch(self, request: RestRequest, lookup: Lookup, deadline: Deadline) -> Sequence[Answer]:
         asked = Asked.of(request, lookup)
         if not asked.keys:
             return asked.answers({})
@@ -118,7 +111,7 @@ class RestSource:
         return Found(rows, fetched_at=now, incomplete=Reason.INCOMPLETE if missing else None)
 
     async def _ask(
-        self, request: RestRequest, keys: Sequence[Key], deadline: _Deadline, page: int | None = None
+        self, request: RestRequest, keys: Sequence[Key], deadline: Deadline, page: int | None = None
     ) -> Records | Failed:
         try:
             outgoing = self._outgoing(request, keys, page)
@@ -126,19 +119,20 @@ class RestSource:
             return Failed(Reason.KEY_MISSING, detail=str(missing))
         query = query_string(outgoing.query)
         url = f"{self._origin}{outgoing.path}" + (f"?{query}" if query else "")
-        async with self._gate:
-            if deadline.left_s() <= 0:
-                return Failed(Reason.TIMEOUT, detail="no time left to ask")
-            headers = {"accept": "application/xml, text/xml" if request.xml else "application/json"}
-            if outgoing.body:
-                headers["content-type"] = "application/json"
-            headers |= self._signer.headers(outgoing, self._now())
-            try:
+        headers = {"accept": "application/xml, text/xml" if request.xml else "application/json"}
+        if outgoing.body:
+            headers["content-type"] = "application/json"
+        try:
+            # Waiting for the gate counts too: those before us may have later deadlines.
+            async with asyncio.timeout_at(deadline.at), self._gate:
+                headers |= self._signer.headers(outgoing, self._now())
                 reply = await self._channel.send(
                     outgoing.method, url, headers=headers, body=outgoing.body or None, timeout_s=deadline.left_s()
                 )
-            except SourceUnavailable as error:
-                return Failed(error.reason, error.retry_at, error.detail)
+        except SourceUnavailable as error:
+            return Failed(error.reason, error.retry_at, error.detail)
+        except TimeoutError:
+            return Failed(Reason.TIMEOUT, detail="the deadline passed")
         limits, hours = self._manifest.limits, self._manifest.hours
         return read_reply(request, reply, self._now(), hours.timezone, limits.max_response_bytes)
 
@@ -155,16 +149,3 @@ class RestSource:
         path = self._base + request.path.render_path(first)
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() if body is not None else b""
         return Outgoing(request.method, path, query, text)
-
-
-async def _together(ask: Callable[[Key], Awaitable[Answer]], keys: Sequence[Key]) -> list[Answer]:
-    """All at once, in order; one failing key leaves the others alone, and a cancelled call leaves nothing behind."""
-    if len(keys) == 1:
-        return [await ask(keys[0])]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_awaited(ask(key))) for key in keys]
-    return [task.result() for task in tasks]
-
-
-async def _awaited(waiting: Awaitable[Answer]) -> Answer:
-    return await waiting

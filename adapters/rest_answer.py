@@ -6,23 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from adapters.egress import Reply
 from adapters.errors import Reason
 from adapters.json_body import JsonRefused, parse_json
 from adapters.outcomes import NO_TABLE, Said, failure_of_status, retry_instant, shown
+from adapters.records import MISSING, Garbage, Record, walk
 from adapters.rest_request import RestRequest
-from adapters.source import Failed, Row
+from adapters.source import Failed
 from adapters.xml import XmlRefused, element_to_dict, local_name, parse_xml
 
-Record: TypeAlias = Mapping[str, Any]
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
-_MISSING: Final = object()
-
-
-class Garbage(Exception):
-    """Not the agreed format; the message is free of content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +57,6 @@ def read_reply(request: RestRequest, reply: Reply, now: datetime, timezone: str,
         return _records(request, document)
     except (Garbage, JsonRefused, XmlRefused) as garbage:
         return by_status if isinstance(by_status, Failed) else Failed(Reason.GARBAGE, detail=str(garbage))
-
-
-def pick(record: Record, fields: frozenset[str]) -> Row:
-    """A row of the asked raw fields and no other; None where the record lacks one.
-
-    Raises Garbage where the way to a field leads through something that is not an object: a changed format
-    must not read as a fact that is not there.
-    """
-    return Row(values={name: record[name] if name in record else _picked(record, name) for name in fields})
-
-
-def _picked(record: Record, path: str) -> Any:
-    value: Any = record
-    for name in path.split("."):
-        if value is None or value == "":  # null, or an empty XML element
-            return None
-        if not isinstance(value, Mapping):
-            raise Garbage("a field where the manifest expects an object")
-        value = value.get(name)
-    return value
-
-
-def walk(value: Any, path: str) -> Any:
-    """What stands at the dotted `path`; a private mark, which is no value, where the way ends before."""
-    if not path:
-        return value
-    for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return _MISSING
-        value = value[name]
-    return value
 
 
 def _document(request: RestRequest, reply: Reply, max_bytes: int) -> Any:
@@ -140,9 +104,9 @@ def _rows_at(request: RestRequest, document: Any) -> Sequence[Any]:
     value = walk(document, request.rows)
     if request.xml:
         # XML knows no empty list: the element the records stand in must be there, the records need not
-        if value is _MISSING:
+        if value is MISSING:
             parent, _, _ = request.rows.rpartition(".")
-            if not parent or walk(document, parent) is _MISSING:
+            if not parent or walk(document, parent) is MISSING:
                 raise Garbage("the element of the records is missing")
             return ()
         many = value if isinstance(value, list) else [value]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from adapters.errors import Reason
 from adapters.identity import fold_name, id_forms
-from adapters.rest_answer import Record, Records, walk
+from adapters.records import Record, walk
+from adapters.rest_answer import Records
 from adapters.rest_request import RestRequest
 from adapters.source import Answer, Failed, Key, Lookup
 from adapters.templates import KeyPartMissing

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from adapters.rest_answer import Record, Records
+from adapters.asking import together
+from adapters.records import Record
+from adapters.rest_answer import Records
 from adapters.rest_request import Paging
 from adapters.source import Failed
 
@@ -30,7 +31,7 @@ async def gather_pages(paging: Paging, fetch: FetchPage) -> tuple[Records | Fail
     if len(first.records) >= first.total:
         pages = 1
     numbers = range(paging.first + 1, paging.first + min(pages, paging.max))
-    others = await _all(fetch, numbers)
+    others = await together(fetch, numbers)
     got = [first, *(page for page in others if isinstance(page, Records))]
     records, repeated = _joined(got)
     # A page is free to repeat no total (an empty one often says 0), so only what it claims beyond counts.
@@ -74,13 +75,3 @@ def _joined(pages: Sequence[Records]) -> tuple[tuple[Record, ...], bool]:
             records.append(record)
         seen |= here.keys()
     return tuple(records), repeated
-
-
-async def _all(fetch: FetchPage, numbers: Sequence[int]) -> list[Records | Failed]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_awaited(fetch(number))) for number in numbers]
-    return [task.result() for task in tasks]
-
-
-async def _awaited(waiting: Awaitable[Records | Failed]) -> Records | Failed:
-    return await waiting

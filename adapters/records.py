@@ -1,0 +1,46 @@
+"""Raw records as JSON and XML answers hold them, and the way to a field by dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from adapters.source import Row
+
+Record: TypeAlias = Mapping[str, Any]
+MISSING: Final = object()
+
+
+class Garbage(Exception):
+    """Not the agreed format; the message is free of content."""
+
+
+def walk(value: Any, path: str) -> Any:
+    """What stands at the dotted `path` ("" is `value` itself); MISSING where the way ends before."""
+    if not path:
+        return value
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return MISSING
+        value = value[name]
+    return value
+
+
+def pick(record: Record, fields: frozenset[str]) -> Row:
+    """A row of the asked raw fields and no other; None where the record lacks one.
+
+    Raises Garbage where the way to a field leads through something that is not an object: a changed format
+    must not read as a fact that is not there.
+    """
+    return Row(values={name: record[name] if name in record else _picked(record, name) for name in fields})
+
+
+def _picked(record: Record, path: str) -> Any:
+    value: Any = record
+    for name in path.split("."):
+        if value is None or value == "":  # null, or an empty XML element
+            return None
+        if not isinstance(value, Mapping):
+            raise Garbage("a field where the manifest expects an object")
+        value = value.get(name)
+    return value
