@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -64,6 +65,23 @@ async def test_replicas_that_meet_the_same_people_at_once_agree(store: Store, op
         assert answer == [expected[number] for number in asked]
     async with store.database.read() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(subject)) == len(people)
+
+
+@pytest.mark.anyio
+async def test_people_are_made_in_one_order_everywhere_so_that_replicas_cannot_wait_for_each_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, chunks = store.subjects._find_or_make, []
+
+    async def spy(asked: Sequence[bytes]) -> dict[bytes, str]:
+        chunks.append(list(asked))
+        return await real(asked)
+
+    monkeypatch.setattr(store.subjects, "_find_or_make", spy)
+    await store.subjects.intern(numbers(600))
+    asked = [key for chunk in chunks for key in chunk]
+    assert len(asked) == 600
+    assert asked == sorted(asked)
 
 
 @pytest.mark.anyio
