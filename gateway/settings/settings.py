@@ -15,7 +15,7 @@ from typing import Any
 from gateway.errors import SettingsInvalid
 from gateway.settings import parsing
 from gateway.settings.demo_key import demo_master_key
-from gateway.settings.described import Described, described, printed, setting
+from gateway.settings.described import PREFIX, Described, described, printed, setting
 from gateway.settings.reading import FILE_VARIABLE, gather
 
 LIMIT = "limit_"
@@ -147,10 +147,11 @@ class Settings:
         return self.database_url.startswith("sqlite:")
 
     @classmethod
-    def from_process(cls) -> Settings:
-        """From this process's environment and the file YIMEN_SETTINGS names."""
+    def from_process(cls, **command_line: object) -> Settings:
+        """From this process's environment and the file YIMEN_SETTINGS names; what the command line says goes first."""
+        given = {PREFIX + name.upper(): str(value) for name, value in command_line.items() if value is not None}
         named = os.environ.get(FILE_VARIABLE)
-        return cls.load(os.environ, Path(named) if named else None)
+        return cls.load({**os.environ, **given}, Path(named) if named else None)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], file: Path | None) -> Settings:
@@ -173,6 +174,11 @@ class Settings:
         if settings.master_key is None:
             settings = replace(settings, master_key=demo_master_key(settings.state_dir))
         return settings
+
+
+def environment() -> Mapping[str, str]:
+    """What `env:NAME` in a manifest may name: this process's environment, less our own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def describe() -> tuple[Described, ...]:

@@ -1,0 +1,150 @@
+"""Composition root: from settings to a running application. The one place that knows which real thing stands where."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+
+from adapters.egress_aiohttp import AiohttpEgress
+from adapters.registry import OpenSource
+from gateway.clock import Clock, SystemClock
+from gateway.errors import SettingsInvalid
+from gateway.policy.standing import StandingPolicy
+from gateway.services.load_sources import SourceLoads
+from gateway.services.observe import Observed
+from gateway.services.run_query import RunQuery
+from gateway.services.snapshots import Snapshots
+from gateway.settings import Settings, environment
+from gateway.store import Store, open_store
+from gateway.web.app import build_app
+from gateway.web.metrics import PrometheusMetrics
+from gateway.web.settings import WebSettings
+from schema.limits import Limits
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that runs in one process, open."""
+
+    settings: Settings
+    store: Store
+    snapshots: Snapshots
+    execute: RunQuery
+    metrics: PrometheusMetrics
+
+
+def query_limits(settings: Settings) -> Limits:
+    """What one question may be, from settings."""
+    limits = settings.limits
+    return replace(
+        Limits(),
+        depth=limits.depth,
+        aliases=limits.aliases,
+        root_fields=limits.root_fields,
+        cost=limits.cost,
+    )
+
+
+def web_settings(settings: Settings) -> WebSettings:
+    limits = settings.limits
+    return replace(
+        WebSettings(),
+        graphiql=settings.graphiql,
+        body_bytes=limits.body_bytes,
+        header_bytes=limits.header_bytes,
+        json_depth=limits.json_depth,
+        drain_s=settings.drain_s,
+    )
+
+
+def source_loads(
+    settings: Settings, egress: AiohttpEgress, clock: Clock, environ: Mapping[str, str], metrics: PrometheusMetrics
+) -> SourceLoads:
+    def observed(source: OpenSource) -> OpenSource:
+        return replace(source, source=Observed(source.source, source.manifest.code, metrics))
+
+    return SourceLoads(
+        settings.manifests_dir,
+        egress,
+        environ,
+        settings.state_dir / "sources",
+        clock.now,
+        query_limits(settings),
+        settings.introspection,
+        StandingPolicy,
+        observed,
+    )
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Everything opened, in the order it depends on one another; closed in the reverse order."""
+    clock = clock or SystemClock()
+    trusted = trusted_documents(settings.trusted_documents_dir)
+    metrics = PrometheusMetrics()
+    async with contextlib.AsyncExitStack() as stack:
+        store = await open_store(settings, clock)
+        stack.push_async_callback(store.close)
+        if settings.seeded_tokens_file is not None:
+            await store.tokens.seed_file(settings.seeded_tokens_file)
+        egress = AiohttpEgress()
+        stack.push_async_callback(egress.close)
+        loads = source_loads(settings, egress, clock, environment(), metrics)
+        stamp = loads.version()
+        snapshots = Snapshots(loads, await loads.load(), stamp)
+        stack.push_async_callback(snapshots.close)
+        if settings.reload_poll_s > 0:
+            watcher = asyncio.create_task(snapshots.watch(settings.reload_poll_s))
+            stack.callback(watcher.cancel)
+        execute = RunQuery(
+            snapshots,
+            evidence=store.evidence,
+            subjects=store.subjects,
+            clock=clock,
+            metrics=metrics,
+            deadline_s=settings.limits.operation_deadline_s,
+            batch_persons=settings.limits.batch_persons,
+            trusted_documents=trusted,
+            trusted_only=settings.trusted_documents_only,
+        )
+        yield Gateway(settings, store, snapshots, execute, metrics)
+
+
+def trusted_documents(directory: Path | None) -> Mapping[str, str]:
+    """`sha256:<hex>` -> text of every *.graphql file. Raises SettingsInvalid for one that cannot be read."""
+    if directory is None:
+        return {}
+    found: dict[str, str] = {}
+    for path in sorted(directory.glob("*.graphql")):
+        try:
+            data = path.read_bytes()
+            found["sha256:" + hashlib.sha256(data).hexdigest()] = data.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsInvalid((f"trusted document {path.name}: {type(error).__name__}",)) from None
+    return found
+
+
+def application(gateway: Gateway) -> Starlette:
+    """The HTTP face of an open gateway."""
+
+    async def store() -> bool:
+        await gateway.store.ping()
+        return True
+
+    return build_app(
+        execute=gateway.execute,
+        authenticate=gateway.store.tokens,
+        settings=web_settings(gateway.settings),
+        checks={"store": store},
+        metrics=gateway.metrics,
+    )

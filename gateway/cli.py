@@ -1,0 +1,142 @@
+"""`yimen`: the operator's command. Thin: each command calls one service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.errors import GatewayError, SettingsInvalid
+from gateway.settings import Settings
+
+MANUAL = """\
+一门 yimen: a GraphQL data-sharing gateway for community correction.
+
+  yimen serve --manifests DIR       start the gateway; stops cleanly on SIGTERM
+  yimen sources check [DIR]         every fault of a set of manifests, with file and line, and a live probe
+  yimen sources list [DIR]          the sources, what they answer, and how they are doing now
+  yimen db migrate                  bring the database to this version (serve does it too)
+  yimen db status                   which version the database has
+  yimen settings                    every setting, what it means and what is in force
+  yimen schema [DIR]                the GraphQL schema these manifests make, as SDL
+
+Settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names; see `yimen settings`.
+Exit codes: 0 done, 1 faults found or refused, 2 the command line is wrong.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] | None = getattr(given, "command", None)
+    if command is None:
+        parser.print_help()
+        return 2
+    try:
+        return command(given)
+    except SettingsInvalid as error:
+        print("设置有误 Settings cannot be used:", file=sys.stderr)
+        for fault in error.faults:
+            print(f"  - {fault}", file=sys.stderr)
+        return 1
+    except GatewayError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "yimen", description=MANUAL, formatter_class=argparse.RawDescriptionHelpFormatter, usage="yimen COMMAND [...]"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="start the gateway")
+    serve.add_argument("--manifests", type=Path, metavar="DIR", help="folder of the source manifests")
+    serve.add_argument("--host", help="address to listen on")
+    serve.add_argument("--port", type=int, help="port to listen on; 0 picks a free one")
+    serve.add_argument("--workers", type=int, help="processes; above 1 needs PostgreSQL")
+    serve.set_defaults(command=_serve)
+
+    sources = commands.add_parser("sources", help="check or list sources").add_subparsers(
+        metavar="check|list", required=True
+    )
+    check = sources.add_parser("check", help="every fault at once, and a live probe of each source")
+    check.add_argument("directory", type=Path, nargs="?", help="default: manifests_dir of the settings")
+    check.add_argument("--no-probe", action="store_true", help="check the files only, ask nobody")
+    check.set_defaults(command=_sources_check)
+    listing = sources.add_parser("list", help="what is connected and how it is doing")
+    listing.add_argument("directory", type=Path, nargs="?", help="default: manifests_dir of the settings")
+    listing.set_defaults(command=_sources_list)
+
+    database = commands.add_parser("db", help="the database").add_subparsers(metavar="migrate|status", required=True)
+    database.add_parser("migrate", help="bring it to this version").set_defaults(command=_db_migrate)
+    database.add_parser("status", help="which version it has").set_defaults(command=_db_status)
+
+    commands.add_parser("settings", help="every setting and its value").set_defaults(command=_settings)
+    schema = commands.add_parser("schema", help="print the schema as SDL")
+    schema.add_argument("directory", type=Path, nargs="?", help="default: the built-in schema only")
+    schema.set_defaults(command=_schema)
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.serving import serve_gateway
+
+    settings = Settings.from_process(
+        manifests_dir=given.manifests, host=given.host, port=given.port, workers=given.workers
+    )
+    return serve_gateway(settings)
+
+
+def _sources_check(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.sources import check_manifests
+
+    return asyncio.run(check_manifests(_directory(given), probe=not given.no_probe))
+
+
+def _sources_list(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.sources import list_manifests
+
+    return asyncio.run(list_manifests(_directory(given)))
+
+
+def _directory(given: argparse.Namespace) -> Path:
+    return given.directory if given.directory is not None else Settings.from_process().manifests_dir
+
+
+def _db_migrate(_given: argparse.Namespace) -> int:
+    from gateway.bootstrap.database import migrate_database
+
+    print(asyncio.run(migrate_database(Settings.from_process())))
+    return 0
+
+
+def _db_status(_given: argparse.Namespace) -> int:
+    from gateway.bootstrap.database import database_status
+
+    print(asyncio.run(database_status(Settings.from_process())))
+    return 0
+
+
+def _settings(_given: argparse.Namespace) -> int:
+    from gateway.settings import describe, shown
+
+    values = shown(Settings.from_process())
+    for known in describe():
+        print(f"{known.variable:32} {values[known.name]}\n{'':32} {known.zh} {known.en}")
+    return 0
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.sources import schema_text
+
+    print(schema_text(given.directory), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
