@@ -23,7 +23,6 @@ from adapters.errors import Reason, SourceUnavailable
 _LAYOUT: Final = 1  # raise it when the tables or the forms of keys change: the index is then made anew
 _ASKED_AT_ONCE: Final = 500
 _SCHEMA: Final = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE drops (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL, shown TEXT NOT NULL, digest BLOB NOT NULL,
   dated_at REAL NOT NULL, mtime_ns INTEGER NOT NULL, received_at REAL NOT NULL, live INTEGER NOT NULL,
@@ -80,22 +79,23 @@ class View:
 class DropIndex:
     """One file, two connections: one for the thread that takes drops, one for lookups. Thread-safe.
 
-    `fingerprint` stands for all that the content depends on (columns, keys, encryption key); when it differs from
-    the stored one, or the file is damaged, the index is made anew and the drops are read again.
-    Raises SourceUnavailable(DOWN) for every fault of the disk.
+    `fingerprint` stands for all that the content depends on (columns, keys, encryption key) and is part of the file's
+    name: a changed manifest has an index of its own, read anew from the drops, while the old one still answers.
+    A damaged file is made anew. Raises SourceUnavailable(DOWN) for every fault of the disk.
     """
 
-    def __init__(self, path: Path, fingerprint: str, source: str) -> None:
-        self._path, self._source = path, source
+    def __init__(self, directory: Path, source: str, fingerprint: str) -> None:
+        self._directory, self._source = directory, source
+        self._path = directory / f"{source}.{fingerprint}.{_LAYOUT}.drop.db"
         self._read_lock, self._write_lock = threading.Lock(), threading.RLock()
         with self._faults():
             try:
-                self._open(fingerprint)
+                self._open()
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
                 self._remove()
-                self._open(fingerprint)
+                self._open()
 
     def find(self, keys: Sequence[frozenset[bytes]]) -> View:
         """The rows for each key; keys are sets of MACs, any of which will do."""
@@ -153,25 +153,24 @@ class DropIndex:
         with self._write_lock:
             self._writer.close()
 
-    def _open(self, fingerprint: str) -> None:
+    def forget_others(self) -> None:
+        """Remove the indexes of earlier manifests, now that this one answers; whoever still has one open keeps it."""
+        for path in self._directory.glob(f"{self._source}.*.drop.db*"):
+            if not path.name.startswith(self._path.name):
+                path.unlink(missing_ok=True)
+
+    def _open(self) -> None:
         # Made here first, since SQLite would make it readable for the group; its -wal and -shm copy this mode.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode = WAL")
         self._writer.execute("BEGIN IMMEDIATE")
-        current = f"{_LAYOUT} {fingerprint}"
-        tables = {name for (name,) in self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        stored = None
-        if "about" in tables:
-            stored = self._writer.execute("SELECT value FROM about WHERE name = 'fingerprint'").fetchone()
-        if stored != (current,):
-            for name in tables - {"sqlite_sequence"}:
-                self._writer.execute(f'DROP TABLE "{name}"')
+        if self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'drops'").fetchone() is None:
             for statement in _SCHEMA.split(";"):
                 self._writer.execute(statement)
-            self._writer.execute("INSERT INTO about VALUES ('fingerprint', ?)", (current,))
         self._writer.execute("COMMIT")
         self._reader = self._connect()
+        self._newest(self._reader)  # a damaged file shows here
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)

@@ -52,6 +52,10 @@ class Outdated(Exception):
     """What is there is newer."""
 
 
+class Repeated(Exception):
+    """Another process took it meanwhile."""
+
+
 @dataclass(slots=True)
 class _Tally:
     records: int = 0  # read, repetitions included
@@ -144,6 +148,8 @@ class DropIntake:
         except Outdated:
             self._note(delivery)
             return Duplicate()
+        except Repeated:
+            return Duplicate()
 
     def _again(self, delivery: Delivery, known: Drop) -> Receipt | None:
         """The receipt for content that was here before; None when it is to be taken anew."""
@@ -164,6 +170,10 @@ class DropIntake:
             self._refuse_outdated(delivery, self._date(delivery, Stated()))
         before = version_of(file) if delivery.path else None
         with self._index.writing() as writer:
+            # Having waited for our turn: another process with the same directory may have been first
+            known = self._index.by_digest(delivery.digest)
+            if known is not None and known.live:
+                raise Repeated
             date = self._date(delivery, Stated())
             drop = writer.begin(
                 self._name_mac(delivery),
@@ -188,6 +198,7 @@ class DropIntake:
                 writer.settle_append(drop)
             # Listed before the set is in use: a crash between the two lists it again, and that is not shown twice.
             self._quarantine.add(tally.entries)
+        self._index.forget_others()
         return Accepted(tally.records, tally.bad)
 
     def _fill(self, writer: Writer, drop: int, delivery: Delivery, file: BinaryIO) -> _Tally:

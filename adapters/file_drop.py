@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,9 +73,7 @@ class DropSource:
             opening.secrets(options.index_key) if options.index_key else own_secret(state / f"{manifest.code}.drop.key")
         )
         self._seal = Seal(secret, manifest.code)
-        self._index = DropIndex(
-            state / f"{manifest.code}.drop.db", _fingerprint(options, layout, self._seal), manifest.code
-        )
+        self._index = DropIndex(state, manifest.code, _fingerprint(options, layout, self._seal))
         try:
             self._quarantine = Quarantine(state / f"{manifest.code}.quarantine.jsonl", options.max_quarantine)
         except OSError as error:
@@ -198,4 +195,4 @@ def _fingerprint(options: DropOptions, layout: Layout, seal: Seal) -> str:
         options.date_from, options.date_element, options.count_element, options.max_line_bytes, options.max_file_bytes,
     )  # fmt: skip
     told = json.dumps([*read_by, layout.columns, [way.label for way in layout.ways], layout.record_ids])
-    return hashlib.sha256(told.encode()).hexdigest()[:32] + seal.mac("fingerprint").hex()
+    return seal.mac("fingerprint", told).hex()
