@@ -99,7 +99,7 @@ class RowMapper:
             return as_of
         raw = self._as_of(values)
         instant: datetime | None
-        if isinstance(raw, date) and is_plausible(raw.year):
+        if isinstance(raw, date) and is_plausible(raw.year) and raw.year != 9999:
             instant = as_utc(raw) if isinstance(raw, datetime) else midnight(raw)
         else:
             text = plain_text(raw, "", doubts)

@@ -184,7 +184,7 @@ def _date(mapping: FieldMapping) -> Convert:
 
     def day(raw: object, doubts: Doubts) -> Value:
         if isinstance(raw, date):
-            if not is_plausible(raw.year):
+            if not _in_calendar(raw):
                 doubts.append((name, Quality.DATE_BAD))
                 return None
             if isinstance(raw, datetime):
@@ -206,7 +206,7 @@ def _datetime(mapping: FieldMapping) -> Convert:
 
     def instant(raw: object, doubts: Doubts) -> Value:
         if isinstance(raw, date):
-            if not is_plausible(raw.year):
+            if not _in_calendar(raw):
                 doubts.append((name, Quality.DATE_BAD))
                 return None
             if isinstance(raw, datetime):
@@ -222,6 +222,11 @@ def _datetime(mapping: FieldMapping) -> Convert:
         return found
 
     return instant
+
+
+def _in_calendar(raw: date) -> bool:
+    """Whether `raw` is a year a register may mean; an instant of the last year may fall off when its offset changes."""
+    return is_plausible(raw.year) and not (isinstance(raw, datetime) and raw.tzinfo and raw.year == 9999)
 
 
 def _month(mapping: FieldMapping) -> Convert:
