@@ -92,7 +92,15 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "short", base64.b64encode(bytes(32)).decode(), base64.b64encode(bytes(range(31))).decode(), KEY + "!", "密" * 43]
+    "key",
+    [
+        "",
+        "short",
+        base64.b64encode(bytes(32)).decode(),
+        base64.b64encode(bytes(range(31))).decode(),
+        KEY + "!",
+        "密" * 43,
+    ],
 )
 def test_a_master_key_is_32_random_bytes(key: str) -> None:
     assert "32 random bytes" in faults({"YIMEN_MASTER_KEY": key})[0]
@@ -107,7 +115,16 @@ def test_a_settings_file_that_cannot_be_read_is_a_fault(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory", "mysql://h/d", "postgresql+asyncpg://h/d", "", "x"]
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=memory",
+        "mysql://h/d",
+        "postgresql+asyncpg://h/d",
+        "",
+        "x",
+    ],
 )
 def test_only_a_database_that_keeps_things_is_taken(url: str) -> None:
     assert "database_url must be sqlite:///FILE or postgresql" in faults(PLAIN | {"YIMEN_DATABASE_URL": url})[0]
@@ -119,7 +136,9 @@ def test_given_twice_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_more_workers_with_postgresql() -> None:
-    settings = Settings.load(PLAIN | {"YIMEN_WORKERS": "4", "YIMEN_DATABASE_URL": "postgresql://u:secretword@h/d"}, None)
+    settings = Settings.load(
+        PLAIN | {"YIMEN_WORKERS": "4", "YIMEN_DATABASE_URL": "postgresql://u:secretword@h/d"}, None
+    )
     assert settings.workers == 4
     for text in (repr(settings), str(shown(settings))):
         assert "secretword" not in text
