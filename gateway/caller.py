@@ -119,3 +119,22 @@ class Jobs(Protocol):
     async def fail(self, job: Job, *, retry_at: datetime | None, reason: str) -> bool:
         """Try again at `retry_at`, or never; `reason` carries no personal data."""
         ...
+
+
+class Metrics(Protocol):
+    """Counts for operators. Labels are codes from closed sets, never anything a request, a person or a source said.
+
+    None of these raises, blocks or awaits; what looks like no code is counted as OTHER.
+    """
+
+    def operation(self, kind: str, outcome: str, seconds: float) -> None:
+        """One GraphQL operation: query | mutation | subscription, OK or the code of its refusal."""
+        ...
+
+    def part(self, noun: str, state: str, count: int = 1) -> None:
+        """`count` parts of a noun left in this state: FRESH, STALE, UNAVAILABLE, ..."""
+        ...
+
+    def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None:
+        """One call to a source: OK | FAILED, with the reason of a failure (TIMEOUT, BREAKER_OPEN, ...) or ''."""
+        ...

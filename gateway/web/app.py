@@ -1,0 +1,80 @@
+"""The web floor as one application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+
+from gateway.caller import Authenticator
+from gateway.clock import Clock, SystemClock
+from gateway.services.run_query import Execute
+from gateway.web.gate import Gate
+from gateway.web.health import Check
+from gateway.web.metrics import PrometheusMetrics
+from gateway.web.middleware import Front
+from gateway.web.problems import Reply, problem
+from gateway.web.routes import Parts, routes
+from gateway.web.settings import WebSettings
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def build_app(
+    *,
+    execute: Execute,
+    authenticate: Authenticator,
+    settings: WebSettings | None = None,
+    checks: Mapping[str, Check] | None = None,
+    metrics: PrometheusMetrics | None = None,
+    clock: Clock | None = None,
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """The application. `checks` are what /readyz asks; `app.state.gate` and `app.state.settings` are for `serve`."""
+    settings = settings or WebSettings()
+    metrics = metrics or PrometheusMetrics()
+    gate = Gate(in_flight=settings.in_flight, streams=settings.streams)
+    metrics.watch(gate)
+    parts = Parts(execute, authenticate, settings, checks or {}, gate, metrics, clock or SystemClock())
+    middleware = [Middleware(Front, settings=settings, gate=gate, metrics=metrics)]
+    if settings.cors_origins:
+        middleware.append(_cors(settings.cors_origins))
+    app = Starlette(
+        routes=routes(parts),
+        middleware=middleware,
+        exception_handlers={HTTPException: _http_problem},
+        lifespan=lifespan,
+    )
+    # A redirect to the path with a slash would repeat the query string, and with it whatever stood there.
+    app.router.redirect_slashes = False
+    app.state.gate = gate
+    app.state.settings = settings
+    app.state.metrics = metrics
+    return app
+
+
+def _cors(origins: tuple[str, ...]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "graphql-require-preflight", "dpop"],
+        expose_headers=["x-request-id", "retry-after"],
+        max_age=600,
+    )
+
+
+def _http_problem(request: Request, caught: Exception) -> Any:
+    """Starlette's own refusals (no such route, no such method) in our words."""
+    status = caught.status_code if isinstance(caught, HTTPException) else 500
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "INTERNAL")
+    given = (caught.headers if isinstance(caught, HTTPException) else None) or {}
+    headers = [(b"allow", value.encode()) for name, value in given.items() if name.lower() == "allow"]
+    reply: Reply = problem(code, headers=headers)
+    return reply

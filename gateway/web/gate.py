@@ -1,0 +1,52 @@
+"""How many are inside, and whether anyone is let in: overload and draining are decided here."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Gate:
+    """Counts what runs. `full` and `draining` say why nobody more is let in."""
+
+    def __init__(self, *, in_flight: int, streams: int) -> None:
+        self._most = {"request": in_flight, "stream": streams}
+        self.inside = {"request": 0, "stream": 0}
+        self.draining = False
+        self._drain = asyncio.Event()
+
+    def refusal(self, kind: str) -> str | None:
+        """The code that refuses one more of `kind`, or None."""
+        if self.draining:
+            return "DRAINING"
+        return "OVERLOADED" if self.inside[kind] >= self._most[kind] else None
+
+    def enter(self, kind: str) -> None:
+        self.inside[kind] += 1
+
+    def leave(self, kind: str) -> None:
+        self.inside[kind] -= 1
+
+    def becomes_stream(self) -> str | None:
+        """A request that turns out to be a stream counts as one from here on; a code refuses it instead."""
+        code = self.refusal("stream")
+        if code is None:
+            self.leave("request")
+            self.enter("stream")
+        return code
+
+    def was_stream(self) -> None:
+        self.leave("stream")
+        self.enter("request")
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.inside.values())
+
+    def drain(self) -> None:
+        """Let nobody in from now on; what runs finishes, streams end. To be called on the event loop."""
+        self.draining = True
+        self._drain.set()
+
+    async def until_draining(self) -> None:
+        """For streams, which would otherwise never finish by themselves."""
+        await self._drain.wait()

@@ -1,0 +1,122 @@
+"""GraphQL over HTTP: `/graphql` for POST and GET (https://graphql.github.io/graphql-over-http/draft/)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.caller import Authenticator, Caller
+from gateway.errors import Unauthenticated
+from gateway.services.run_query import Execute, GraphQLAnswer
+from gateway.web.encoding import encode, refusal_code
+from gateway.web.graphql_request import check_content_type, check_preflight, from_body, from_url, read_body
+from gateway.web.negotiation import EVENTS, GRAPHQL, HTML, JSON, negotiate
+from gateway.web.problems import ALWAYS, Refusal, Reply, problem, status_of
+from gateway.web.problems import GRAPHQL as GRAPHQL_TYPE
+from gateway.web.problems import JSON as JSON_TYPE
+from gateway.web.settings import WebSettings
+from gateway.web.sse import EventStream
+
+_ALLOW = (b"allow", b"GET, POST, OPTIONS")
+_VARY = (b"vary", b"accept")
+_POST = (JSON, GRAPHQL, EVENTS)
+_GET = (JSON, GRAPHQL)
+_GET_PAGE = (JSON, GRAPHQL, HTML)
+
+
+class GraphQLEndpoint:
+    """Who asks is settled by the headers, before a byte of the body is read."""
+
+    def __init__(
+        self,
+        execute: Execute,
+        authenticate: Authenticator,
+        settings: WebSettings,
+        stream: EventStream,
+        page: Reply | None = None,
+    ) -> None:
+        self._execute, self._authenticate, self._settings = execute, authenticate, settings
+        self._stream, self._page = stream, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "POST":
+            await self._post(scope, receive, send)
+        elif method == "GET":
+            await self._get(scope, receive, send)
+        elif method == "OPTIONS":
+            await Reply(204, b"", JSON_TYPE, (_ALLOW,))(scope, receive, send)
+        else:
+            raise Refusal("METHOD_NOT_ALLOWED", (_ALLOW,))
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = single(scope)
+        caller = await self._caller(headers)
+        wanted = _negotiated(headers, _POST)
+        check_content_type(headers)
+        settings = self._settings
+        raw = await read_body(receive, headers, limit=settings.body_bytes, seconds=settings.body_s)
+        request = from_body(raw, depth=settings.json_depth)
+        if wanted == EVENTS:
+            await self._stream(scope, receive, send, caller, request)
+            return
+        await reply_to(await self._execute(caller, request), wanted)(scope, receive, send)
+
+    async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = single(scope)
+        offered = _GET_PAGE if self._page is not None else _GET
+        if self._page is not None and _accepted(headers, offered) == HTML:
+            await self._page(scope, receive, send)  # a page without data: anybody may have it
+            return
+        caller = await self._caller(headers)
+        wanted = _negotiated(headers, _GET)
+        check_preflight(headers)
+        request = from_url(scope["query_string"], depth=self._settings.json_depth)
+        await reply_to(await self._execute(caller, request), wanted)(scope, receive, send)
+
+    async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
+        given = headers.get(b"authorization")
+        try:
+            return await self._authenticate(given.decode("latin-1") if given is not None else None)
+        except Unauthenticated:
+            challenge = b'Bearer realm="yimen"' + (b', error="invalid_token"' if given is not None else b"")
+            raise Refusal("UNAUTHENTICATED", ((b"www-authenticate", challenge),)) from None
+
+
+def single(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by name. Of `accept` several lines are one list; a second line of any other makes both unusable."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name not in headers:
+            headers[name] = value
+        elif name == b"accept":
+            headers[name] += b"," + value
+        elif name in (b"authorization", b"content-type", b"content-encoding"):
+            headers[name] = b"twice"
+    return headers
+
+
+def _accepted(headers: Mapping[bytes, bytes], offered: tuple[str, ...]) -> str | None:
+    accept = headers.get(b"accept")
+    return negotiate(accept.decode("latin-1") if accept is not None else None, offered)
+
+
+def _negotiated(headers: Mapping[bytes, bytes], offered: tuple[str, ...]) -> str:
+    wanted = _accepted(headers, offered)
+    if wanted is None:
+        raise Refusal("NOT_ACCEPTABLE", (_VARY,))
+    return wanted
+
+
+def reply_to(answer: GraphQLAnswer, wanted: str) -> Reply:
+    """The answer as `wanted` has it: under application/json a refused question is 200, under the newer type 400."""
+    content_type = GRAPHQL_TYPE if wanted == GRAPHQL else JSON_TYPE
+    status = 200
+    if not answer.executed:
+        code = refusal_code(answer)
+        if code in ALWAYS:
+            return problem(code, content_type, (_VARY,))
+        if wanted == GRAPHQL:
+            status = status_of(code)
+    return Reply(status, encode(answer), content_type, (_VARY,))

@@ -1,0 +1,90 @@
+"""The port `Metrics` for Prometheus, one registry to an application."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway.web.gate import Gate
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,39}")
+_MOST_LABELS = 300  # distinct values of one kind; more would be somebody else's words
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def method_label(method: str) -> str:
+    return method if method in _METHODS else "OTHER"
+
+
+def _inside(gate: Gate, kind: str) -> float:
+    return gate.inside[kind]
+
+
+class PrometheusMetrics:
+    """Keeps the port's promises: labels are codes, their number is bounded, nothing raises."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "yimen_http_requests", "Requests answered", ("route", "method", "status"), registry=registry
+        )
+        self._latency = Histogram(
+            "yimen_http_seconds",
+            "From headers to the end of the answer",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._inside = Gauge("yimen_in_flight", "Requests and sockets inside", ("kind",), registry=registry)
+        self._operations = Counter("yimen_operations", "GraphQL operations", ("kind", "outcome"), registry=registry)
+        self._operation_latency = Histogram(
+            "yimen_operation_seconds", "GraphQL operations", ("kind",), buckets=_BUCKETS, registry=registry
+        )
+        self._parts = Counter("yimen_answer_parts", "Parts of answers by state", ("noun", "state"), registry=registry)
+        self._upstream = Counter(
+            "yimen_upstream_calls", "Calls to sources", ("source", "outcome", "reason"), registry=registry
+        )
+        self._upstream_latency = Histogram(
+            "yimen_upstream_seconds", "Calls to sources", ("source",), buckets=_BUCKETS, registry=registry
+        )
+        self._seen: dict[str, set[str]] = {}
+
+    def watch(self, gate: Gate) -> None:
+        for kind in gate.inside:
+            self._inside.labels(kind).set_function(partial(_inside, gate, kind))
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One HTTP request; `route` is a template of ours."""
+        self._requests.labels(route, method_label(method), str(status)).inc()
+        self._latency.labels(route).observe(seconds)
+
+    def operation(self, kind: str, outcome: str, seconds: float) -> None:
+        kind = self._code("kind", kind)
+        self._operations.labels(kind, self._code("outcome", outcome)).inc()
+        self._operation_latency.labels(kind).observe(seconds)
+
+    def part(self, noun: str, state: str, count: int = 1) -> None:
+        self._parts.labels(self._code("noun", noun), self._code("state", state)).inc(max(0, count))
+
+    def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None:
+        source = self._code("source", source)
+        reason = self._code("reason", reason) if reason else ""
+        self._upstream.labels(source, self._code("outcome", outcome), reason).inc()
+        self._upstream_latency.labels(source).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """Everything counted so far, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _code(self, kind: str, value: str) -> str:
+        seen = self._seen.setdefault(kind, set())
+        if value in seen:
+            return value
+        if len(seen) >= _MOST_LABELS or not _CODE.fullmatch(value):
+            return "OTHER"
+        seen.add(value)
+        return value

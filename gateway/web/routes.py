@@ -1,0 +1,50 @@
+"""Every URL of the gateway, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from gateway.caller import Authenticator
+from gateway.clock import Clock
+from gateway.services.run_query import Execute
+from gateway.web.gate import Gate
+from gateway.web.graphql import GraphQLEndpoint
+from gateway.web.graphql_ws import GraphQLSocket
+from gateway.web.health import Check, Livez, MetricsPage, Readyz
+from gateway.web.metrics import PrometheusMetrics
+from gateway.web.pages import QueryPageFiles, query_page
+from gateway.web.settings import WebSettings
+from gateway.web.sse import EventStream
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the endpoints are made of."""
+
+    execute: Execute
+    authenticate: Authenticator
+    settings: WebSettings
+    checks: Mapping[str, Check]
+    gate: Gate
+    metrics: PrometheusMetrics
+    clock: Clock
+
+
+def routes(parts: Parts) -> list[BaseRoute]:
+    execute, authenticate, settings, gate = parts.execute, parts.authenticate, parts.settings, parts.gate
+    stream = EventStream(execute, settings, gate, parts.clock)
+    page = query_page() if settings.graphiql else None
+    found: list[BaseRoute] = [
+        Route("/graphql", GraphQLEndpoint(execute, authenticate, settings, stream, page), name="graphql"),
+        WebSocketRoute("/graphql", GraphQLSocket(execute, authenticate, settings, gate, parts.clock), name="socket"),
+        Route("/livez", Livez(), methods=["GET"], name="livez"),
+        Route("/readyz", Readyz(parts.checks, gate), methods=["GET"], name="readyz"),
+    ]
+    if settings.metrics:
+        found.append(Route("/metrics", MetricsPage(parts.metrics), methods=["GET"], name="metrics"))
+    if settings.graphiql:
+        found.append(Route("/graphiql/{file}", QueryPageFiles(), methods=["GET"], name="query page"))
+    return found

@@ -1,0 +1,109 @@
+"""The process that listens: uvicorn with our bounds, our logs and a drain that lets what runs finish."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.errors import GatewayError
+from gateway.web.gate import Gate
+from gateway.web.http_protocol import bounded
+from gateway.web.settings import WebSettings
+
+_log = structlog.get_logger("yimen.serve")
+_BACKLOG = 512
+
+
+class PortInUse(GatewayError):
+    """Somebody else listens there. `facts` hold host and port."""
+
+    code = "PORT_IN_USE"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises PortInUse, or OSError for an address that is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A peer that stops reading would keep a closed connection's buffer for ever; the kernel gives up instead.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"port {port} on {host} is in use", host=host, port=port) from None
+        raise
+    listener.set_inheritable(True)
+    return listener
+
+
+class DrainingServer(uvicorn.Server):
+    """SIGTERM or SIGINT: new requests get 503, running ones finish within `drain_s`; a second signal stops at once."""
+
+    def __init__(self, config: uvicorn.Config, gate: Gate, settings: WebSettings) -> None:
+        super().__init__(config)
+        self._gate, self._settings = gate, settings
+        self._signals = 0
+        self._since = 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._signals += 1  # looked at by `on_tick`, on the event loop
+        if self._signals > 1:
+            self.should_exit = self.force_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._signals and not self._gate.draining:
+            self._gate.drain()
+            self._since = time.monotonic()
+            _log.info("draining", inside=sum(self._gate.inside.values()))
+        if self._gate.draining:
+            passed = time.monotonic() - self._since
+            announced = passed >= self._settings.drain_announce_s
+            if (announced and self._gate.empty) or passed >= self._settings.drain_s:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def server_for(app: Starlette, *, certificate: str | None = None, key: str | None = None) -> DrainingServer:
+    """A server for an application made by `build_app`; hand it bound sockets."""
+    settings: WebSettings = app.state.settings
+    config = uvicorn.Config(
+        app,
+        http=bounded(settings),
+        ws="websockets-sansio",
+        ws_max_size=settings.socket_message_bytes,
+        ws_ping_interval=settings.stream_ping_s,
+        ws_ping_timeout=settings.stream_ping_s,
+        ws_per_message_deflate=False,  # a small message must not unpack to a large one
+        log_config=None,  # ours; at INFO uvicorn would log each socket's URL with its query string
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=1,  # the drain is over by then
+        backlog=_BACKLOG,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    return DrainingServer(config, app.state.gate, settings)
+
+
+def serve(app: Starlette, host: str, port: int, *, certificate: str | None = None, key: str | None = None) -> None:
+    """Listen until SIGTERM or SIGINT, then drain and return. Raises PortInUse before anything has started."""
+    listener = bind(host, port)
+    server = server_for(app, certificate=certificate, key=key)
+    _log.info("listening", host=host, port=listener.getsockname()[1], tls=certificate is not None)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    _log.info("stopped", forced=server.force_exit)

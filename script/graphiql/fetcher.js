@@ -1,0 +1,47 @@
+// One POST for a query or mutation, one event stream for a subscription; never a query string.
+const JSON_ACCEPT = 'application/graphql-response+json, application/json;q=0.9';
+
+export function fetcher(token) {
+  return async (params, options) => {
+    const subscription = isSubscription(options?.documentAST, params.operationName);
+    const headers = {
+      'content-type': 'application/json',
+      accept: subscription ? 'text/event-stream' : JSON_ACCEPT,
+    };
+    const value = token();
+    if (value) headers.authorization = `Bearer ${value}`;
+    const response = await fetch(location.pathname, {
+      method: 'POST', headers, body: JSON.stringify(params), credentials: 'omit', cache: 'no-store', referrerPolicy: 'no-referrer',
+    });
+    if (subscription && response.ok) return events(response.body);
+    return response.json();
+  };
+}
+
+function isSubscription(document, name) {
+  const operations = (document?.definitions ?? []).filter((one) => one.kind === 'OperationDefinition');
+  const chosen = name ? operations.find((one) => one.name?.value === name) : operations[0];
+  return chosen?.operation === 'subscription';
+}
+
+async function* events(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let held = '';
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      held += value;
+      const blocks = held.split('\n\n');
+      held = blocks.pop();
+      for (const block of blocks) {
+        const lines = block.split('\n');
+        if (lines.includes('event: complete')) return;
+        const data = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6)).join('\n');
+        if (data) yield JSON.parse(data);
+      }
+    }
+  } finally {
+    await reader.cancel();
+  }
+}

@@ -1,0 +1,75 @@
+// The query page: GraphiQL, a token that lives in sessionStorage only, and a header in Chinese and English.
+import React, { useState } from 'react';
+import { createRoot } from 'react-dom/client';
+import { GraphiQL } from 'graphiql';
+import { fetcher } from './fetcher.js';
+
+const TOKEN = 'yimen.token';
+
+// Queries may hold names and ID numbers, and this browser may be shared: nothing but the look of the page is kept.
+const nothingKept = {
+  length: 0,
+  getItem: () => null,
+  setItem: () => {},
+  removeItem: () => {},
+  clear: () => {},
+};
+
+const FIRST_QUERY = `# 一门 yimen · 每个查询须说明目的  Every operation states its purpose:
+#   query @purpose(code: "...", caseNo: "...") { ... }
+{
+  __typename
+}
+`;
+
+function Page() {
+  const [token, setToken] = useState(sessionStorage.getItem(TOKEN) ?? '');
+  const keep = (event) => {
+    const value = event.target.value.trim();
+    setToken(value);
+    if (value) sessionStorage.setItem(TOKEN, value);
+    else sessionStorage.removeItem(TOKEN);
+  };
+  const [entered, setEntered] = useState(token);
+  return (
+    <>
+      <header className="yimen-header">
+        <strong lang="zh">一门</strong> <span lang="en">yimen</span>
+        <span className="yimen-title"><span lang="zh">查询页</span> · <span lang="en">query page</span></span>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            setEntered(token);
+          }}
+        >
+          <label htmlFor="yimen-token"><span lang="zh">访问令牌</span> · <span lang="en">access token</span></label>
+          <input
+            id="yimen-token" type="password" value={token} onChange={keep} autoComplete="off" spellCheck={false}
+            aria-describedby="yimen-token-note"
+          />
+          <button type="submit"><span lang="zh">使用</span> · <span lang="en">use</span></button>
+        </form>
+        <span id="yimen-token-note" className="yimen-note">
+          <span lang="zh">令牌仅存于本标签页，关闭即失；查询会被记录。</span>{' '}
+          <span lang="en">The token stays in this tab until it closes; queries are recorded.</span>
+        </span>
+      </header>
+      <main className="yimen-main">
+        <GraphiQL
+          key={entered}
+          fetcher={fetcher(() => sessionStorage.getItem(TOKEN))}
+          storage={nothingKept}
+          defaultQuery={FIRST_QUERY}
+          isHeadersEditorEnabled={false}
+          shouldPersistHeaders={false}
+          defaultEditorToolsVisibility="variables"
+          forcedTheme="light"
+        >
+          <GraphiQL.Logo> </GraphiQL.Logo>
+        </GraphiQL>
+      </main>
+    </>
+  );
+}
+
+createRoot(document.getElementById('yimen')).render(<Page />);
