@@ -74,7 +74,7 @@ class Front:
         draft.replace(self._path)
 
     def apply(self, faults: Faults) -> None:
-        """Make the file wrong in just these ways, whatever was wrong with it before."""
+        """Make the file wrong in just these ways, whatever was wrong with it before; the gravest fault hides others."""
         self.unlock()
         for kept in (self._away, self._whole):
             if kept.exists():
@@ -83,19 +83,16 @@ class Front:
         with _engine(self._path).begin() as connection:
             define_views(connection, garbage=faults.garbage, slow_s=faults.slow)
             set_copied_at(connection, self._copied_at)
-        if faults.half_page:
-            shutil.copy2(self._path, self._whole)
-            half = self._whole.read_bytes()[: self._whole.stat().st_size // 2]
-            draft = self._path.with_suffix(".new")
-            draft.write_bytes(half)
-            draft.replace(self._path)
         if faults.down or faults.closed:
             self._path.replace(self._away)
-            if faults.half_page:
-                self._whole.replace(self._away)
         elif faults.too_many:
             self._lock = sqlite3.connect(self._path, isolation_level=None)
             self._lock.execute("BEGIN EXCLUSIVE")
+        elif faults.half_page:
+            shutil.copy2(self._path, self._whole)
+            draft = self._path.with_suffix(".new")
+            draft.write_bytes(self._whole.read_bytes()[: self._whole.stat().st_size // 2])
+            draft.replace(self._path)
 
     def unlock(self) -> None:
         if self._lock is not None:
