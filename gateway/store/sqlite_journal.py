@@ -31,8 +31,7 @@ class SqliteJournal:
 
     async def write(self, rows: Sequence[EventRow]) -> None:
         async with self._turn:
-            # Shielded: a transaction under way on the thread is not abandoned, and its turn is not given away.
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows))
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
