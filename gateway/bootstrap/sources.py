@@ -7,11 +7,10 @@ from pathlib import Path
 
 from adapters.check import Report, SourceReport, check_sources
 from adapters.egress_aiohttp import AiohttpEgress
-from adapters.manifest_reader import read_manifests
-from adapters.registry import KINDS
+from adapters.errors import ManifestInvalid
 from gateway.errors import SettingsInvalid
 from gateway.policy.purposes import read_register
-from gateway.services.load_sources import PURPOSES, known_nouns, noun_of
+from gateway.services.load_sources import PURPOSES, known_nouns, noun_of, read_sources
 from gateway.settings import environment
 from schema.build import build_schema
 from schema.errors import NounConflict
@@ -49,7 +48,7 @@ def schema_text(directory: Path | None) -> str:
     """The SDL of the built-in schema, or of the one the manifests of `directory` make."""
     if directory is None:
         return build_schema().sdl
-    manifests = read_manifests(directory, known_nouns(), KINDS)
+    manifests = read_sources(directory)
     return build_schema([noun_of(noun) for source in manifests.sources for noun in source.nouns]).sdl
 
 
@@ -69,6 +68,8 @@ def _beyond_the_floor(directory: Path) -> list[str]:
     faults: list[str] = []
     try:
         schema_text(directory)
+    except ManifestInvalid as error:
+        faults += map(str, error.faults)
     except NounConflict as error:
         faults.append(str(error))
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.clock import Now
 from adapters.egress import Egress
-from adapters.manifest import NounDecl
+from adapters.errors import ManifestInvalid
+from adapters.manifest import Fault, NounDecl
 from adapters.manifest_reader import ManifestSet, read_manifests
 from adapters.registry import KINDS, OpenSource, open_source
 from gateway.federation.catalog import Snapshot, offers_of
@@ -50,6 +51,41 @@ def noun_of(declared: NounDecl) -> NounSpec:
     )
 
 
+_MAKES = {
+    "String": {"text", "month", "code"},
+    "Int": {"int"},
+    "Float": {"float", "int"},
+    "Boolean": {"bool"},
+    "Date": {"date"},
+    "DateTime": {"datetime"},
+}
+
+
+def type_faults(manifests: ManifestSet) -> Iterator[Fault]:
+    """Mappings that make a value the schema's field cannot show; without this each answer would be an error."""
+    nouns = {noun.name: {item.name: item for item in noun.fields} for noun in builtin_nouns()}
+    for manifest in manifests.sources:
+        for number, answer in enumerate(manifest.answers):
+            for mapping in answer.fields:
+                field = nouns.get(answer.noun, {}).get(mapping.name)
+                if field is None:
+                    continue
+                wanted = {"list"} if field.is_list else _MAKES.get(field.type, {"code"})
+                if mapping.type not in wanted:
+                    place = f"answers.{number}.fields.{mapping.name}"
+                    message = f"{mapping.name} is {field.type} in the schema, so its type must be {' or '.join(sorted(wanted))}"
+                    yield manifests.fault(manifest, place, message)
+
+
+def read_sources(directory: Path) -> ManifestSet:
+    """The manifests of `directory`, sound in form and against the schema. Raises ManifestInvalid with every fault."""
+    manifests = read_manifests(directory, known_nouns(), KINDS)
+    faults = tuple(type_faults(manifests))
+    if faults:
+        raise ManifestInvalid(faults)
+    return manifests
+
+
 @dataclass(frozen=True, slots=True)
 class SourceLoads:
     """Implements `gateway.services.snapshots.Loads` over a directory."""
@@ -77,7 +113,7 @@ class SourceLoads:
 
     async def load(self) -> Held:
         """Raises ManifestInvalid, NounConflict or SettingsInvalid; then nothing was opened or all was closed again."""
-        manifests: ManifestSet = await asyncio.to_thread(read_manifests, self.directory, known_nouns(), KINDS)
+        manifests: ManifestSet = await asyncio.to_thread(read_sources, self.directory)
         register = read_register(sorted((self.directory / PURPOSES).glob("*.toml")))
         declared = [noun_of(noun) for source in manifests.sources for noun in source.nouns]
         built = await asyncio.to_thread(build_schema, declared)
