@@ -1,0 +1,105 @@
+"""`python -m demo` as a visitor runs it: real processes, a real gateway, real answers, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from demo.answer import EXPECTED
+from demo.places import Places
+from demo.serving import bind
+from demo.talk import ask, graphql
+
+ROOT = Path(__file__).parents[2]
+
+
+def _free() -> int:
+    with bind() as probe:
+        return int(probe.getsockname()[1])
+
+
+def _command(var: Path, *more: str) -> list[str]:
+    ports = ("--port", str(_free()), "--first-port", str(_free()))
+    return [sys.executable, "-m", "demo", "--var", str(var), "--latency", "0.2", *ports, *more]
+
+
+@contextmanager
+def _demo(var: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any], list[psutil.Process]]]:
+    """A running demo, its card, and every process it started."""
+    with (var / "out").open("wb") as out:
+        demo = subprocess.Popen(_command(var), cwd=ROOT, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 90
+        while not (var / "demo.json").exists():
+            assert demo.poll() is None, (var / "out").read_text()
+            assert time.monotonic() < deadline, (var / "out").read_text()
+            time.sleep(0.1)
+        yield demo, json.loads((var / "demo.json").read_text()), psutil.Process(demo.pid).children(recursive=True)
+    finally:
+        if demo.poll() is None:
+            demo.send_signal(signal.SIGTERM)
+            demo.wait(timeout=30)
+
+
+def _all_gone(processes: list[psutil.Process], within_s: float = 15) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=within_s)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_once_answers_the_main_question_and_ends_with_0(tmp_path: Path) -> None:
+    ran = subprocess.run(_command(tmp_path, "--once"), cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for part in ("身份 identity: FRESH", "社会保险 insurance: FRESH", "安置帮教 aftercare: NOT_FOUND"):
+        assert part in ran.stdout
+    assert "440606199003070033" not in ran.stdout
+    assert "顺达" not in ran.stdout.replace("佛山市顺德区顺达物流有限公司 kind=PENSION", "")
+    assert not (tmp_path / "demo.json").exists()
+    left = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(tmp_path) in " ".join(process.info["cmdline"] or ())
+    ]
+    assert left == []
+
+
+def test_a_visitor_asks_switches_a_fault_and_puts_it_right(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    with _demo(tmp_path) as (_, card, _processes):
+        assert os.stat(places.card).st_mode & 0o777 == 0o600
+        person = graphql(places, card, "reception")["data"]["person"]
+        assert {part: person[part]["state"] for part in EXPECTED} == EXPECTED
+        switch = [sys.executable, "-m", "demo", "--var", str(tmp_path), "fault"]
+        subprocess.run([*switch, "SB", "closed"], cwd=ROOT, check=True, timeout=20)
+        began = time.monotonic()
+        insurance = graphql(places, card, "reception")["data"]["person"]["insurance"]
+        assert (insurance["state"], insurance["reason"]) == ("UNAVAILABLE", "CLOSED")
+        assert insurance["retryAt"]
+        assert time.monotonic() - began < 2
+        subprocess.run([*switch, "all", "none"], cwd=ROOT, check=True, timeout=20)
+        for name in ("list", "cases", "catalogue"):
+            assert not graphql(places, card, name).get("errors"), name
+        (lgb,) = [source["url"] for source in card["sources"] if source["code"] == "LGB"]
+        assert ask(places, "GET", f"{lgb}/_counters")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_running(tmp_path: Path, number: signal.Signals) -> None:
+    if number is signal.SIGKILL and not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells a child of its parent's death")
+    with _demo(tmp_path) as (demo, card, processes):
+        assert len(processes) >= len({source["url"] for source in card["sources"]})
+        demo.send_signal(number)
+        assert demo.wait(timeout=30) in (0, -signal.SIGKILL)
+        assert _all_gone(processes)
+        assert number is signal.SIGKILL or not (tmp_path / "demo.json").exists()
