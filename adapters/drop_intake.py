@@ -139,11 +139,13 @@ class DropIntake:
         known = self._index.by_digest(delivery.digest)
         if known is not None and (receipt := self._again(delivery, known)) is not None:
             return receipt
+        tally = _Tally()
         try:
             if looked.looks_utf8 and self._options.codec != "utf-8" and not _has_bom(file):
                 raise DropRefused(f"is UTF-8, agreed was {self._options.encoding}")
-            return self._store(delivery, file)
+            return self._store(delivery, file, tally)
         except DropRefused as refusal:
+            self._quarantine.add(tally.entries)
             return self._refuse(delivery, refusal.reason)
         except Outdated:
             self._note(delivery)
@@ -165,7 +167,7 @@ class DropIntake:
         newest = self._index.newest()
         return None if newest is None or date > newest.dated_at else Duplicate()
 
-    def _store(self, delivery: Delivery, file: BinaryIO) -> Receipt:
+    def _store(self, delivery: Delivery, file: BinaryIO, tally: _Tally) -> Receipt:
         if self._options.date_from != "content":
             self._refuse_outdated(delivery, self._date(delivery, Stated()))
         before = version_of(file) if delivery.path else None
@@ -183,7 +185,7 @@ class DropIntake:
                 _mtime_ns(delivery),
                 delivery.received_at,
             )
-            tally = self._fill(writer, drop, delivery, file)
+            self._fill(writer, drop, delivery, file, tally)
             if before and version_of(file) != before:
                 raise SourceUnavailable(self._source, Reason.DOWN, "a file changed while it was read")
             if self._options.date_from == "content":
@@ -201,8 +203,7 @@ class DropIntake:
         self._index.forget_others()
         return Accepted(tally.records, tally.bad)
 
-    def _fill(self, writer: Writer, drop: int, delivery: Delivery, file: BinaryIO) -> _Tally:
-        tally = _Tally()
+    def _fill(self, writer: Writer, drop: int, delivery: Delivery, file: BinaryIO, tally: _Tally) -> None:
         for part in read_drop(file, self._options, self._layout.columns):
             if self._stopping.is_set():
                 raise Stopped
@@ -222,7 +223,6 @@ class DropIntake:
         if declared is not None and declared != read:
             tally.doubtful = True
             tally.entries.append(self._entry(delivery, 0, f"declares {declared} records, holds {read}"))
-        return tally
 
     def _keep(self, writer: Writer, drop: int, record: Record) -> bool:
         """Whether the record has a key to keep it under. The very same record twice is kept once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -51,12 +52,13 @@ def manifest(
 class Lab:
     """Opens sources over `home`/in with their state in `home`/state; `wait_for` bounds every wait."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, fresh: bool = True) -> None:
         self.home = home
         self.inbox = home / "in"
         self.state = home / "state"
-        self.inbox.mkdir()
-        self.state.mkdir()
+        if fresh:
+            self.inbox.mkdir()
+            self.state.mkdir()
         self.now = lambda: datetime.now(UTC)
         self._opened: list[DropSource] = []
 
@@ -79,8 +81,6 @@ class Lab:
         draft = self.inbox / f".{name}.part"
         draft.write_bytes(content)
         if mtime is not None:
-            import os
-
             os.utime(draft, (mtime, mtime))
         draft.replace(self.inbox / name)
         return self.inbox / name
