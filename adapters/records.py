@@ -27,12 +27,13 @@ def walk(value: Any, path: str) -> Any:
 
 
 def pick(record: Record, fields: frozenset[str]) -> Row:
-    """A row of the asked raw fields and no other; None where the record lacks one.
+    """A row of the asked raw fields and no other; one the record lacks is left out, so that its lack can be seen.
 
     Raises Garbage where the way to a field leads through something that is not an object: a changed format
     must not read as a fact that is not there.
     """
-    return Row(values={name: record[name] if name in record else _picked(record, name) for name in fields})
+    found = {name: record[name] if name in record else _picked(record, name) for name in fields}
+    return Row(values={name: value for name, value in found.items() if value is not MISSING})
 
 
 def _picked(record: Record, path: str) -> Any:
@@ -42,5 +43,7 @@ def _picked(record: Record, path: str) -> Any:
             return None
         if not isinstance(value, Mapping):
             raise Garbage("a field where the manifest expects an object")
-        value = value.get(name)
+        if name not in value:
+            return MISSING
+        value = value[name]
     return value
