@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
 from demo import running, switch
 from demo.answer import readable
+from demo.departments import TABLE
 from demo.orchestra import Wishes
 from demo.people import cast
 from demo.places import Places, read_card
@@ -64,10 +66,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    args = _parser().parse_args()
+    parser = _parser()
+    args = parser.parse_args()
     places = Places(args.var)
     if args.command is None:
         only = tuple(code.strip().upper() for code in args.only.split(",") if code.strip())
+        if unknown := set(only) - {*TABLE, "SD"}:
+            known = ", ".join((*TABLE, "SD"))
+            parser.error(f"--only: 没有 / there is no {', '.join(sorted(unknown))}; known: {known}")
         wishes = Wishes(
             seed=args.seed,
             count=args.count,
@@ -78,6 +84,7 @@ def main() -> int:
             only=only,
         )
         return running.run(places, wishes, once=args.once, raw=args.raw)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     if args.command == "people":
         for person in cast():
             print(f"{person.id_no}  {person.name}\t{person.note}")

@@ -67,12 +67,10 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     say("启动各部门系统 / starting the departments")
     urls = _departments(places, wishes, children, say, codes, taken)
     values = _values(places, urls)
-    plans = [
-        GatewayPlan("cc", free_port(wishes.port, taken, say, "网关 yimen"), places.sub("manifests"), CHANCHENG_OFFICER)
-    ]
+    plans = [GatewayPlan("cc", free_port(wishes.port, taken, say, "yimen"), places.sub("manifests"), CHANCHENG_OFFICER)]
     if with_shunde:
         shunde = GatewayPlan(
-            "sd", free_port(wishes.port + 1, taken, say, "顺德网关 SD"), places.sub("manifests_sd"), NEIGHBOUR
+            "sd", free_port(plans[0].port + 1, taken, say, "SD"), places.sub("manifests_sd"), NEIGHBOUR
         )
         plans.append(shunde)
         values["SD_DATABASE"] = str(write_shunde(places.sub("drops") / "shunde.db", people).resolve())
