@@ -76,7 +76,7 @@ def _operation(document: Any, name: str, arguments: Mapping[str, str]) -> dict[s
 
     envelope = etree.tostring(message.content, encoding="unicode")
     for argument, mark in arguments.items():
-        if envelope.count(mark) != 1:
+        if envelope.count(mark) != 1 or not _is_text(operation.input.body.type, argument.split(".")):
             raise Unreadable(f"operation {name} does not take {argument} as a text")
     return {
         "address": str(port.binding_options.get("address") or ""),
@@ -84,6 +84,17 @@ def _operation(document: Any, name: str, arguments: Mapping[str, str]) -> dict[s
         "soap12": "soap/envelope" not in operation.nsmap["soap-env"],
         "envelope": envelope,
     }
+
+
+def _is_text(type_: Any, path: list[str]) -> bool:
+    """Whether the element at `path` holds a text; zeep itself would write one into a structure as well."""
+    from zeep.xsd import ComplexType
+
+    for name in path:
+        if not isinstance(type_, ComplexType):
+            return False
+        type_ = next((element.type for known, element in type_.elements if known == name), None)
+    return type_ is not None and not (isinstance(type_, ComplexType) and type_.elements)
 
 
 def _find(document: Any, name: str) -> tuple[Any, Any]:
