@@ -11,7 +11,7 @@ from typing import Any
 from adapters.egress import Reply
 from adapters.errors import Reason
 from adapters.json_body import JsonRefused, parse_json
-from adapters.outcomes import NO_TABLE, Said, failure_of_status, retry_instant, shown
+from adapters.outcomes import NO_TABLE, Said, failure_of_status, retry_after, retry_instant, shown
 from adapters.records import MISSING, Garbage, Record, walk
 from adapters.rest_request import RestRequest
 from adapters.source import Failed
@@ -45,16 +45,14 @@ def read_reply(request: RestRequest, reply: Reply, now: datetime, timezone: str,
         return Records((), 0)
     try:
         document = _document(request, reply, max_bytes)
+        code = walk(document, request.outcome.path) if request.outcome is not NO_TABLE else None
+        verdict = request.outcome.verdict(code) if request.outcome is not NO_TABLE else Said.OK
+        if isinstance(verdict, Reason) and (by_status is Said.OK or request.outcome.knows(code)):
+            back = _retry_at(request, document, now, timezone) or retry_after(reply.headers.get("retry-after"), now)
+            return Failed(verdict, back, shown(code))
         if isinstance(by_status, Failed):
-            return _by_body(request, document, now, timezone) or by_status
-        if request.outcome is not NO_TABLE:
-            code = walk(document, request.outcome.path)
-            verdict = request.outcome.verdict(code)
-            if verdict is Said.ABSENT:
-                return Records((), 0)
-            if isinstance(verdict, Reason):
-                return Failed(verdict, _retry_at(request, document, now, timezone), shown(code))
-        return _records(request, document)
+            return by_status
+        return Records((), 0) if verdict is Said.ABSENT else _records(request, document)
     except (Garbage, JsonRefused, XmlRefused) as garbage:
         return by_status if isinstance(by_status, Failed) else Failed(Reason.GARBAGE, detail=str(garbage))
 
@@ -72,16 +70,6 @@ def _document(request: RestRequest, reply: Reply, max_bytes: int) -> Any:
         reply.body, max_bytes=max_bytes, encoding=request.encoding or (charset[1] if charset is not None else None)
     )
     return {local_name(root): element_to_dict(root)}
-
-
-def _by_body(request: RestRequest, document: Any, now: datetime, timezone: str) -> Failed | None:
-    code = walk(document, request.outcome.path) if request.outcome is not NO_TABLE else None
-    if not request.outcome.knows(code):
-        return None
-    verdict = request.outcome.verdict(code)
-    if not isinstance(verdict, Reason):
-        return None
-    return Failed(verdict, _retry_at(request, document, now, timezone), shown(code))
 
 
 def _retry_at(request: RestRequest, document: Any, now: datetime, timezone: str) -> datetime | None:
