@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.web.problems import body, status_of
 from gateway.web.settings import WebSettings
 
+_LINGER_S = 1.0
 _PER_HEADER = 32  # many small headers cost more than their bytes
 
 
@@ -23,6 +24,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _size = 0
     _unread = 0
     _followed = 0
+    _lingering = False
     _refusal = "BAD_HTTP"
     _timer: asyncio.TimerHandle | None = None
 
@@ -40,11 +42,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self._lingering:
+            self._followed += len(data)
+            if self._followed > self.settings.body_bytes:
+                self.transport.close()
+            return
         if self._in_headers:
             self._unread += len(data)
         super().data_received(data)
         # A header that never ends stays inside the parser, unseen: what came in for it is counted here.
-        if self._in_headers and self._unread > self.settings.header_bytes:
+        if self._in_headers and not self._lingering and self._unread > self.settings.header_bytes:
             self._close_with("HEADERS_TOO_LARGE")
 
     def on_message_begin(self) -> None:
@@ -113,6 +120,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 b"cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n%b"
                 % (status, HTTPStatus(status).phrase.encode(), len(content), content)
             )
+            if self.transport.can_write_eof():
+                # Closed with input unread, the kernel would reset the connection and the answer might never be seen.
+                self._lingering = True
+                self.transport.write_eof()
+                self._timer = self.loop.call_later(_LINGER_S, self.transport.close)
+                return
         self.transport.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from inspect import isawaitable
 from typing import Any
 
 from graphql import (
@@ -83,10 +84,12 @@ class FakeExecute:
         if prepared.operation.value != "subscription":
             yield _answer(self._execute(request))
             return
-        source = await subscribe(
+        source = subscribe(
             SCHEMA, parse(request.query or ""), self, variable_values=dict(request.variables),
             subscribe_field_resolver=_source,
         )  # fmt: skip
+        if isawaitable(source):
+            source = await source
         if isinstance(source, ExecutionResult):
             yield _answer(source)
             return

@@ -1,0 +1,158 @@
+"""Who is let in, and what happens when the house closes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gateway.web.serve import PortInUse, bind
+from gateway.web.settings import WebSettings
+from tests.gateway.web.conftest import Running, Start
+
+pytestmark = pytest.mark.anyio
+HELD = {"query": "query Held { hello }", "operationName": "Held"}
+HELLO = {"query": "{ hello }"}
+
+
+async def eventually(condition: object) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+async def test_one_more_than_fits_is_503_and_those_who_watch_still_see(start: Start) -> None:
+    async with start(WebSettings(in_flight=1)) as web:
+        held = asyncio.create_task(web.post(HELD))
+        await eventually(lambda: web.execute.running == 1)
+        response = await web.post(HELLO)
+        assert (response.status, (await response.json())["errors"][0]["extensions"]["code"]) == (503, "OVERLOADED")
+        assert response.headers["retry-after"] == "2"
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert (await web.get(path)).status == 200
+        web.execute.held.set()
+        assert (await held).status == 200
+        assert (await web.post(HELLO)).status == 200
+
+
+async def test_an_answer_too_late_is_504(start: Start) -> None:
+    async with start(WebSettings(request_s=0.1)) as web:
+        response = await web.post(HELD)
+        assert (response.status, (await response.json())["errors"][0]["extensions"]["code"]) == (504, "TIME_LIMIT")
+        assert web.execute.running == 0
+        assert web.app.state.gate.empty
+
+
+async def test_a_draining_gateway_finishes_what_runs_and_refuses_the_rest(web: Running) -> None:
+    held = asyncio.create_task(web.post(HELD))
+    await eventually(lambda: web.execute.running == 1)
+    web.server.handle_exit(signal.SIGTERM, None)
+    await eventually(lambda: web.app.state.gate.draining)
+    response = await web.post(HELLO)
+    assert (response.status, (await response.json())["errors"][0]["extensions"]["code"]) == (503, "DRAINING")
+    ready = await web.get("/readyz")
+    assert (ready.status, (await ready.json())["failing"]) == (503, ["draining"])
+    assert (await web.get("/livez")).status == 200
+    web.execute.held.set()
+    assert (await held).status == 200
+    await eventually(lambda: web.server.should_exit)
+
+
+async def test_a_drain_does_not_wait_for_ever(start: Start) -> None:
+    async with start(WebSettings(drain_s=0.2)) as web:
+        held = asyncio.create_task(web.post(HELD))
+        await eventually(lambda: web.execute.running == 1)
+        web.server.handle_exit(signal.SIGTERM, None)
+        await eventually(lambda: web.server.should_exit)
+        held.cancel()
+
+
+SERVER = """
+import asyncio, sys
+from gateway.web.app import build_app
+from gateway.web.logs import configure_logging
+from gateway.web.serve import PortInUse, serve
+from tests.fakes.execute import FakeAuthenticator, FakeExecute
+configure_logging()
+class Slow(FakeExecute):
+    async def __call__(self, caller, request):
+        await asyncio.sleep(1)
+        return await super().__call__(caller, request)
+try:
+    serve(build_app(execute=Slow(), authenticate=FakeAuthenticator()), "127.0.0.1", int(sys.argv[1]))
+except PortInUse as error:
+    sys.exit(str(error))
+"""
+
+
+def process(port: int) -> subprocess.Popen[str]:
+    root = Path(__file__).parents[3]
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SERVER), str(port)], cwd=root, stderr=subprocess.PIPE, text=True
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until_alive(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=1).close()
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
+async def test_sigterm_lets_the_running_request_finish_and_the_process_ends_well() -> None:
+    port = free_port()
+    server = process(port)
+    try:
+        until_alive(port)
+        from tests.fakes.execute import TOKEN
+
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/graphql", b'{"query":"{ hello }"}',
+            {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"},
+        )  # fmt: skip
+        asking = asyncio.create_task(asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).read()))
+        await asyncio.sleep(0.3)
+        server.send_signal(signal.SIGTERM)
+        assert b"data" in await asking
+        assert server.wait(10) == 0
+        assert server.stderr is not None
+        said = server.stderr.read()
+        assert "draining" in said
+        assert "Traceback" not in said
+    finally:
+        server.kill()
+        server.wait()
+
+
+async def test_a_port_in_use_is_said_plainly() -> None:
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"port {port} on 127.0.0.1 is in use") as caught:
+            bind("127.0.0.1", port)
+        assert caught.value.facts == {"host": "127.0.0.1", "port": port}
+        server = process(port)
+        _, said = server.communicate(timeout=20)
+        assert server.returncode == 1
+        assert said.strip().endswith(f"port {port} on 127.0.0.1 is in use")
+        assert "Traceback" not in said
