@@ -39,7 +39,10 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="script/demo", description=MANUAL, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="script/demo",
+        usage="script/demo [options] [command]",
+        description=MANUAL,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--once", action="store_true", help="主要任务跑一次 / run the main job once and exit")
     parser.add_argument("--raw", action="store_true", help="同时打印原始 JSON / print the raw JSON as well")
