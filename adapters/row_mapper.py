@@ -11,7 +11,8 @@ from adapters.identity import normalise_id
 from adapters.manifest import AnswerSpec
 from adapters.matching import SURE, Asked, Unmatchable, Verdict, judge
 from adapters.source import Match, Quality, Row, Value
-from adapters.values import Convert, Doubts, converter, plain_text, raw_converter
+from adapters.texts import Doubts, plain_text
+from adapters.values import Convert, converter, raw_converter
 
 Get: TypeAlias = Callable[[Mapping[str, object]], object]
 

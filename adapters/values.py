@@ -10,16 +10,14 @@ from datetime import date, datetime
 from typing import TypeAlias
 
 from adapters.dates import SHANGHAI, as_utc, is_plausible, midnight, read_date, read_instant, read_month
-from adapters.identity import mask_id, mask_name, normalise_id, normalise_uscc
+from adapters.identity import mask_id, mask_name
 from adapters.manifest import FieldMapping
 from adapters.source import Quality, Value
+from adapters.texts import CLEANERS, Doubts, plain_text
 
 UNMAPPED = "UNMAPPED"
 TYPES = ("text", "int", "float", "bool", "date", "datetime", "month", "code", "list")
-CLEANS = ("none", "name", "id", "address", "uscc")
-
-Doubts: TypeAlias = list[tuple[str, Quality]]
-"""(canonical field, flag), filled by converters as they find them."""
+CLEANS = ("none", *CLEANERS)
 
 Convert: TypeAlias = Callable[[object, Doubts], Value]
 """A raw value to a canonical one; None stands for "not stated". Never raises for anything a department may send."""
@@ -28,7 +26,6 @@ _INT = re.compile(r"[+-]?\d{1,18}(\.0{1,9})?", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _TRUE = frozenset({"true", "t", "1", "01", "y", "yes", "是", "有"})
 _FALSE = frozenset({"false", "f", "0", "00", "n", "no", "否", "无"})
-_ADDRESS_SIGNS = "省市区县镇乡街路道村巷"
 
 
 def converter(mapping: FieldMapping) -> Convert:
@@ -43,50 +40,6 @@ def raw_converter(mapping: FieldMapping) -> Convert:
     return _masked(convert, mapping) if mapping.masked else convert
 
 
-def plain_text(raw: object, name: str, doubts: Doubts) -> str | None:
-    """`raw` as one line of text; None where there is nothing.
-
-    Private-use characters and U+FFFD stay and are flagged ENCODING_REPAIRED: something else stood there. A structure
-    where a text should be is CODE_UNMAPPED: we hold a value that we cannot read.
-    """
-    if raw is None:
-        return None
-    if isinstance(raw, str):
-        text = raw
-    elif isinstance(raw, bool):
-        text = "true" if raw else "false"
-    elif isinstance(raw, float) and raw.is_integer() and abs(raw) < 1e15:
-        text = str(int(raw))
-    elif isinstance(raw, date):
-        text = raw.isoformat()
-    elif isinstance(raw, (Mapping, Sequence, set)):
-        doubts.append((name, Quality.CODE_UNMAPPED))
-        return None
-    else:
-        text = str(raw)
-    if text.isprintable() and "\ufffd" not in text:
-        return text.strip() or None
-    kept, broken = _repaired(text)
-    if broken:
-        doubts.append((name, Quality.ENCODING_REPAIRED))
-    return kept or None
-
-
-def _repaired(text: str) -> tuple[str, bool]:
-    broken = "\ufffd" in text
-    kept: list[str] = []
-    for character in text:
-        category = unicodedata.category(character)
-        if category in ("Zs", "Zl", "Zp") or character in "\t\r\n":
-            kept.append(" ")
-        elif category == "Cc" or category == "Cs":
-            broken = True  # NULs and the like never belonged there
-        elif category != "Cf":
-            broken = broken or category == "Co"
-            kept.append(character)
-    return "".join(kept).strip(), broken
-
-
 def _text(mapping: FieldMapping) -> Convert:
     name = mapping.name
 
@@ -95,7 +48,7 @@ def _text(mapping: FieldMapping) -> Convert:
             return raw.strip() or None
         return plain_text(raw, name, doubts)
 
-    clean = _CLEANERS.get(mapping.clean)
+    clean = CLEANERS.get(mapping.clean)
     if clean is None:
         return text
 
@@ -104,38 +57,6 @@ def _text(mapping: FieldMapping) -> Convert:
         return None if found is None else clean(found, name, doubts)
 
     return cleaned
-
-
-def _clean_name(text: str, name: str, doubts: Doubts) -> str:
-    # Blanks pad names in fixed-width systems ("张  三"), but stand between the words of a foreign one.
-    return "".join(text.split()) if not any(c.isascii() and c.isalpha() for c in text) else " ".join(text.split())
-
-
-def _clean_id(text: str, name: str, doubts: Doubts) -> str:
-    number = normalise_id(text)
-    if number is None:
-        return text  # another kind of document; its own form is not ours to judge
-    if number.was15:
-        doubts.append((name, Quality.ID_15))
-    if not number.checksum_ok:
-        doubts.append((name, Quality.ID_CHECKSUM_BAD))
-    if not number.date_ok:
-        doubts.append((name, Quality.DATE_BAD))
-    return number.value18
-
-
-def _clean_address(text: str, name: str, doubts: Doubts) -> str:
-    address = "".join(unicodedata.normalize("NFKC", text).split())
-    if not any(sign in address for sign in _ADDRESS_SIGNS):
-        doubts.append((name, Quality.ADDRESS_UNPARSED))
-    return address
-
-
-def _clean_uscc(text: str, name: str, doubts: Doubts) -> str:
-    code, right = normalise_uscc(text)
-    if not right:
-        doubts.append((name, Quality.ID_CHECKSUM_BAD))
-    return code
 
 
 def _number(mapping: FieldMapping) -> Convert:
@@ -297,13 +218,6 @@ def _masked(convert: Convert, mapping: FieldMapping) -> Convert:
 
     return lambda raw, doubts: mask(convert(raw, doubts))
 
-
-_CLEANERS: Mapping[str, Callable[[str, str, Doubts], str]] = {
-    "name": _clean_name,
-    "id": _clean_id,
-    "address": _clean_address,
-    "uscc": _clean_uscc,
-}
 
 _BY_TYPE: Mapping[str, Callable[[FieldMapping], Convert]] = {
     "text": _text,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from adapters.manifest import FieldMapping
 from adapters.source import Quality, Value
-from adapters.values import CLEANS, TYPES, Doubts, converter, raw_converter
+from adapters.texts import Doubts
+from adapters.values import CLEANS, TYPES, converter, raw_converter
 
 
 def made(raw: object, **mapping: Any) -> tuple[Value, list[Quality]]:
