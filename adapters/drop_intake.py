@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,30 +16,17 @@ from typing import BinaryIO, Final
 from adapters.clock import Now
 from adapters.drop_dates import stated_date
 from adapters.drop_file import Stopped, Survey, is_complete, opened, survey, version_of
+from adapters.drop_filling import Filling, Layout, Tally
 from adapters.drop_index import Drop, DropIndex
-from adapters.drop_keys import macs_of_record
-from adapters.drop_options import DropOptions, KeyColumns
-from adapters.drop_parts import Bad, DropRefused, Record, Stated
-from adapters.drop_reader import read_drop
+from adapters.drop_options import DropOptions
+from adapters.drop_parts import DropRefused, Stated
 from adapters.drop_seal import Seal
-from adapters.drop_writer import Writer
 from adapters.errors import Reason, SourceUnavailable
 from adapters.feed import Accepted, Delivery, Duplicate, Quarantined, Receipt
 from adapters.quarantine import Quarantine, safe_name
 from adapters.quarantine import Quarantined as Entry
 
-MAX_BAD: Final = 100_000  # a file with more bad records is not the agreed format
-_LISTED: Final = 1_000  # bad records of one delivery that are listed one by one
 _HALF: Final = "half a file: the agreed end is missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What is kept of a record, and how it is found again."""
-
-    columns: tuple[str, ...]
-    ways: tuple[KeyColumns, ...]
-    record_ids: tuple[str, ...]
 
 
 class Half(Exception):
@@ -49,20 +34,15 @@ class Half(Exception):
 
 
 class Outdated(Exception):
-    """What is there is newer."""
+    """What is there is newer than `date`."""
+
+    def __init__(self, date: datetime) -> None:
+        super().__init__("older than what is there")
+        self.date = date
 
 
 class Repeated(Exception):
     """Another process took it meanwhile."""
-
-
-@dataclass(slots=True)
-class _Tally:
-    records: int = 0  # read, repetitions included
-    bad: int = 0
-    doubtful: bool = False
-    stated: Stated = field(default_factory=Stated)
-    entries: list[Entry] = field(default_factory=list)
 
 
 class DropIntake:
@@ -78,7 +58,7 @@ class DropIntake:
         quarantine: Quarantine,
         now: Now,
     ) -> None:
-        self._source, self._options, self._layout = source, options, layout
+        self._source, self._options, self._filling = source, options, Filling(options, layout, seal)
         self._index, self._seal, self._quarantine, self._now = index, seal, quarantine, now
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
@@ -139,16 +119,16 @@ class DropIntake:
         known = self._index.by_digest(delivery.digest)
         if known is not None and (receipt := self._again(delivery, known)) is not None:
             return receipt
-        tally = _Tally()
+        tally = Tally()
         try:
             if looked.looks_utf8 and self._options.codec != "utf-8" and not _has_bom(file):
                 raise DropRefused(f"is UTF-8, agreed was {self._options.encoding}")
             return self._store(delivery, file, tally)
         except DropRefused as refusal:
-            self._quarantine.add(tally.entries)
+            self._list(delivery, tally)
             return self._refuse(delivery, refusal.reason)
-        except Outdated:
-            self._note(delivery)
+        except Outdated as outdated:
+            self._note(delivery, outdated.date)
             return Duplicate()
         except Repeated:
             return Duplicate()
@@ -157,7 +137,8 @@ class DropIntake:
         """The receipt for content that was here before; None when it is to be taken anew."""
         if known.refused:
             return Quarantined(known.refused)
-        date = self._date(delivery, Stated())
+        # The same content states the same date
+        date = known.dated_at if self._options.date_from == "content" else self._date(delivery, Stated())
         if known.live:
             if self._options.date_from == "name" and date > known.dated_at:
                 # The department itself says that the same content holds on a later day.
@@ -167,7 +148,7 @@ class DropIntake:
         newest = self._index.newest()
         return None if newest is None or date > newest.dated_at else Duplicate()
 
-    def _store(self, delivery: Delivery, file: BinaryIO, tally: _Tally) -> Receipt:
+    def _store(self, delivery: Delivery, file: BinaryIO, tally: Tally) -> Receipt:
         if self._options.date_from != "content":
             self._refuse_outdated(delivery, self._date(delivery, Stated()))
         before = version_of(file) if delivery.path else None
@@ -185,7 +166,7 @@ class DropIntake:
                 _mtime_ns(delivery),
                 delivery.received_at,
             )
-            self._fill(writer, drop, delivery, file, tally)
+            self._filling.fill(writer, drop, file, tally, self._go_on)
             if before and version_of(file) != before:
                 raise SourceUnavailable(self._source, Reason.DOWN, "a file changed while it was read")
             if self._options.date_from == "content":
@@ -199,69 +180,22 @@ class DropIntake:
                 writer.retire_namesakes(drop)
                 writer.settle_append(drop)
             # Listed before the set is in use: a crash between the two lists it again, and that is not shown twice.
-            self._quarantine.add(tally.entries)
+            self._list(delivery, tally)
         self._index.forget_others()
         return Accepted(tally.records, tally.bad)
-
-    def _fill(self, writer: Writer, drop: int, delivery: Delivery, file: BinaryIO, tally: _Tally) -> None:
-        for part in read_drop(file, self._options, self._layout.columns):
-            if self._stopping.is_set():
-                raise Stopped
-            if isinstance(part, Stated):
-                tally.stated = part
-            elif isinstance(part, Bad):
-                self._set_aside(writer, drop, delivery, part, tally)
-            elif not self._keep(writer, drop, part):
-                self._set_aside(writer, drop, delivery, Bad(part.line, "a record without a key", {}), tally)
-            else:
-                tally.records += 1
-        if not tally.records and tally.bad:
-            raise DropRefused("no record in it can be read")
-        if not tally.records and not self._options.end_marker:
-            raise DropRefused("no record, and no agreed end to tell it from a cut-off file")
-        declared, read = tally.stated.count, tally.records + tally.bad
-        if declared is not None and declared != read:
-            tally.doubtful = True
-            tally.entries.append(self._entry(delivery, 0, f"declares {declared} records, holds {read}"))
-
-    def _keep(self, writer: Writer, drop: int, record: Record) -> bool:
-        """Whether the record has a key to keep it under. The very same record twice is kept once."""
-        macs = macs_of_record(self._seal, self._layout.ways, record.values)
-        if not macs:
-            return False
-        body = json.dumps(record.values, ensure_ascii=False, separators=(",", ":"))
-        numbers = [str(record.values.get(column) or "").strip() for column in self._layout.record_ids]
-        if numbers and all(numbers):
-            ident = self._seal.mac("record", *numbers)
-        else:
-            ident = self._seal.mac("keys", *sorted(mac.hex() for mac in macs))
-        writer.add(drop, ident, self._seal.mac("same", body), self._seal.seal(body.encode()), macs)
-        return True
-
-    def _set_aside(self, writer: Writer, drop: int, delivery: Delivery, bad: Bad, tally: _Tally) -> None:
-        tally.bad += 1
-        if tally.bad > MAX_BAD:
-            raise DropRefused(f"more than {MAX_BAD} records cannot be read")
-        if tally.bad <= _LISTED:
-            tally.entries.append(self._entry(delivery, bad.line, bad.reason))
-        elif tally.bad == _LISTED + 1:
-            tally.entries.append(self._entry(delivery, bad.line, "and further records that cannot be read, not listed"))
-        macs = macs_of_record(self._seal, self._layout.ways, bad.values)
-        writer.doubt(drop, macs)
-        tally.doubtful = tally.doubtful or not macs
 
     def _refuse(self, delivery: Delivery, reason: str) -> Quarantined:
         known = self._index.by_digest(delivery.digest)
         if known is None or known.refused != reason:
             self._quarantine.add([self._entry(delivery, 0, reason)])
-            self._note(delivery, reason)
+            self._note(delivery, self._date(delivery, Stated()), reason)
         return Quarantined(reason)
 
-    def _note(self, delivery: Delivery, refused: str = "") -> None:
+    def _note(self, delivery: Delivery, date: datetime, refused: str = "") -> None:
         """Remember a delivery that is not in use, so that it is not read again."""
         with self._index.writing() as writer:
             drop = writer.begin(
-                self._name_mac(delivery), safe_name(delivery.name), delivery.digest, self._date(delivery, Stated()),
+                self._name_mac(delivery), safe_name(delivery.name), delivery.digest, date,
                 _mtime_ns(delivery), delivery.received_at,
             )  # fmt: skip
             writer.refuse(drop, refused)
@@ -273,7 +207,7 @@ class DropIntake:
         if newest is None or self.is_named(newest, delivery.name):
             return
         if (date, _mtime_ns(delivery)) < (newest.dated_at, newest.mtime_ns):
-            raise Outdated
+            raise Outdated(date)
 
     def _date(self, delivery: Delivery, stated: Stated) -> datetime:
         """When the drop was made, never later than we got it."""
@@ -283,6 +217,13 @@ class DropIntake:
 
     def _name_mac(self, delivery: Delivery) -> bytes:
         return self._seal.mac("name", delivery.name)
+
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+
+    def _list(self, delivery: Delivery, tally: Tally) -> None:
+        self._quarantine.add(self._entry(delivery, line, reason) for line, reason in tally.listed)
 
     def _entry(self, delivery: Delivery, line: int, reason: str) -> Entry:
         return Entry(safe_name(delivery.name), line, reason, delivery.received_at)

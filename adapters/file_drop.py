@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from adapters.drop_filling import Layout
 from adapters.drop_index import Drop, DropIndex, Stored, View
-from adapters.drop_intake import DropIntake, Layout
+from adapters.drop_intake import DropIntake
 from adapters.drop_keys import macs_of_key
 from adapters.drop_options import DropOptions, keys_of, option_faults, options_of, used_columns
 from adapters.drop_seal import Seal, SealBroken, own_secret

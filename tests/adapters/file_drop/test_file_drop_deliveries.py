@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from adapters.errors import Reason
-from adapters.feed import Accepted, Delivery, Duplicate, Quarantined
+from adapters.feed import Accepted, Delivery, Duplicate, Quarantined, Receipt
+from adapters.file_drop import DropSource
 from adapters.source import Absent, Failed, Found
 from tests.adapters.file_drop.lab import (
     ALI,
@@ -108,6 +111,38 @@ async def test_a_file_rewritten_under_its_name_is_a_new_delivery_whatever_its_da
     receipt = await _deliver(source, "a.csv", csv_file(row("2", ZHANG), date="20261115"))
     assert receipt == Accepted(1)
     assert numbers((await ask(source, ZHANG))[0]) == ["2"]
+
+
+async def test_old_content_does_not_come_back_by_being_copied_again(lab: Lab) -> None:
+    source = lab.open(DATED)
+    old = csv_file(row("1", ZHANG), date="20261120")
+    assert await _deliver(source, "a.csv", old) == Accepted(1)
+    assert await _deliver(source, "a.csv", csv_file(row("2", ZHANG), date="20261121")) == Accepted(1)
+    assert await _deliver(source, "a.csv", old) == Duplicate()
+    assert numbers((await ask(source, ZHANG))[0]) == ["2"]
+
+
+async def test_content_taken_back_and_stated_anew_counts_again(lab: Lab) -> None:
+    source = lab.open()
+    fresh = csv_file(row("1", ZHANG))
+    lab.put("a.csv", fresh, mtime=time.time() - 1000)
+    wait_for(newest_is(source, "a.csv"))
+    lab.put("a.csv", csv_file(row("2", ZHANG)), mtime=time.time() - 500)
+    wait_for(_younger_than(source, 600))
+    lab.put("a.csv", fresh, mtime=time.time() - 100)
+    wait_for(_younger_than(source, 200))
+    assert numbers((await ask(source, ZHANG))[0]) == ["1"]
+
+
+async def test_the_same_content_named_for_a_later_day_holds_on_that_day(lab: Lab) -> None:
+    source = lab.open({**CSV, "date_from": "name"})
+    content = csv_file(row("1", ZHANG))
+    assert await _deliver(source, "d_20261119.csv", content) == Accepted(1)
+    assert await _deliver(source, "d_20261121.csv", content) == Duplicate()
+    assert await _deliver(source, "d_20261120.csv", content) == Duplicate()
+    (answer,) = await ask(source, ZHANG)
+    assert isinstance(answer, Found)
+    assert answer.as_of == datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 
 
 async def test_appended_drops_add_and_correct_by_record_number_in_any_order(lab: Lab) -> None:
@@ -230,12 +265,15 @@ async def test_an_unknown_key_part_is_said(lab: Lab) -> None:
     assert answer.reason is Reason.KEY_MISSING
 
 
-async def _deliver(source: object, name: str, content: bytes) -> object:
+def _younger_than(source: DropSource, age_s: float) -> Callable[[], bool]:
+    def met() -> bool:
+        dated_at = source.health().dated_at
+        return dated_at is not None and time.time() - dated_at.timestamp() < age_s
+
+    return met
+
+
+async def _deliver(source: DropSource, name: str, content: bytes) -> Receipt:
     """As another channel than the directory would hand it over."""
-    import hashlib
-
-    from adapters.file_drop import DropSource
-
-    assert isinstance(source, DropSource)
     now = datetime.now(UTC)
     return await source.feed.deliver(Delivery("T", name, now, name, hashlib.sha256(content).digest(), body=content))

@@ -122,11 +122,13 @@ async def test_a_found_key_with_a_lost_line_is_incomplete(lab: Lab) -> None:
 
 
 async def test_quoted_newlines_commas_and_quotes(lab: Lab) -> None:
-    lab.put("a.csv", csv_file(row("1", ZHANG, '"逗号, 引号"" 与\r\n换行"'), row("2", LI_MEI, '5" 屏'), row("3", ALI)))
+    lab.put(
+        "a.csv", csv_file(row("1", ZHANG, '"逗号, 引号"" 与\r\n\r\n换行"'), row("2", LI_MEI, '5" 屏'), row("3", ALI))
+    )
     source = lab.open()
     zhang, mei, ali = await ask(source, ZHANG, LI_MEI, ALI)
     assert isinstance(zhang, Found)
-    assert zhang.rows[0].values["bz"] == '逗号, 引号" 与\n换行'
+    assert zhang.rows[0].values["bz"] == '逗号, 引号" 与\n\n换行'
     assert isinstance(mei, Found)
     assert mei.rows[0].values["bz"] == '5" 屏'
     assert numbers(ali) == ["3"]
