@@ -102,6 +102,15 @@ async def test_when_the_last_asker_goes_the_request_is_cancelled() -> None:
     assert guarded.health().in_flight == 0
 
 
+async def test_a_batch_is_cancelled_when_its_only_asker_gives_up() -> None:
+    department = Department()
+    assert (
+        reasons(await guard(department, per_key=False).fetch(lookup("a", "b"), timeout_s=0.05)) == [Reason.TIMEOUT] * 2
+    )
+    await asyncio.sleep(0)
+    assert department.cancelled == 1
+
+
 async def test_answers_are_shown_again_for_the_time_allowed() -> None:
     department = Department()
     guarded = guard(department, cache_s=5)
@@ -216,6 +225,7 @@ async def test_closing_cuts_what_is_under_way_and_asks_no_more() -> None:
     await guarded.close()
     assert reasons(await asking) == [Reason.DOWN]
     assert department.closed
+    assert guarded.health().failures == 0
     assert department.cancelled == 1
     assert reasons(await guarded.fetch(lookup("b"), timeout_s=1)) == [Reason.DOWN]
     assert len(department.asked) == 1
@@ -246,3 +256,5 @@ async def test_a_long_run_leaves_nothing_behind() -> None:
     turns = guarded._tries._turns
     assert (turns._queues, turns._free) == ({}, 2)
     assert len(asyncio.all_tasks()) <= 3
+    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert [timer for timer in timers if not timer.cancelled()] == []

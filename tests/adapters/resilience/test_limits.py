@@ -129,3 +129,27 @@ async def test_a_turn_that_arrives_with_the_cancellation_is_not_lost() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert gate.try_take()
+
+
+@pytest.mark.anyio
+async def test_nobody_jumps_the_queue_in_the_instant_before_it_moves() -> None:
+    clock = Clock()
+    gate = Turns(9, TokenBucket(10, 1, monotonic=clock), monotonic=clock)
+    assert gate.try_take()
+    waiting = asyncio.create_task(gate.take("a", 1e9))
+    await asyncio.sleep(0)
+    clock.now += 0.1
+    assert not gate.try_take()
+    assert await waiting is None
+
+
+@pytest.mark.anyio
+async def test_who_left_the_queue_does_not_count_in_the_forecast() -> None:
+    gate = turns(rate=10)
+    assert gate.try_take()
+    gone = [asyncio.create_task(gate.take("gone", 1e9)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    assert await gate.take("a", monotonic() + 0.15) is None

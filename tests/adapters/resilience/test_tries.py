@@ -90,7 +90,17 @@ async def test_retries_have_a_budget() -> None:
     guarded = guard(department, retries=5, retry_ratio=0.1)
     for key in range(100):
         await guarded.fetch(lookup(str(key)), timeout_s=1)
-    assert 100 < len(department.asked) <= 110
+    assert len(department.asked) == 110
+
+
+async def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
+    async def late(_: Lookup) -> list[Answer]:
+        await asyncio.sleep(1.47)
+        return [Failed(Reason.DOWN)]
+
+    guarded, start = guard(Department(act=late), retries=1), monotonic()
+    assert reasons(await guarded.fetch(lookup("a"), timeout_s=60)) == [Reason.DOWN]
+    assert monotonic() - start == pytest.approx(1.47)
 
 
 async def test_retries_count_against_the_rate_and_say_what_went_wrong_first() -> None:
@@ -110,10 +120,22 @@ async def test_a_source_that_says_when_to_come_back_is_left_alone_till_then() ->
     assert guarded.health().state == "UP"
 
 
+async def test_who_waits_while_it_says_so_is_not_sent_either_and_no_turn_is_lost() -> None:
+    department = Department(act=failing(Reason.RATE_LIMITED, retry_at=at(3), times=1))
+    guarded = guard(department, concurrency=1)
+    assert (
+        await guarded.fetch(lookup(*"abc"), timeout_s=1)
+        == [Failed(Reason.RATE_LIMITED, at(3), "told to")] + [Failed(Reason.RATE_LIMITED, at(3))] * 2
+    )
+    assert len(department.asked) == 1
+    await asyncio.sleep(3)
+    assert reasons(await guarded.fetch(lookup(*"abc"), timeout_s=1)) == ["Found"] * 3
+
+
 @pytest.mark.parametrize("retry_at", [at(10**8), datetime(2026, 1, 1), None])  # noqa: DTZ001 - a naive one, from dirt
 async def test_it_is_not_believed_for_ever_nor_when_it_talks_nonsense(retry_at: datetime | None) -> None:
-    guarded = guard(Department(act=failing(Reason.RATE_LIMITED, retry_at=retry_at, times=1)))
-    await guarded.fetch(lookup("a"), timeout_s=1)
+    guarded = guard(Department(act=failing(Reason.RATE_LIMITED, retry_at=retry_at, times=1)), concurrency=1)
+    assert reasons(await guarded.fetch(lookup("a"), timeout_s=1)) == [Reason.RATE_LIMITED]
     await asyncio.sleep(301)
     assert reasons(await guarded.fetch(lookup("a"), timeout_s=1)) == ["Found"]
 
@@ -152,6 +174,8 @@ async def test_manners_do_not_open_it(reason: Reason) -> None:
     for _ in range(10):
         assert reasons(await guarded.fetch(lookup("a"), timeout_s=1)) == [reason]
     assert len(department.asked) == 10
+    assert guarded.health().failures == (0 if reason is Reason.KEY_MISSING else 10)
+    assert guarded.health().in_flight == 0
 
 
 async def test_after_the_outage_the_whole_list_is_answered_at_the_first_question() -> None:
@@ -258,7 +282,7 @@ async def test_a_quick_answer_needs_no_hedge_and_hedges_have_a_budget_and_a_rate
     await guard(limited, hedge_after_s=0.2, rate_per_s=1).fetch(lookup("a"), timeout_s=2)
     assert len(limited.asked) == 1
     slow = Department(takes_s=0.5)
-    guarded = guard(slow, hedge_after_s=0.2)
+    guarded = guard(slow, hedge_after_s=0.2, concurrency=2)
     for key in range(20):
         await guarded.fetch(lookup(str(key)), timeout_s=2)
     assert len(slow.asked) == 23  # the floor of three a minute
