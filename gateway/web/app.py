@@ -75,6 +75,10 @@ def _http_problem(request: Request, caught: Exception) -> Any:
     status = caught.status_code if isinstance(caught, HTTPException) else 500
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "INTERNAL")
     given = (caught.headers if isinstance(caught, HTTPException) else None) or {}
-    headers = [(b"allow", value.encode()) for name, value in given.items() if name.lower() == "allow"]
+    headers = [
+        (b"allow", ", ".join(sorted(value.split(", "))).encode())
+        for name, value in given.items()
+        if name.lower() == "allow"
+    ]
     reply: Reply = problem(code, headers=headers)
     return reply

@@ -25,8 +25,8 @@ _LOOKS_PERSONAL = re.compile(
     r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])"  # citizen identity number
     r"|(?<![0-9A-Za-z])[0-9]{15}(?![0-9A-Za-z])"  # its old form
     r"|(?<![0-9])1[3-9][0-9]{9}(?![0-9])"  # mobile number
-    r"|\b(?i:Bearer|DPoP|Basic)\s+\S+"
-    r"|\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*"  # JSON Web Token
+    r"|(?<![A-Za-z])(?i:Bearer|DPoP|Basic)\s+\S+"
+    r"|(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*"  # JSON Web Token
     r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*[A-Z])(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{32,}"  # a secret
 )
 _FRAMES = 20

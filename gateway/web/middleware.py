@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.web.gate import Gate
 from gateway.web.graphql_request import ClientGone
 from gateway.web.metrics import PrometheusMetrics, method_label
-from gateway.web.problems import Reply, code_of, problem, problem_of
+from gateway.web.problems import Reply, code_of, problem, problem_of, status_of
 from gateway.web.settings import WebSettings
 
 _log = structlog.get_logger("yimen.access")
@@ -77,8 +77,7 @@ class Front:
             if code == "INTERNAL":
                 _log.error("failed", request_id=sent.request_id, exc_info=error)
             failure = problem(code) if late else problem_of(error)
-            if failure.status == 503:
-                failure.headers += self._retry(code)
+            failure.headers += self._retry(code)
         if failure is not None:
             if sent.status:
                 raise Broken  # half an answer must not look like a whole one: the connection is cut
@@ -123,7 +122,7 @@ class Front:
         return None if host and host == headers.get(b"host", b"").lower() else "ORIGIN_NOT_ALLOWED"
 
     def _retry(self, code: str) -> list[tuple[bytes, bytes]]:
-        if code not in ("OVERLOADED", "DRAINING", "EVIDENCE_UNAVAILABLE"):
+        if status_of(code) != 503:
             return []
         return [(b"retry-after", b"%d" % self._settings.retry_after_s)]
 
