@@ -43,21 +43,15 @@ class ServiceHours:
             self._opens_at, self._known_to = start, start
 
     def _intervals(self, now: datetime) -> list[tuple[datetime, datetime]]:
-        """Open intervals from yesterday's to those of the day after tomorrow, ordered and joined."""
+        """Open intervals from yesterday's to those of the day after tomorrow, by their start."""
         today = now.astimezone(self._zone).date()
         days = [today + timedelta(days=shift) for shift in range(-1, 3)]
-        pieces = sorted(
+        intervals = (
             (self._instant(day, start), self._instant(day, end if end > start else end + _DAY_MIN))
             for day in days
             for start, end in self._windows
         )
-        joined: list[tuple[datetime, datetime]] = []
-        for start, end in pieces:
-            if joined and start <= joined[-1][1]:
-                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-            elif start < end:
-                joined.append((start, end))
-        return joined
+        return sorted((start, end) for start, end in intervals if start < end)  # summer time may swallow a window
 
     def _instant(self, day: date, minutes: int) -> datetime:
         civil = datetime.combine(day + timedelta(days=minutes // _DAY_MIN), datetime.min.time(), self._zone)

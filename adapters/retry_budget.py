@@ -34,6 +34,4 @@ class RetryBudget:
         slot = int(self._monotonic() // _SLOT_S)
         for passed in range(self._slot + 1, min(slot, self._slot + _SLOTS) + 1):
             self._first[passed % _SLOTS] = self._extra[passed % _SLOTS] = 0
-        if slot - self._slot > _SLOTS:  # everything is older than the window
-            self._first, self._extra = [0] * _SLOTS, [0] * _SLOTS
         self._slot = max(slot, self._slot)
