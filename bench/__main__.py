@@ -1,0 +1,69 @@
+"""`script/bench` = `python -m bench`: yimen beside its peers in one run, as one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvloop
+
+from bench import contenders, measure
+from bench.contenders import DidNotStart
+from bench.load import WrongAnswer
+from bench.table import Results, written
+from demo.processes import Children
+
+_HOME = Path("var/bench")
+_RESULTS = Path(__file__).parent / "RESULTS.md"
+_NAMES = ("yimen", "strawberry", "yoga", "apollo", "hive")
+
+
+async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children: Children) -> Results:
+    field = await contenders.start(_HOME, children, wanted=wanted)
+    for name, why in field.absent.items():
+        print(f"bench: without {name}: {why}", file=sys.stderr)
+    measured = await measure.rounds(field, plan)
+    alone, added = await measure.added_latency(field, plan.latency_requests)
+    for name, milliseconds in added.items():
+        measured[name].added_ms = milliseconds
+    ours = next((one for one in field.contenders if one.name == "yimen"), None)
+    points = await measure.soak(ours, plan.soak) if ours is not None and plan.soak > 0 else []
+    return Results(plan, field, measured, alone, points)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="script/bench", description="yimen beside its peers, CPU ms a request")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that count (default 7)")
+    parser.add_argument("--list", type=int, default=120, help="list requests in a block (default 120)")
+    parser.add_argument("--one", type=int, default=400, help="single-person requests in a block (default 400)")
+    parser.add_argument("--warm-up", type=int, default=3, help="rounds that do not count (default 3)")
+    parser.add_argument("--latency", type=int, default=60, help="requests of the latency row (default 60)")
+    parser.add_argument("--soak", type=int, default=2000, metavar="N", help="small queries of the memory row")
+    parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(_NAMES)}; writes no file")
+    given = parser.parse_args()
+    wanted = frozenset(given.only.split(",")) if given.only else None
+    if wanted is not None and not wanted <= set(_NAMES):
+        parser.error(f"--only knows {', '.join(_NAMES)}")
+    if min(given.rounds, given.list, given.one, given.latency) < 1 or max(given.rounds, given.warm_up) > 100:
+        parser.error("counts must be 1 or more, rounds at most 100")
+    plan = measure.Plan(given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak)
+    children = Children(_HOME / "logs")
+    try:
+        results = uvloop.run(_measured(plan, wanted, children))
+    except (DidNotStart, WrongAnswer) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        children.stop()
+    text = written(results)
+    print(text)
+    if wanted is None:
+        _RESULTS.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

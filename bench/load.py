@@ -1,0 +1,97 @@
+"""The load: a closed loop over a few keep-alive connections, a fixed number of requests, every answer looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+import aiohttp
+
+from bench.contenders import Contender
+from bench.cost import cpu_s
+from bench.questions import Question
+
+CONNECTIONS = 4
+_BLOCK_S = 120.0  # a block that takes longer than this is given up
+
+
+class WrongAnswer(Exception):
+    """A contender answered something else than it should; its figures would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One contender's turn with one question."""
+
+    requests: int
+    cpu_ms: float  # per request
+    wall_s: float
+
+
+async def block(contender: Contender, question: Question, requests: int, *, connections: int = CONNECTIONS) -> Block:
+    """`requests` answers, all right. Raises WrongAnswer; TimeoutError where the contender stops answering."""
+    async with _session(contender, connections) as session, asyncio.timeout(_BLOCK_S):
+        await _ask(session, contender, question, checked=True)
+        left = iter(range(requests))
+
+        async def one_connection() -> None:
+            for _ in left:
+                await _ask(session, contender, question, checked=False)
+
+        cpu, wall = cpu_s(contender.pid), time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(connections):
+                group.create_task(one_connection())
+        wall = time.perf_counter() - wall
+        return Block(requests, (cpu_s(contender.pid) - cpu) / requests * 1000, wall)
+
+
+async def latencies_ms(contender: Contender, question: Question, requests: int) -> list[float]:
+    """How long each of `requests` took, one at a time on one connection, after five that do not count."""
+    taken = []
+    async with _session(contender, 1) as session, asyncio.timeout(_BLOCK_S):
+        for number in range(requests + 5):
+            start = time.perf_counter()
+            await _ask(session, contender, question, checked=True)
+            if number >= 5:
+                taken.append((time.perf_counter() - start) * 1000)
+    return taken
+
+
+async def direct_latencies_ms(url: str, body: bytes, requests: int) -> list[float]:
+    """The same for a department itself."""
+    taken = []
+    async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
+        for number in range(requests + 5):
+            start = time.perf_counter()
+            async with session.post(url, data=body) as response:
+                await response.read()
+            if number >= 5:
+                taken.append((time.perf_counter() - start) * 1000)
+    return taken
+
+
+def p50(values: list[float]) -> float:
+    return median(values)
+
+
+def p95(values: list[float]) -> float:
+    return quantiles(values, n=20)[-1]
+
+
+def _session(contender: Contender, connections: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        headers={"content-type": "application/json", **contender.headers},
+        connector=aiohttp.TCPConnector(limit=connections),
+    )
+
+
+async def _ask(session: aiohttp.ClientSession, contender: Contender, question: Question, *, checked: bool) -> None:
+    async with session.post(contender.url, data=question.body) as response:
+        body = await response.read()
+    if response.status != 200 or b'"errors"' in body:
+        raise WrongAnswer(f"{contender.name} {question.name}: {response.status} {body[:300]!r}")
+    if checked and (wrong := question.wrong(body)):
+        raise WrongAnswer(f"{contender.name} {question.name}: {wrong}")

@@ -1,0 +1,1 @@
+"""The contenders that are not ours, each as its own users would write it."""
