@@ -33,11 +33,11 @@ async def gather_pages(paging: Paging, fetch: FetchPage) -> tuple[Records | Fail
     numbers = range(paging.first + 1, paging.first + min(pages, paging.max))
     others = await together(fetch, numbers)
     got = [first, *(page for page in others if isinstance(page, Records))]
-    records, repeated = _joined(got)
-    # A page is free to repeat no total (an empty one often says 0), so only what it claims beyond counts.
+    records, _ = _joined(got)
+    # A page is free to repeat no total (an empty one often says 0), so only what it claims beyond counts. A page that
+    # failed, came twice or is beyond the last we follow shows in the number of different records.
     declared = max(first.total, *(page.total or 0 for page in got))
-    missing = pages > paging.max or len(got) <= len(others) or repeated or len(records) != declared
-    return Records(records, declared), missing
+    return Records(records, declared), len(records) != declared
 
 
 async def _until_not_full(paging: Paging, first: Records, fetch: FetchPage) -> tuple[Records | Failed, bool]:

@@ -332,3 +332,23 @@ async def test_silence_ends_at_the_timeout_for_all_keys_at_once() -> None:
         assert asyncio.get_running_loop().time() - began < 1.5
         assert {answer.reason for answer in answers if isinstance(answer, Failed)} == {Reason.TIMEOUT}
         assert len(answers) == 20
+
+
+async def test_who_waits_behind_slower_questions_still_keeps_its_own_deadline() -> None:
+    async def silent(request: Request, body: bytes) -> Response:
+        await asyncio.sleep(3600)
+        return listing()
+
+    async with lab(silent) as room:
+        slow = asyncio.create_task(room.ask(*((str(n), None) for n in range(20)), timeout_s=30))
+        while len(room.seen) < 8:  # as many as may be under way
+            await asyncio.sleep(0.01)
+        began = asyncio.get_running_loop().time()
+        answer = await room.ask_one(timeout_s=0.2)
+        assert asyncio.get_running_loop().time() - began < 2
+        assert isinstance(answer, Failed)
+        assert answer.reason is Reason.TIMEOUT
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+        assert len(room.seen) == 8
