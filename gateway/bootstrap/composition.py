@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
+from gateway.bootstrap.trace_export import open_tracing
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
 from gateway.policy.standing import StandingPolicy
@@ -22,6 +23,7 @@ from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
+from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
 from gateway.web.app import build_app
@@ -68,10 +70,15 @@ def web_settings(settings: Settings) -> WebSettings:
 
 
 def source_loads(
-    settings: Settings, egress: AiohttpEgress, clock: Clock, environ: Mapping[str, str], metrics: PrometheusMetrics
+    settings: Settings,
+    egress: AiohttpEgress,
+    clock: Clock,
+    environ: Mapping[str, str],
+    metrics: PrometheusMetrics,
+    tracing: Tracing,
 ) -> SourceLoads:
     def observed(source: OpenSource) -> OpenSource:
-        return replace(source, source=Observed(source.source, source.manifest.code, metrics))
+        return replace(source, source=Observed(source.source, source.manifest.code, metrics, tracing))
 
     return SourceLoads(
         settings.manifests_dir,
@@ -87,8 +94,13 @@ def source_loads(
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Gateway]:
-    """Everything opened, in the order it depends on one another; closed in the reverse order."""
+async def open_gateway(
+    settings: Settings, clock: Clock | None = None, tracing: Tracing | None = None
+) -> AsyncIterator[Gateway]:
+    """Everything opened, in the order it depends on one another; closed in the reverse order.
+
+    `tracing` stands in for the one the settings ask for.
+    """
     clock = clock or SystemClock()
     trusted = trusted_documents(settings.trusted_documents_dir)
     metrics = PrometheusMetrics()
@@ -99,10 +111,13 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
             await store.tokens.seed_file(settings.seeded_tokens_file)
         egress = AiohttpEgress()
         stack.push_async_callback(egress.close)
-        loads = source_loads(settings, egress, clock, environment(), metrics)
+        if tracing is None:
+            tracing = await stack.enter_async_context(open_tracing(settings, egress))
+        loads = source_loads(settings, egress, clock, environment(), metrics, tracing)
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)
+        metrics.in_force(snapshots.in_force)
         if settings.reload_poll_s > 0:
             watcher = asyncio.create_task(snapshots.watch(settings.reload_poll_s))
             stack.callback(watcher.cancel)
@@ -116,6 +131,7 @@ async def open_gateway(settings: Settings, clock: Clock | None = None) -> AsyncI
             batch_persons=settings.limits.batch_persons,
             trusted_documents=trusted,
             trusted_only=settings.trusted_documents_only,
+            tracing=tracing,
         )
         yield Gateway(settings, store, snapshots, execute, metrics)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -20,8 +19,10 @@ from gateway.federation.plan import Plan, RequestErrors
 from gateway.federation.selection import Selection
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
+from gateway.services.observe import Watched
 from gateway.services.release import encode, event_of, extend
 from gateway.services.snapshots import Held, Snapshots
+from gateway.services.tracing import UNTRACED, Tracing
 from schema.expansion import LimitExceeded
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class GraphQLRequest:
     variables: Mapping[str, Any] = field(default_factory=dict)
     document_id: str | None = None  # "sha256:<hex>"
     method: str = "POST"  # GET must not carry mutations or personal variables
+    traceparent: str | None = None  # as the caller sent it (W3C Trace Context); it may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class RunQuery:
         batch_persons: int,
         trusted_documents: Mapping[str, str],
         trusted_only: bool = False,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._snapshots = snapshots
         self._evidence = evidence
@@ -93,21 +96,21 @@ class RunQuery:
         self._batch_persons = batch_persons
         self._trusted = trusted_documents
         self._trusted_only = trusted_only
+        self._tracing = tracing
 
     async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
         held = self._snapshots.take()
         try:
-            started = time.perf_counter()
-            try:
-                ready = await self._prepare(held, caller, request)
-            except _Refused as refused:
-                self._metrics.operation("query", refused.code, time.perf_counter() - started)
-                return await self._refuse(caller, refused)
-            if ready.plan.kind == "subscription":
-                return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_NEEDS_STREAM"))
-            answer = await self._run(held, caller, request, ready)
-            self._metrics.operation(ready.plan.kind, "OK", time.perf_counter() - started)
-            return answer
+            with self._watched(held, request) as watched:
+                try:
+                    ready = await self._prepare(held, caller, request, watched)
+                except _Refused as refused:
+                    watched.outcome = refused.code
+                    return await self._refuse(caller, refused)
+                if ready.plan.kind == "subscription":
+                    watched.outcome = "SUBSCRIPTION_NEEDS_STREAM"
+                    return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_NEEDS_STREAM"))
+                return await self._run(held, caller, request, ready)
         finally:
             await self._snapshots.give_back(held)
 
@@ -115,25 +118,31 @@ class RunQuery:
         """One answer per event; each is recorded before it is yielded."""
         held = self._snapshots.take()
         try:
-            try:
-                ready = await self._prepare(held, caller, request)
-            except _Refused as refused:
-                yield await self._refuse(caller, refused)
-                return
-            if ready.plan.kind != "subscription":
-                yield await self._run(held, caller, request, ready)
-                return
-            async for answer in self._events(held, caller, request, ready):
-                yield answer
+            with self._watched(held, request) as watched:
+                try:
+                    ready = await self._prepare(held, caller, request, watched)
+                except _Refused as refused:
+                    watched.outcome = refused.code
+                    yield await self._refuse(caller, refused)
+                    return
+                if ready.plan.kind != "subscription":
+                    yield await self._run(held, caller, request, ready)
+                    return
+                async for answer in self._events(held, caller, request, ready):
+                    yield answer
         finally:
             await self._snapshots.give_back(held)
 
-    async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest) -> _Ready:
+    def _watched(self, held: Held, request: GraphQLRequest) -> Watched:
+        return Watched(self._metrics, self._tracing, request.traceparent, held.snapshot.version[:16])
+
+    async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest, watched: Watched) -> _Ready:
         """Plan and decide; nothing is fetched. Raises _Refused."""
         text = self._text(request)
         plans = held.plans
         try:
             plan = plans.plan(text, request.operation_name, request.variables)
+            watched.kind = plan.kind
             if request.method == "GET" and plan.kind != "query":
                 raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
             variables = plans.coerce(plan, request.variables)
@@ -152,6 +161,8 @@ class RunQuery:
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
             return _Ready(plan, selection, None, _NOTHING)
         purpose = Purpose(said["code"], said.get("caseNo"), said.get("reference"))
+        # Only a purpose of the register is told: until there, it is whatever the caller wrote.
+        watched.purpose = purpose.code if held.snapshot.purposes.get(purpose.code) is not None else ""
         question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import structlog
 
-from adapters.errors import ManifestInvalid
-from gateway.errors import SettingsInvalid
+from adapters.errors import AdapterError
+from gateway.errors import GatewayError
 from gateway.federation.catalog import Snapshot
 from gateway.federation.plan import Plans
 from gateway.policy.decision import Policy
-from schema.errors import NounConflict
+from schema.errors import SchemaError
 
 _log = structlog.get_logger(__name__)
 
@@ -61,15 +61,22 @@ class Snapshots:
         if held.retired and held.users == 0:
             await self.loads.close(held)
 
-    async def reload(self) -> bool:
-        """Whether a new set is in force. A bad set changes nothing and says why, in `fault` and in the log."""
+    def in_force(self) -> tuple[str, bool]:
+        """For operators: the version that answers carry, and whether the files on disk were refused."""
+        return self.current.snapshot.version[:16], self.fault is not None
+
+    async def reload(self, *, asked: bool = False) -> bool:
+        """Whether a new set is in force. A bad set changes nothing and says why, in `fault` and in the log.
+
+        Files that did not change are left alone unless somebody `asked`: secrets and certificates they point to may have.
+        """
         async with self._lock:
             stamp = self.loads.version()
-            if stamp == self.stamp:
+            if stamp == self.stamp and not asked:
                 return False
             try:
                 new = await self.loads.load()
-            except (ManifestInvalid, NounConflict, SettingsInvalid, OSError) as error:
+            except (AdapterError, SchemaError, GatewayError, OSError) as error:
                 if self.fault != str(error):
                     _log.error("reload_refused", reason=str(error), kept=self.current.snapshot.version[:12])
                 self.fault, self.stamp = str(error), stamp
@@ -86,7 +93,10 @@ class Snapshots:
         """Reload whenever the files change, until cancelled."""
         while True:
             await asyncio.sleep(poll_s)
-            await self.reload()
+            try:
+                await self.reload()
+            except Exception:  # one look that failed must not be the last
+                _log.exception("reload_failed")
 
     async def close(self) -> None:
         await self.loads.close(self.current)

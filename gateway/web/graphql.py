@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
 from gateway.caller import Authenticator, Caller
 from gateway.errors import Unauthenticated
-from gateway.services.run_query import Execute, GraphQLAnswer
+from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.encoding import encode, refusal_code
 from gateway.web.graphql_request import check_content_type, check_preflight, from_body, from_url, read_body
 from gateway.web.negotiation import EVENTS, GRAPHQL, HTML, JSON, negotiate
@@ -57,7 +58,7 @@ class GraphQLEndpoint:
         check_content_type(headers)
         settings = self._settings
         raw = await read_body(receive, headers, limit=settings.body_bytes, seconds=settings.body_s)
-        request = from_body(raw, depth=settings.json_depth)
+        request = traced(from_body(raw, depth=settings.json_depth), headers)
         if wanted == EVENTS:
             await self._stream(scope, receive, send, caller, request)
             return
@@ -72,7 +73,7 @@ class GraphQLEndpoint:
         caller = await self._caller(headers)
         wanted = _negotiated(headers, _GET)
         check_preflight(headers)
-        request = from_url(scope["query_string"], depth=self._settings.json_depth)
+        request = traced(from_url(scope["query_string"], depth=self._settings.json_depth), headers)
         await reply_to(await self._execute(caller, request), wanted)(scope, receive, send)
 
     async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
@@ -95,6 +96,12 @@ def single(scope: Scope) -> dict[bytes, bytes]:
         elif name in (b"authorization", b"content-type", b"content-encoding"):
             headers[name] = b"twice"
     return headers
+
+
+def traced(request: GraphQLRequest, headers: Mapping[bytes, bytes]) -> GraphQLRequest:
+    """The request with the trace its caller is in, as the caller wrote it."""
+    given = headers.get(b"traceparent")
+    return request if given is None else replace(request, traceparent=given.decode("latin-1"))
 
 
 def _accepted(headers: Mapping[bytes, bytes], offered: tuple[str, ...]) -> str | None:

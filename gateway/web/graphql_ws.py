@@ -20,6 +20,7 @@ from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
+from gateway.web.graphql import traced
 from gateway.web.graphql_request import from_object
 from gateway.web.problems import Refusal, error, worded
 from gateway.web.settings import WebSettings
@@ -47,14 +48,16 @@ class GraphQLSocket:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        await _Session(self, receive, send, scope["yimen.request_id"]).run()
+        await _Session(self, receive, send, scope["yimen.request_id"], dict(scope["headers"])).run()
 
 
 class _Session:
     """One connection. Whatever ends it calls `_end` once; `run` then clears up and says why."""
 
-    def __init__(self, of: GraphQLSocket, receive: Receive, send: Send, request_id: str) -> None:
-        self._of, self._settings = of, of.settings
+    def __init__(
+        self, of: GraphQLSocket, receive: Receive, send: Send, request_id: str, headers: Mapping[bytes, bytes]
+    ) -> None:
+        self._of, self._settings, self._headers = of, of.settings, headers
         self._receive, self._send, self._request_id = receive, send, request_id
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[tuple[int, str] | None] = self._loop.create_future()
@@ -163,7 +166,7 @@ class _Session:
         if operation_id in self._operations:
             self._end(4409, "Subscriber already exists")
             return
-        request = from_object(payload)  # a Refusal is an invalid message
+        request = traced(from_object(payload), self._headers)  # a Refusal is an invalid message
         if len(self._operations) >= self._settings.socket_operations:
             await self._say({"id": operation_id, "type": "error", "payload": [error("TOO_MANY_OPERATIONS")]})
             return

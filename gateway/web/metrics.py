@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
 
 from gateway.web.gate import Gate
 
@@ -57,6 +60,10 @@ class PrometheusMetrics:
         for kind in gate.inside:
             self._inside.labels(kind).set_function(partial(_inside, gate, kind))
 
+    def in_force(self, current: Callable[[], tuple[str, bool]]) -> None:
+        """What this process answers with: the snapshot's version, and whether a newer set of files was refused."""
+        self._registry.register(_InForce(current))
+
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One HTTP request; `route` is a template of ours."""
         self._requests.labels(route, method_label(method), str(status)).inc()
@@ -88,3 +95,15 @@ class PrometheusMetrics:
             return "OTHER"
         seen.add(value)
         return value
+
+
+class _InForce(Collector):
+    """Asked anew at each scrape, so that it cannot lag behind."""
+
+    def __init__(self, current: Callable[[], tuple[str, bool]]) -> None:
+        self._current = current
+
+    def collect(self) -> Iterator[GaugeMetricFamily | InfoMetricFamily]:
+        version, refused = self._current()
+        yield InfoMetricFamily("yimen_snapshot", "The set of sources in force", {"version": version})
+        yield GaugeMetricFamily("yimen_reload_failed", "1 while the manifests on disk are refused", float(refused))

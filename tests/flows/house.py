@@ -15,6 +15,7 @@ import aiohttp
 
 from gateway.bootstrap.composition import Gateway, application, open_gateway
 from gateway.clock import Clock
+from gateway.services.tracing import Tracing
 from gateway.settings import Settings
 from gateway.store import Officer
 from gateway.web.serve import bind, server_for
@@ -54,6 +55,7 @@ async def house(
     clock: Clock | None = None,
     purposes: frozenset[str] = PURPOSES,
     org_kind: str = "JUSTICE_OFFICE",
+    tracing: Tracing | None = None,
     **settings: object,
 ) -> AsyncIterator[House]:
     """Opened like `yimen serve` opens it, on a free port and a fresh database."""
@@ -68,7 +70,7 @@ async def house(
         "YIMEN_RELOAD_POLL_S": "0.1",
         **{f"YIMEN_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    async with open_gateway(Settings.load(given, None), clock) as gateway:
+    async with open_gateway(Settings.load(given, None), clock, tracing) as gateway:
         officer = Officer("officer-lin", "cc-jo-zumiao", org_kind, frozenset({"JUSTICE_OFFICER"}), purposes)
         token = await gateway.store.tokens.seed(officer, expires_at=datetime.now(UTC) + timedelta(days=30))
         listener = bind("127.0.0.1", 0)
