@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from adapters.clock import utc_now
+from adapters.egress_aiohttp import AiohttpEgress
 from adapters.errors import Reason, SourceUnavailable
-from adapters.registry import OpenSource
+from adapters.registry import OpenSource, open_source
 from adapters.signing import Outgoing, Tif
 from adapters.source import Absent, Answer, Failed, Found, Key, Lookup, Match, Quality
 from demo.department import SHANGHAI, Department, Faults, Options
@@ -128,8 +130,25 @@ async def test_lgb_a_permit_not_endorsed_in_time_has_lapsed_and_who_left_has_lef
                     assert [row["zt"] for row in (await reply.json())["data"]["list"]] == [expected]
 
 
+@asynccontextmanager
+async def in_pages_of(size: int, room: Room, tmp_path: Path) -> AsyncIterator[Room]:
+    """The same department through the same manifest, but for the size of a page."""
+    answer = room.source.manifest.answers[0]
+    request = {**answer.request, "page": {**answer.request["page"], "rows": size}}
+    manifest = replace(room.source.manifest, answers=(replace(answer, request=request),))
+    egress, base_dir = AiohttpEgress(), tmp_path / "manifests"
+    source = open_source(
+        manifest, egress=egress, environ={}, base_dir=base_dir, state_dir=tmp_path / "state", now=utc_now
+    )
+    try:
+        yield replace(room, source=source)
+    finally:
+        await source.close()
+        await egress.close()
+
+
 async def test_sb_walks_its_pages_and_shows_a_transferred_unit_twice(pki: Pki, tmp_path: Path) -> None:
-    async with room_of("SB", pki, tmp_path) as room:
+    async with room_of("SB", pki, tmp_path) as whole, in_pages_of(3, whole, tmp_path) as room:
         found = rows(await room.one())
         assert len(found) == 4
         pensions = [row for row in found if row["kind"] == "PENSION"]
