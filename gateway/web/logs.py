@@ -98,8 +98,12 @@ def _line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     ).decode()
 
 
-def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Everything that logs, ours and the libraries', goes through the same processors to `stream` (stderr)."""
+def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, console: bool = False) -> None:
+    """Everything that logs, ours and the libraries', goes through the same processors to `stream` (stderr).
+
+    `console` is for people who look on: text in place of JSON lines, cleaned alike.
+    """
+    line: Any = structlog.dev.ConsoleRenderer(colors=False) if console else _line
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -107,7 +111,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
         redact,
     ]
     structlog.configure(
-        processors=[*shared, _line],
+        processors=[*shared, line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
@@ -116,7 +120,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, line],
         )
     )
     root = logging.getLogger()
