@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from stdnum.cn import uscc as _uscc
@@ -46,7 +46,9 @@ def normalise_id(text: str | None) -> IdNumber | None:
     """
     if text is None or len(text) > _LONGEST_ID:
         return None
-    folded = "".join(unicodedata.normalize("NFKC", text).split()).upper()
+    # NFKC leaves ASCII as it is, and nearly every number comes as plain ASCII.
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    folded = "".join(plain.split()).upper()
     if _EIGHTEEN.fullmatch(folded):
         return IdNumber(folded, False, mod_11_2.is_valid(folded), _birth_date(folded) is not None)
     if _FIFTEEN.fullmatch(folded):
@@ -83,8 +85,14 @@ def normalise_uscc(text: str) -> tuple[str, bool]:
 
     Source: GB 32100-2015.
     """
-    compact = _uscc.compact(unicodedata.normalize("NFKC", text[:_LONGEST_ID]))
-    return compact, len(text) <= _LONGEST_ID and _uscc.is_valid(compact)
+    compact, right = _judged_uscc(text[:_LONGEST_ID])
+    return compact, right and len(text) <= _LONGEST_ID
+
+
+@lru_cache(maxsize=4096)  # few employers stand in many records; a code names an organisation, never a person
+def _judged_uscc(text: str) -> tuple[str, bool]:
+    compact = _uscc.compact(unicodedata.normalize("NFKC", text))
+    return compact, _uscc.is_valid(compact)
 
 
 _DOTS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb\u25cf\u16eb\u2e31.\u3002"

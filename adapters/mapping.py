@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from adapters.clock import Now
 from adapters.errors import Reason, SourceUnavailable
-from adapters.identity import normalise_id
+from adapters.identity import IdNumber, normalise_id
 from adapters.kind import spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
@@ -40,7 +40,8 @@ class Mapped:
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         """As the port says. Raises ValueError for a noun or key this source does not answer: a caller's mistake."""
         mapper = self._mapper(lookup)
-        keys = [_normalised(lookup.by, key) for key in lookup.keys]
+        numbers: dict[Key, IdNumber] = {}  # each key's ID number, read once for all that need it
+        keys = [_normalised(lookup.by, key, numbers) for key in lookup.keys]
         unique = [key for key in dict.fromkeys(keys) if any(key)]
         answered: dict[Key, Answer] = {}
         if unique:
@@ -50,7 +51,8 @@ class Mapped:
                 detail = f"{len(answers)} answers to {len(unique)} keys"
                 raise SourceUnavailable(self._manifest.code, Reason.GARBAGE, detail)
             for key, answer in zip(unique, answers, strict=True):
-                answered[key] = await self._mapped(mapper, key, answer, paged=lookup.page is not None)
+                number = numbers.get(key)
+                answered[key] = await self._mapped(mapper, key, number, answer, paged=lookup.page is not None)
         nothing_asked = Failed(Reason.KEY_MISSING)
         return [answered.get(key, nothing_asked) for key in keys]
 
@@ -72,18 +74,20 @@ class Mapped:
             self._mappers.move_to_end(slot)
         return mapper
 
-    async def _mapped(self, mapper: RowMapper, key: Key, answer: Answer, *, paged: bool) -> Answer:
+    async def _mapped(
+        self, mapper: RowMapper, key: Key, number: IdNumber | None, answer: Answer, *, paged: bool
+    ) -> Answer:
         if isinstance(answer, Failed):
             return answer
         fetched_at = answer.fetched_at or self._now()
         as_of = _as_of(answer.as_of, fetched_at, mapper.spec)
         if isinstance(answer, Absent):
             return Absent(as_of, fetched_at)
-        asked = Asked.of(mapper.spec.by, key)
+        asked = Asked.of(mapper.spec.by, key, number)
         rows: list[Row] = []
         incomplete = answer.incomplete
-        for number, raw in enumerate(answer.rows):
-            if number and number % _SLICE == 0:
+        for position, raw in enumerate(answer.rows):
+            if position and position % _SLICE == 0:
                 await asyncio.sleep(0)
             try:
                 row = mapper(raw, asked, as_of, fetched_at)
@@ -102,15 +106,20 @@ class Mapped:
         return Found(tuple(found), as_of, fetched_at, incomplete)
 
 
-def _normalised(by: tuple[str, ...], key: Key) -> Key:
-    """The key as every kind gets it: IDs in their 18-character form, blank parts as None."""
+def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> Key:
+    """The key as every kind gets it: IDs in their 18-character form, blank parts as None. Notes its ID number."""
     if len(key) != len(by):
         raise ValueError(f"a key has {len(key)} parts, its names are {', '.join(by)}")
     parts: list[str | None] = []
+    found: IdNumber | None = None
     for name, value in zip(by, key, strict=True):
         number = normalise_id(value) if name == "idNo" else None
+        found = number or found
         parts.append(number.value18 if number else value if value and value.strip() else None)
-    return tuple(parts)
+    normalised = tuple(parts)
+    if found is not None:
+        numbers[normalised] = found
+    return normalised
 
 
 def _as_of(stated: datetime | None, fetched_at: datetime, spec: AnswerSpec) -> datetime:

@@ -29,10 +29,11 @@ class Asked:
         return "Asked()"
 
     @classmethod
-    def of(cls, by: tuple[str, ...], key: Key) -> Asked:
+    def of(cls, by: tuple[str, ...], key: Key, number: IdNumber | None = None) -> Asked:
+        """`number` is the key's own ID number where the caller has read it already."""
         parts = dict(zip(by, key, strict=True))
         id_no, name = parts.get("idNo"), parts.get("name")
-        number = normalise_id(id_no)
+        number = number or normalise_id(id_no)
         id_text = number.value18 if number else _document(id_no)
         folded = fold_name(name) if name else ""
         readable = is_readable(folded)

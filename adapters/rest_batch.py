@@ -48,10 +48,9 @@ def sort_into_keys(
     A record that does not say whose it is would leave its owner with an absence that is none: GARBAGE for all.
     """
     positions = [(position, request.key_echo[name]) for position, name in enumerate(by) if name in request.key_echo]
-    owners: dict[tuple[str, ...], list[Key]] = {}
-    for key in keys:
-        for form in _echoes(key, by, [position for position, _ in positions]):
-            owners.setdefault(form, []).append(key)
+    places = [position for position, _ in positions]
+    owners = _owners(keys, by, places, all_forms=False)
+    rare = False  # whether `owners` knows the rarer forms too; most departments repeat a key as it was sent
     found: dict[Key, list[Record]] = {key: [] for key in keys}
     for record in got.records:
         echo = []
@@ -60,19 +59,31 @@ def sort_into_keys(
             if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
                 return Failed(Reason.GARBAGE, detail="a record does not repeat the key it answers")
             echo.append(_folded(by[position], str(value)))
+        if not rare and tuple(echo) not in owners:
+            owners, rare = _owners(keys, by, places, all_forms=True), True
         for key in owners.get(tuple(echo), ()):
             found[key].append(record)
     return {key: tuple(records) for key, records in found.items()}
 
 
-def _echoes(key: Key, by: tuple[str, ...], positions: Sequence[int]) -> list[tuple[str, ...]]:
-    """Every way the department may repeat `key`: a person's ID also in its 15-digit form."""
-    ways: list[tuple[str, ...]] = [()]
-    for position in positions:
-        part = key[position] or ""
-        forms = id_forms(part) if by[position] == "idNo" else (part,)
-        ways = [(*way, form) for way in ways for form in dict.fromkeys(_folded(by[position], f) for f in forms)]
-    return ways
+def _owners(
+    keys: Sequence[Key], by: tuple[str, ...], positions: Sequence[int], *, all_forms: bool
+) -> dict[tuple[str, ...], list[Key]]:
+    """Which keys a department means by what it repeats: a person's ID as sent or, with `all_forms`, as the 15 digits.
+
+    Where an ID is not sent in its 18 characters, one key's form may be another's rarer one: all forms from the start.
+    """
+    all_forms = all_forms or any(by[p] == "idNo" and len(key[p] or "") != 18 for key in keys for p in positions)
+    owners: dict[tuple[str, ...], list[Key]] = {}
+    for key in keys:
+        ways: list[tuple[str, ...]] = [()]
+        for position in positions:
+            part = key[position] or ""
+            forms = id_forms(part) if all_forms and by[position] == "idNo" else (part,)
+            ways = [(*way, form) for way in ways for form in dict.fromkeys(_folded(by[position], f) for f in forms)]
+        for way in ways:
+            owners.setdefault(way, []).append(key)
+    return owners
 
 
 def _folded(name: str, value: str) -> str:

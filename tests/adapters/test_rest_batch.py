@@ -74,6 +74,18 @@ async def test_a_department_may_repeat_the_key_in_its_old_form(echo: str) -> Non
         assert isinstance(answer, Found)
 
 
+async def test_old_and_new_forms_may_stand_in_one_answer_and_one_question() -> None:
+    old = "440604650101001"
+    async with lab(always(record("L", LI_MEI[0]), record("O", old), record("N", ZHAO[0])), BATCH) as room:
+        for asked in (ZHAO, (old, ZHAO[1])):
+            mei, zhao = await room.ask(LI_MEI, asked)
+            assert isinstance(mei, Found)
+            assert isinstance(zhao, Found)
+            assert [row.values["djbh"] for row in zhao.rows] == (["O", "N"] if asked is ZHAO else ["O"])
+        both = await room.ask((old, ZHAO[1]), ZHAO)
+        assert [[r.values["djbh"] for r in one.rows] for one in both if isinstance(one, Found)] == [["O"], ["O", "N"]]
+
+
 async def test_x_in_either_case_is_the_same_key() -> None:
     async with lab(always(record("R", LI_MEI[0].lower())), BATCH) as room:
         (answer,) = await room.ask(LI_MEI)
