@@ -35,7 +35,7 @@ class _Beside(uvicorn.Server):
 
 def bind(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     """A bound socket; OSError where the port is taken. Port 0 takes any free one."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or no TCP_NODELAY
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -29,7 +29,7 @@ class PortInUse(GatewayError):
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one. Raises PortInUse, or OSError for an address that is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio sets no TCP_NODELAY
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # A peer that stops reading would keep a closed connection's buffer for ever; the kernel gives up instead.
