@@ -80,7 +80,7 @@ class Front:
             failure.headers += self._retry(code)
         if failure is not None:
             if sent.status:
-                raise Broken  # half an answer must not look like a whole one: the connection is cut
+                return  # the server cuts a connection whose answer has no end; half of one must not look whole
             await failure(scope, receive, sent)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,10 +140,6 @@ class Front:
             bytes=sent.bytes,
             request_id=sent.request_id,
         )
-
-
-class Broken(Exception):
-    """The answer had begun when it failed; says nothing, so that nothing can be quoted from it."""
 
 
 class _Sent:

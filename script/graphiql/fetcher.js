@@ -1,9 +1,11 @@
+import { parse } from 'graphql';
+
 // One POST for a query or mutation, one event stream for a subscription; never a query string.
 const JSON_ACCEPT = 'application/graphql-response+json, application/json;q=0.9';
 
 export function fetcher(token) {
-  return async (params, options) => {
-    const subscription = isSubscription(options?.documentAST, params.operationName);
+  return async (params) => {
+    const subscription = isSubscription(params.query, params.operationName);
     const headers = {
       'content-type': 'application/json',
       accept: subscription ? 'text/event-stream' : JSON_ACCEPT,
@@ -18,8 +20,15 @@ export function fetcher(token) {
   };
 }
 
-function isSubscription(document, name) {
-  const operations = (document?.definitions ?? []).filter((one) => one.kind === 'OperationDefinition');
+// GraphiQL hands its own syntax tree along, but that one lags behind fast typing.
+function isSubscription(query, name) {
+  let document;
+  try {
+    document = parse(query, { noLocation: true });
+  } catch {
+    return false; // the gateway says what is wrong with it
+  }
+  const operations = document.definitions.filter((one) => one.kind === 'OperationDefinition');
   const chosen = name ? operations.find((one) => one.name?.value === name) : operations[0];
   return chosen?.operation === 'subscription';
 }

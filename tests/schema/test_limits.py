@@ -92,6 +92,10 @@ def test_spreads_without_fields_are_work_too() -> None:
         ("{ ...A } fragment A on Q { ...B } fragment B on Q { ...A }", "FRAGMENT_CYCLE"),
         ("{ a } fragment A on Q { b { ...A } }", "FRAGMENT_CYCLE"),
         ("{ a } " + diamonds(12)[10:], "LIMIT_FIELDS"),
+        (
+            "{ a } fragment D on Q { x { " + " ".join(f"f{n}" for n in range(900)) + " } }"
+            + " ".join(f"fragment L{n} on Q {{ ...D }}" for n in range(5)), "LIMIT_FIELDS",
+        ),
         ("{ __schema { types { fields { type { fields { args { name } } } } } } }", "LIMIT_INTROSPECTION"),
         ("{ __schema { types { ...T } } } fragment T on __Type { fields { type { fields { type { ...U } } } } }"
          " fragment U on __Type { fields { name } }", "LIMIT_INTROSPECTION"),

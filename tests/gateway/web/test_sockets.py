@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -203,3 +204,16 @@ async def test_draining_tells_sockets_to_come_back(web: Running) -> None:
         await told(ws)
         web.app.state.gate.drain()
         assert await told(ws) == 1012
+
+
+async def test_a_closed_socket_leaves_nothing_behind(web: Running) -> None:
+    for _ in range(3):
+        async with socket(web, INIT, subscribe("1", "subscription { forever }")) as ws:
+            await told(ws)
+    await eventually(lambda: web.app.state.gate.empty)
+
+    def sessions() -> int:
+        gc.collect()
+        return sum(type(one).__name__ == "_Session" for one in gc.get_objects())
+
+    await eventually(lambda: sessions() == 0)
