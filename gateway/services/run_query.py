@@ -27,6 +27,8 @@ from schema.expansion import LimitExceeded
 
 _log = structlog.get_logger(__name__)
 _NOTHING = Mask({}, (), (), "")
+# What `@purpose` says is kept in evidence as it stands, so it must not be a place to put whatever one likes.
+_PURPOSE_LENGTHS = {"code": 64, "caseNo": 100, "reference": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class RunQuery:
                 question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
             return _Ready(plan, selection, None, _NOTHING)
+        if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
+            raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
         purpose = Purpose(said["code"], said.get("caseNo"), said.get("reference"))
         # Only a purpose of the register is told: until there, it is whatever the caller wrote.
         watched.purpose = purpose.code if held.snapshot.purposes.get(purpose.code) is not None else ""

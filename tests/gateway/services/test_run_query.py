@@ -95,6 +95,13 @@ async def test_a_refused_purpose_asks_nobody_and_is_recorded(directive: str, exp
     assert answer.extensions["receipt"]["id"] == "r1"
 
 
+async def test_a_purpose_is_no_place_to_keep_things() -> None:
+    house = House()
+    answer = await house.ask(ONE.replace("刑初123号", "刑" * 100), idNo=PERSON[0], name=PERSON[1])
+    assert code(answer) == "PURPOSE_TOO_LONG"
+    assert house.evidence.events == []
+
+
 async def test_two_purposes_are_refused() -> None:
     answer = await House().ask(ONE.replace(P, P + P), idNo=PERSON[0], name=PERSON[1])
     assert code(answer) == "GRAPHQL_VALIDATION_FAILED"
