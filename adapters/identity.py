@@ -115,6 +115,10 @@ class _Folding(dict[int, str]):
     OpenCC's phrases would fold 乾 differently in 乾坤 and alone; two spellings of one name must fold alike always.
     """
 
+    def __init__(self, *, keep_case: bool) -> None:
+        super().__init__()
+        self._keep_case = keep_case
+
     def __missing__(self, code: int) -> str:
         character = chr(code)
         category = unicodedata.category(character)
@@ -125,18 +129,27 @@ class _Folding(dict[int, str]):
         elif code >= 0x2E80 and category == "Lo":
             folded = str(_converter().convert(character))
         else:
-            folded = character.casefold()
+            folded = character if self._keep_case else character.casefold()
         if len(self) < _SIMPLIFIED_CAP:
             self[code] = folded
         return folded
 
 
-_FOLDING = _Folding()
+_FOLDING = _Folding(keep_case=False)
+_STANDARD = _Folding(keep_case=True)
 
 
 def fold_name(text: str) -> str:
     """The form in which two spellings of a name are compared: NFKC, one dot, no blanks, simplified, lower case."""
     return unicodedata.normalize("NFKC", text).translate(_FOLDING)
+
+
+def standard_name(text: str) -> str:
+    """The spelling to ask a department with: NFKC, U+00B7 for every dot, no blanks, simplified; case as it is.
+
+    Some departments compare names to the letter, and "查无此人" for a mere variant would read like an absence.
+    """
+    return unicodedata.normalize("NFKC", text).translate(_STANDARD)
 
 
 def is_readable(folded: str) -> bool:

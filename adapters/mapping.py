@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from adapters.clock import Now
 from adapters.errors import Reason, SourceUnavailable
-from adapters.identity import IdNumber, normalise_id
+from adapters.identity import IdNumber, normalise_id, standard_name
 from adapters.kind import spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
@@ -107,7 +107,8 @@ class Mapped:
 
 
 def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> Key:
-    """The key as every kind gets it: IDs in their 18-character form, blank parts as None. Notes its ID number."""
+    """The key as every kind gets it: IDs in their 18-character form, names in their
+    standard spelling, blank parts as None. Notes its ID number."""
     if len(key) != len(by):
         raise ValueError(f"a key has {len(key)} parts, its names are {', '.join(by)}")
     parts: list[str | None] = []
@@ -115,7 +116,12 @@ def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> 
     for name, value in zip(by, key, strict=True):
         number = normalise_id(value) if name == "idNo" else None
         found = number or found
-        parts.append(number.value18 if number else value if value and value.strip() else None)
+        if number is not None:
+            parts.append(number.value18)
+        elif value is None or not value.strip():
+            parts.append(None)
+        else:
+            parts.append(standard_name(value) or None if name == "name" else value)
     normalised = tuple(parts)
     if found is not None:
         numbers[normalised] = found

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.iso7064 import mod_11_2
 
-from adapters.identity import fold_name, id_forms, is_readable, mask_id, mask_name, normalise_id, normalise_uscc
+from adapters.identity import (
+    fold_name,
+    id_forms,
+    is_readable,
+    mask_id,
+    mask_name,
+    normalise_id,
+    normalise_uscc,
+    standard_name,
+)
 
 # domain-brief, section 4c
 PEOPLE = [
@@ -166,3 +175,14 @@ def test_masks() -> None:
     ]
     assert mask_id("440606199003070017") == "440*************17"
     assert mask_id("12345") == "*****"
+
+
+@pytest.mark.parametrize("dot", ["·", "•", ".", "・", "‧", "。"])
+def test_a_department_is_asked_by_the_registers_own_dot(dot: str) -> None:
+    assert standard_name(f"买买提 {dot}艾力") == "买买提·艾力"
+
+
+def test_a_name_is_asked_in_simplified_characters_and_keeps_its_case() -> None:
+    assert standard_name("張三") == "张三"
+    assert standard_name("Ａｎｎａ") == "Anna"
+    assert standard_name("李䶮") == "李䶮"
