@@ -222,7 +222,7 @@ class Department:
         if opens_at := self.opens_at():
             raise Refusal("closed", opens_at=opens_at)
         if self.faults.too_many:
-            raise Refusal("too_many", retry_after_s=2.0)
+            raise Refusal("too_many", retry_after_s=1.0)
         if self._bucket is not None and (wait := self._bucket.take()):
             raise Refusal("too_many", retry_after_s=wait)
         if pause := self.profile.latency_s * self.options.latency + self.faults.slow:

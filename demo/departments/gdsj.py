@@ -80,9 +80,13 @@ class Front:
             if kept.exists():
                 kept.replace(self._path)
         self._copied_at = self._last_night()
-        with _engine(self._path).begin() as connection:
+        # In a copy: whoever is still reading the old file holds a lock on it, and reads it to its end.
+        draft = self._path.with_suffix(".new")
+        shutil.copy2(self._path, draft)
+        with _engine(draft).begin() as connection:
             define_views(connection, garbage=faults.garbage, slow_s=faults.slow)
             set_copied_at(connection, self._copied_at)
+        draft.replace(self._path)
         if faults.down or faults.closed:
             self._path.replace(self._away)
         elif faults.too_many:
@@ -90,7 +94,6 @@ class Front:
             self._lock.execute("BEGIN EXCLUSIVE")
         elif faults.half_page:
             shutil.copy2(self._path, self._whole)
-            draft = self._path.with_suffix(".new")
             draft.write_bytes(self._whole.read_bytes()[: self._whole.stat().st_size // 2])
             draft.replace(self._path)
 
