@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -59,8 +60,11 @@ def query_limits(settings: Settings) -> Limits:
 
 def web_settings(settings: Settings) -> WebSettings:
     limits = settings.limits
+    # The names we are reached by: our public name, the address we listen on, and the machine itself.
+    names = dict.fromkeys([*WebSettings().allowed_hosts, settings.host, urlsplit(settings.base_url).hostname or ""])
     return replace(
         WebSettings(),
+        allowed_hosts=tuple(name for name in names if name),
         graphiql=settings.graphiql,
         body_bytes=limits.body_bytes,
         header_bytes=limits.header_bytes,
