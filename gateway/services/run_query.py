@@ -17,6 +17,7 @@ from gateway.federation.context import OperationContext
 from gateway.federation.fields import policy_fields
 from gateway.federation.plan import Plan, RequestErrors
 from gateway.federation.selection import Selection
+from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
 from gateway.services.observe import Watched
@@ -164,10 +165,11 @@ class RunQuery:
             return _Ready(plan, selection, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
             raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
-        purpose = Purpose(said["code"], said.get("caseNo"), said.get("reference"))
-        # Only a purpose of the register is told: until there, it is whatever the caller wrote.
-        watched.purpose = purpose.code if held.snapshot.purposes.get(purpose.code) is not None else ""
-        question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
+        claim = claimed(said, held.snapshot.purposes)
+        if claim is None:
+            raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
+        watched.purpose = claim.code
+        question = Question(caller, claim, policy_fields(selection.asked), selection.asked)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)

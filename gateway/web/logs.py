@@ -29,6 +29,7 @@ _LOOKS_PERSONAL = re.compile(
     r"|(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*"  # JSON Web Token
     r"|(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*[A-Z])(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{32,}"  # a secret
 )
+_OURS = ("yimen", "gateway", "schema", "adapters", "credentials", "ledger")
 _FRAMES = 20
 _DEEPEST = 6
 
@@ -125,10 +126,12 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, cons
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    # INFO and DEBUG lines of libraries quote URLs with query strings, frames, statements and their parameters.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "aiohttp", "sqlalchemy", "asyncio"):
-        # Their INFO and DEBUG lines quote URLs with query strings, frames and statements.
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True
-        library.setLevel(logging.WARNING)
+        library.setLevel(logging.NOTSET)

@@ -110,7 +110,7 @@ async def test_what_is_no_traceparent_starts_a_trace_of_its_own(spans: Spans, ba
         ("query($idNo: String!) { person(idNo: $idNo, name: 张三) }", IDS, "GRAPHQL_PARSE_FAILED", None),
         (f'{{ {PERSON[0]} }}', {}, "GRAPHQL_PARSE_FAILED", None),
         (TWO, {"idNo": [PERSON[0]], "name": {"张三": 1}}, "BAD_USER_INPUT", None),
-        (TWO.replace("CC_RECEPTION", PERSON[0]), IDS, "PURPOSE_UNKNOWN", None),
+        (TWO.replace("CC_RECEPTION", PERSON[0]), IDS, "PURPOSE_UNKNOWN", "UNKNOWN"),
         (TWO.replace("CC_RECEPTION", "CC_TRANSFER"), IDS, "PURPOSE_NOT_YOURS", "CC_TRANSFER"),
         (TWO.replace("Two", "Two_" + PERSON[0]), IDS, "OK", "CC_RECEPTION"),
     ],
