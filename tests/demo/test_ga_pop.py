@@ -83,11 +83,11 @@ async def test_a_character_outside_gbk_goes_there_and_back(police: OpenSource) -
     assert not [flag for _, flag in answer.rows[0].quality if flag is Quality.ENCODING_REPAIRED]
 
 
-async def test_the_name_must_match_to_the_letter(police: OpenSource) -> None:
+async def test_the_name_must_match_to_the_letter_so_it_is_asked_in_the_registers_spelling(police: OpenSource) -> None:
     ali = "653121199206010012"
     exact, bullet, other = await ask(police, (ali, "买买提·艾力"), (ali, "买买提•艾力"), (ZHANG[0], "李四"))
     assert isinstance(exact, Found)
-    assert isinstance(bullet, Absent)
+    assert isinstance(bullet, Found), "another dot is no other person"
     assert isinstance(other, Absent)
 
 
