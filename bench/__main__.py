@@ -11,6 +11,7 @@ import uvloop
 from bench import contenders, measure
 from bench.contenders import DidNotStart
 from bench.load import WrongAnswer
+from bench.split import split
 from bench.table import Results, written
 from demo.processes import Children
 
@@ -29,7 +30,8 @@ async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children:
         measured[name].added_ms = milliseconds
     ours = next((one for one in field.contenders if one.name == "yimen"), None)
     points = await measure.soak(ours, plan.soak) if ours is not None and plan.soak > 0 else []
-    return Results(plan, field, measured, alone, points)
+    where = [await split(_HOME, field.upstream, children, "list", plan.profile)] if plan.profile > 0 else []
+    return Results(plan, field, measured, alone, points, where)
 
 
 def main() -> int:
@@ -40,6 +42,9 @@ def main() -> int:
     parser.add_argument("--warm-up", type=int, default=3, help="rounds that do not count (default 3)")
     parser.add_argument("--latency", type=int, default=60, help="requests of the latency row (default 60)")
     parser.add_argument("--soak", type=int, default=2000, metavar="N", help="small queries of the memory row")
+    parser.add_argument(
+        "--profile", type=int, default=600, metavar="N", help="list requests of the CPU split; 0 = none"
+    )
     parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(_NAMES)}; writes no file")
     given = parser.parse_args()
     wanted = frozenset(given.only.split(",")) if given.only else None
@@ -47,12 +52,14 @@ def main() -> int:
         parser.error(f"--only knows {', '.join(_NAMES)}")
     if min(given.rounds, given.list, given.one, given.latency) < 1 or max(given.rounds, given.warm_up) > 100:
         parser.error("counts must be 1 or more, rounds at most 100")
-    plan = measure.Plan(given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak)
+    plan = measure.Plan(
+        given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak, given.profile
+    )
     children = Children(_HOME / "logs")
     try:
         results = uvloop.run(_measured(plan, wanted, children))
-    except (DidNotStart, WrongAnswer) as error:
-        print(f"bench: {error}", file=sys.stderr)
+    except (DidNotStart, WrongAnswer, TimeoutError) as error:
+        print(f"bench: {error or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -86,14 +86,24 @@ def _port(taken: set[int]) -> int:
     return free_port(_FIRST_PORT, taken, lambda _: None, "bench")
 
 
-def _yimen(home: Path, upstream: str, port: int, children: Children) -> Contender:
+async def start_profiled(home: Path, upstream: str, samples: Path, children: Children) -> Contender:
+    """A second yimen, which writes where its time goes to `samples` when it ends. Raises DidNotStart."""
+    profiled = (sys.executable, "-m", "bench.profiled", str(samples), "serve")
+    contender = await asyncio.to_thread(_yimen, home / "profiled", upstream, _port(set()), children, profiled)
+    await _until(children, contender.name, partial(_right, contender))
+    return contender
+
+
+def _yimen(
+    home: Path, upstream: str, port: int, children: Children, instead: tuple[str, ...] | None = None
+) -> Contender:
     command, env, token = yimen.prepare(home, upstream, port)
-    child = children.start("yimen", command, env, read=False)
+    child = children.start(home.name, instead or command, env, read=False)
     asked = dict(questions(purpose=True))
     for name, question in questions(purpose=True, envelope=True).items():
         asked[f"{name}+envelope"] = question
     title = f"yimen {version('yimen')}"
-    return Contender("yimen", title, child.pid, _url(port), asked, {"authorization": f"Bearer {token}"})
+    return Contender(home.name, title, child.pid, _url(port), asked, {"authorization": f"Bearer {token}"})
 
 
 def _strawberry(upstream: str, port: int, children: Children) -> Contender:

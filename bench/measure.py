@@ -27,6 +27,7 @@ class Plan:
     warm_up: int  # blocks before anything counts
     latency_requests: int
     soak: int
+    profile: int  # requests of the run that says where the time goes; 0 = no such run
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.contenders import Field
 from bench.load import CONNECTIONS
 from bench.measure import SLOW_MS, Measured, Plan, Point
 from bench.peers_node import NotInstalled, node_version
+from bench.split import Split
 
 RSS_GOAL_MIB = 150.0
 ADDED_GOAL_MS = 10.0
@@ -28,15 +30,17 @@ class Results:
     measured: dict[str, Measured]
     alone_ms: float
     points: list[Point]
+    splits: list[Split]
 
 
 def written(results: Results) -> str:
     """The whole page."""
-    return "\n".join([*_head(results), *_table(results), *_goals(results), *_soak(results), *_notes(results)]) + "\n"
+    return "\n".join([*_head(results), *_table(results), *_goals(results), *_soak(results), *_split(results)]) + "\n"
 
 
 def _head(results: Results) -> list[str]:
     plan = results.plan
+    load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
     return [
         "# Figures beside peers",
         "",
@@ -47,7 +51,8 @@ def _head(results: Results) -> list[str]:
         "one upstream call a department. yimen alone checks a token and a purpose, decides policy, matches persons,",
         "records evidence durably (SQLite, FULL) before release; no contender caches answers.",
         "",
-        f"Machine: {_machine()}. {datetime.now(UTC):%Y-%m-%d}.",
+        f"Machine: {_machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {_commit()}.",
+        f"Load average of the whole machine at the end (1, 5, 15 min): {load}; the bench alone makes about 1.5.",
         "",
     ]
 
@@ -115,9 +120,23 @@ def _soak(results: Results) -> list[str]:
     ]
 
 
-def _notes(results: Results) -> list[str]:
-    notes = Path(__file__).parent / "NOTES.md"
-    return [notes.read_text(encoding="utf-8").rstrip(), ""] if notes.is_file() else []
+def _split(results: Results) -> list[str]:
+    lines: list[str] = []
+    for one in results.splits:
+        lines += [
+            f"## Where yimen's time goes: {one.question}",
+            "",
+            f"{one.samples:,} samples of process CPU time; a library's time is its own, the standard library's its caller's.",
+            "The evidence thread's time (SQLite) falls on whatever the main thread did meanwhile.",
+            "",
+            "| package | share |",
+            "|---|---|",
+            *(f"| {name} | {share:.1%} |" for name, share in one.places),
+            "",
+            "Hottest lines: " + ", ".join(f"`{name}` {share:.1%}" for name, share in one.lines) + ".",
+            "",
+        ]
+    return lines
 
 
 def _cpu(found: Measured, question: str) -> str:
@@ -127,6 +146,16 @@ def _cpu(found: Measured, question: str) -> str:
 
 def _met(yes: bool) -> str:
     return "met" if yes else "**missed**"
+
+
+def _commit() -> str:
+    try:
+        said = subprocess.run(
+            ("git", "describe", "--always", "--dirty", "--abbrev=10"), capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown commit"
+    return said.stdout.strip()
 
 
 def _machine() -> str:
