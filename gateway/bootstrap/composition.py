@@ -60,17 +60,23 @@ def query_limits(settings: Settings) -> Limits:
 
 def web_settings(settings: Settings) -> WebSettings:
     limits = settings.limits
-    # The names we are reached by: our public name, the address we listen on, and the machine itself.
-    names = dict.fromkeys([*WebSettings().allowed_hosts, settings.host, urlsplit(settings.base_url).hostname or ""])
     return replace(
         WebSettings(),
-        allowed_hosts=tuple(name for name in names if name),
         graphiql=settings.graphiql,
         body_bytes=limits.body_bytes,
         header_bytes=limits.header_bytes,
         json_depth=limits.json_depth,
         drain_s=settings.drain_s,
+        allowed_hosts=allowed_hosts(settings),
     )
+
+
+def allowed_hosts(settings: Settings) -> tuple[str, ...]:
+    """The names we are reached by: this machine's, the address we listen on, our public name, the operator's own."""
+    given = (settings.allowed_hosts or "").split(",")
+    own = [settings.host] if settings.host not in ("0.0.0.0", "::") else []  # noqa: S104  (compared, not listened on)
+    hosts = [*WebSettings().allowed_hosts, *own, urlsplit(settings.public_url or "").hostname or "", *given]
+    return tuple(dict.fromkeys(f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts if host))
 
 
 def source_loads(

@@ -90,6 +90,12 @@ class Settings:
     public_url: str | None = setting(
         parsing.url, None, "对外访问地址，默认由 host 和 port 得出", "URL others reach us at; default http://host:port"
     )
+    allowed_hosts: str | None = setting(
+        parsing.text(r"\*|[0-9A-Za-z.\-\[\]:]+(,[0-9A-Za-z.\-\[\]:]+)*", "host names with commas between, or *"),
+        None,
+        "请求可用的其他主机名（逗号分隔），除本机和 public_url 外",
+        "further host names requests may be sent to, besides this machine and public_url; commas between",
+    )
     master_key: bytes | None = setting(
         parsing.key,
         None,
