@@ -1,0 +1,89 @@
+"""The bench measures what it says: right answers only, a process's own CPU clock, peers at exact versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bench import yimen
+from bench.cost import cpu_s, rss_mib
+from bench.people import LIST, RECORDS, expected, persons, rows
+from bench.questions import questions
+from bench.upstreams import Shared, answer
+from gateway.services.load_sources import read_sources
+
+PEERS = Path(__file__).parents[2] / "bench" / "peers"
+
+
+def test_only_the_expected_leaves_are_a_right_answer() -> None:
+    question = questions(purpose=True)["list"]
+    people = expected(LIST)
+    assert question.wrong(orjson.dumps({"data": {"people": people}})) == ""
+    enveloped = [{noun: {"state": "FRESH", **part} for noun, part in person.items()} for person in people]
+    assert question.wrong(orjson.dumps({"data": {"people": enveloped}})) == ""
+    people[3]["business"]["records"][0]["name"] = "another"
+    for body in (
+        orjson.dumps({"data": {"people": people}}),
+        orjson.dumps({"data": {"people": expected(LIST - 1)}}),
+        orjson.dumps({"data": {"people": expected(LIST)}, "errors": [{"message": "x"}]}),
+        b'{"data": null}',
+        b"not json",
+    ):
+        assert question.wrong(body) != ""
+
+
+def test_peers_are_asked_in_the_same_words_but_for_the_purpose() -> None:
+    ours, theirs = questions(purpose=True), questions(purpose=False)
+    for name in ("list", "one"):
+        text = orjson.loads(ours[name].body)["query"]
+        assert re.sub(r" @purpose\(.*?\"\)", "", text) == orjson.loads(theirs[name].body)["query"]
+
+
+@pytest.mark.parametrize("department", RECORDS)
+def test_a_department_answers_in_the_order_asked(department: str) -> None:
+    ids = [person["idNo"] for person in persons()[:3]][::-1]
+    body = orjson.dumps({"keys": [{"idNo": one} for one in ids]})
+    status, said = answer(Shared(), "POST", f"/{department}/batch", body)
+    assert (status, [row["idNo"] for row in orjson.loads(said)["list"]]) == (200, ids)
+    status, said = answer(Shared(), "POST", f"/{department}/grouped", orjson.dumps({"keys": ids}))
+    assert [group["records"] for group in orjson.loads(said)] == [[rows()[department][one]] for one in ids]
+    status, said = answer(Shared(), "GET", f"/{department}/one?idNo={ids[0]}", b"")
+    assert [row["idNo"] for row in orjson.loads(said)["list"]] == ids[:1]
+    assert answer(Shared(), "POST", f"/{department}/batch", b"no json")[0] == 400
+    assert answer(Shared(), "POST", "/nobody/batch", b"{}")[0] == 404
+
+
+def test_the_cpu_clock_is_the_other_process_s_own() -> None:
+    busy = "import sys,time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\nsys.stdin.read()"
+    with subprocess.Popen((sys.executable, "-c", busy), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        spent, mine = cpu_s(child.pid), cpu_s(os.getpid())
+        assert 0.3 <= spent < 1.5
+        assert rss_mib(child.pid) > 1
+        assert child.stdin is not None
+        child.stdin.close()
+    assert abs(time.process_time() - mine) < 5
+
+
+def test_yimen_s_manifests_are_sound(tmp_path: Path) -> None:
+    _, env, token = yimen.prepare(tmp_path, "http://127.0.0.1:1", 8000)
+    found = read_sources(Path(env["YIMEN_MANIFESTS_DIR"]))
+    assert {answer.noun for source in found.sources for answer in source.answers} == set(RECORDS)
+    assert all(source.limits.cache_s == 0 and source.limits.rate_per_s is None for source in found.sources)
+    assert env["YIMEN_RELOAD_POLL_S"] == "0"
+    assert token
+
+
+def test_peers_stand_at_exact_versions() -> None:
+    for file in PEERS.glob("*/package.json"):
+        for version in json.loads(file.read_text(encoding="utf-8"))["dependencies"].values():
+            assert re.fullmatch(r"\d+\.\d+\.\d+", version)
