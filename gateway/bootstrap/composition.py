@@ -81,6 +81,7 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 
 def source_loads(
     settings: Settings,
+    kept: Path,
     egress: AiohttpEgress,
     clock: Clock,
     environ: Mapping[str, str],
@@ -94,7 +95,7 @@ def source_loads(
         settings.manifests_dir,
         egress,
         environ,
-        settings.state_dir / "sources",
+        kept,
         clock.now,
         query_limits(settings),
         settings.introspection,
@@ -105,11 +106,12 @@ def source_loads(
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, clock: Clock | None = None, tracing: Tracing | None = None
+    settings: Settings, clock: Clock | None = None, tracing: Tracing | None = None, slot: int = 0
 ) -> AsyncIterator[Gateway]:
     """Everything opened, in the order it depends on one another; closed in the reverse order.
 
-    `tracing` stands in for the one the settings ask for.
+    `tracing` stands in for the one the settings ask for. `slot` is which worker this is: sources keep their own files
+    for one process only.
     """
     clock = clock or SystemClock()
     trusted = trusted_documents(settings.trusted_documents_dir)
@@ -123,7 +125,8 @@ async def open_gateway(
         stack.push_async_callback(egress.close)
         if tracing is None:
             tracing = await stack.enter_async_context(open_tracing(settings, egress))
-        loads = source_loads(settings, egress, clock, environment(), metrics, tracing)
+        kept = settings.state_dir / (f"sources-{slot}" if slot else "sources")
+        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing)
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)

@@ -7,13 +7,18 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from adapters.errors import AdapterError
 from gateway.bootstrap.composition import Gateway, application, open_gateway
+from gateway.bootstrap.gathered import gathered, offered
 from gateway.bootstrap.trace_export import check_tracing
 from gateway.errors import GatewayError
 from gateway.settings import Settings
@@ -46,23 +51,34 @@ def _logging(settings: Settings) -> None:
 def _several(settings: Settings, listener: socket.socket) -> int:
     from gateway.bootstrap.workers import Workers
 
-    return Workers(partial(_worker, settings, listener), settings.workers, listener, drain_s=settings.drain_s).run()
+    with tempfile.TemporaryDirectory(prefix="yimen-") as folder:
+        work = partial(_worker, settings, listener, Path(folder))
+        return Workers(work, settings.workers, listener, drain_s=settings.drain_s).run()
 
 
-def _worker(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a process stands: alone, or as one of several."""
+
+    slot: int = 0
+    folder: Path | None = None  # where workers find each other's metrics
+    ready: Callable[[], None] = lambda: None
+
+
+def _worker(settings: Settings, listener: socket.socket, folder: Path, slot: int, ready: Callable[[], None]) -> int:
     _logging(settings)
     try:
-        return _one(settings, listener, ready)
+        return _one(settings, listener, _Place(slot, folder, ready))
     except GatewayError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 1
 
 
-def _one(settings: Settings, listener: socket.socket, ready: Callable[[], None] = lambda: None) -> int:
+def _one(settings: Settings, listener: socket.socket, place: _Place = _Place()) -> int:
     """One process's whole life. A set of manifests that cannot be used is told in full, and nothing is served."""
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, listener, ready))
+            return runner.run(_serve(settings, listener, place))
     except (AdapterError, SchemaError) as error:
         print(f"数据源清单有误 The manifests cannot be used:\n{error}", file=sys.stderr)
         return 1
@@ -76,8 +92,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> int:
-    async with open_gateway(settings) as gateway:
+async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> int:
+    async with open_gateway(settings, slot=place.slot) as gateway, _metrics_of_all(gateway, place):
         server = server_for(application(gateway))
         _reload_when_asked(gateway)
         port = listener.getsockname()[1]
@@ -87,10 +103,20 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[]
             sources=len(gateway.snapshots.current.snapshot.sources),
             snapshot=gateway.snapshots.current.snapshot.version[:16],
         )
-        ready()
+        place.ready()
         await server.serve(sockets=[listener])
         _log.info("stopped", forced=server.force_exit)
     return 0
+
+
+@asynccontextmanager
+async def _metrics_of_all(gateway: Gateway, place: _Place) -> AsyncIterator[None]:
+    if place.folder is None:
+        yield
+        return
+    gateway.metrics.share(partial(gathered, place.folder))
+    async with offered(place.folder, place.slot, gateway.metrics.exposition):
+        yield
 
 
 def _reload_when_asked(gateway: Gateway) -> None:

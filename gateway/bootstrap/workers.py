@@ -23,12 +23,16 @@ _GRACE_S = 15.0  # beyond the drain: closing sources, the last traces, the datab
 _LONGEST_PAUSE_S = 30.0
 _READY = b"ready"
 
-Work = Callable[[Callable[[], None]], int]
-"""A worker's whole life: calls its argument once it can answer; returns the exit code. Picklable."""
+Work = Callable[[int, Callable[[], None]], int]
+"""A worker's whole life: takes its number, and what to call once it can answer; returns the exit code. Picklable.
+
+Numbers run from 0; two workers never have the same at the same time, and what takes a dead one's place takes its number.
+"""
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
+    slot: int
     process: BaseProcess
     line: Connection  # its end tells the worker that we are gone
     ready: bool = False
@@ -45,7 +49,7 @@ class Workers:
         self._work, self._count, self._listener, self._drain_s = work, count, listener, drain_s
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._due: list[float] = []  # when to start replacements, on the monotonic clock
+        self._due: list[tuple[float, int]] = []  # when to start which replacement, on the monotonic clock
         self._signals: deque[int] = deque()
         self._kill_at: float | None = None
         self._lived = False
@@ -59,8 +63,8 @@ class Workers:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: self._signals.append(number))
         try:
-            for _ in range(self._count):
-                self._start()
+            for slot in range(self._count):
+                self._start(slot)
             while self._workers or self._kill_at is None:
                 self._turn(awake)
         finally:
@@ -69,16 +73,16 @@ class Workers:
                 worker.process.kill()
         return self._code
 
-    def _start(self) -> None:
+    def _start(self, slot: int) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_live, args=(self._work, theirs, self._drain_s + _GRACE_S))
+        process = self._context.Process(target=_live, args=(self._work, slot, theirs, self._drain_s + _GRACE_S))
         process.start()
         theirs.close()
-        self._workers.append(_Worker(process, ours))
+        self._workers.append(_Worker(slot, process, ours))
 
     def _turn(self, awake: socket.socket) -> None:
         """Wait for whatever comes next, and see to all of it."""
-        times = [*self._due, *([self._kill_at] if self._kill_at is not None else [])]
+        times = [*(at for at, _ in self._due), *([self._kill_at] if self._kill_at is not None else [])]
         timeout = max(0.0, min(times) - time.monotonic()) if times else None
         lines = [worker.line for worker in self._workers if not worker.ready]
         connection.wait([awake, *lines, *(worker.process.sentinel for worker in self._workers)], timeout)
@@ -89,9 +93,8 @@ class Workers:
         for worker in list(self._workers):
             self._look_at(worker)
         now = time.monotonic()
-        while self._due and self._due[0] <= now:
-            self._due.pop(0)
-            self._start()
+        while self._due and self._due[0][0] <= now:
+            self._start(self._due.pop(0)[1])
         if self._kill_at is not None and now >= self._kill_at:
             self._code = 1
             for worker in self._workers:
@@ -123,7 +126,7 @@ class Workers:
         worker.line.close()
         if self._kill_at is not None:
             return
-        _log.error("worker_died", exit_code=worker.process.exitcode, was_ready=worker.ready)
+        _log.error("worker_died", worker=worker.slot, exit_code=worker.process.exitcode, was_ready=worker.ready)
         if not self._lived:
             self._code = 1
             self._stop()
@@ -131,7 +134,7 @@ class Workers:
         # The first is replaced at once; where they keep dying, something else is wrong and haste would add to it.
         self._deaths = 0 if worker.ready else self._deaths + 1
         pause = min(_LONGEST_PAUSE_S, 2.0**self._deaths) if self._deaths else 0.0
-        self._due = sorted([*self._due, time.monotonic() + pause])
+        self._due = sorted([*self._due, (time.monotonic() + pause, worker.slot)])
 
 
 def _send(worker: _Worker, number: int) -> None:
@@ -140,12 +143,12 @@ def _send(worker: _Worker, number: int) -> None:
             os.kill(worker.process.pid, number)
 
 
-def _live(work: Work, line: Connection, patience_s: float) -> None:
+def _live(work: Work, slot: int, line: Connection, patience_s: float) -> None:
     """A worker, from its first line to its exit."""
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone: a signal from each would count as two and cut the drain short
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, args=(line, patience_s), daemon=True).start()
-    raise SystemExit(work(lambda: line.send_bytes(_READY)))
+    raise SystemExit(work(slot, lambda: line.send_bytes(_READY)))
 
 
 def _end_with_the_parent(line: Connection, patience_s: float) -> None:

@@ -48,7 +48,7 @@ class MetricsPage:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await Reply(200, self._metrics.exposition(), CONTENT_TYPE)(scope, receive, send)
+        await Reply(200, await self._metrics.page(), CONTENT_TYPE)(scope, receive, send)
 
 
 async def _passes(name: str, check: Check) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -55,6 +55,7 @@ class PrometheusMetrics:
             "yimen_upstream_seconds", "Calls to sources", ("source",), buckets=_BUCKETS, registry=registry
         )
         self._seen: dict[str, set[str]] = {}
+        self._everybody: Callable[[], Awaitable[bytes]] | None = None
 
     def watch(self, gate: Gate) -> None:
         for kind in gate.inside:
@@ -86,6 +87,14 @@ class PrometheusMetrics:
     def exposition(self) -> bytes:
         """Everything counted so far, in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def share(self, everybody: Callable[[], Awaitable[bytes]]) -> None:
+        """Several processes stand behind one port: from now on the page is what `everybody` says."""
+        self._everybody = everybody
+
+    async def page(self) -> bytes:
+        """What /metrics answers."""
+        return self.exposition() if self._everybody is None else await self._everybody()
 
     def _code(self, kind: str, value: str) -> str:
         seen = self._seen.setdefault(kind, set())

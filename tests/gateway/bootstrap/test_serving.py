@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -68,6 +69,9 @@ async def test_two_workers_answer_are_replaced_and_leave_nothing(serve: Serve, p
             idle.suspend()
             assert (await get(serving))[0] == 200, "the other one answers"
             idle.resume()
+
+        page = (await get(serving, "/metrics"))[1]
+        assert re.findall(r'yimen_reload_failed\{worker="(\d)"\} 0.0', page) == ["0", "1"]
 
         first.kill()
         await serving.until("listening", 3)
