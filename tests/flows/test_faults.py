@@ -202,7 +202,7 @@ async def test_three_that_hang_are_left_alone_after_the_first_wait(town: Town, g
     watch = Watch(gateway, "GS")
     await until(watch.ask, lambda found: all_well(found[0]))
     for code in ("GS", "SB", "LGB"):
-        await town.fault(code, slow=60)
+        await town.fault(code, slow=True)
     ask = person("identity { state } residence { state } insurance { state reason } business { state reason }")
     crowd = [key_of(handle) for handle in ("zhang-san-017", "li-mei", "chen-ming", "mai-mai-ti", "li-yan", "zhou-kai")]
     began = time.monotonic()

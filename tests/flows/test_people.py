@@ -145,6 +145,26 @@ async def test_a_dot_is_a_dot_however_it_is_written(town: Town, gateway: House, 
     assert found["identity"]["records"] == [{"name": "买买提·艾力", "quality": []}]
 
 
+@pytest.mark.parametrize(
+    ("id_no", "name", "handle"),
+    [
+        ("44060419910518002x", "李梅", "li-mei"),
+        ("４４０６０４１９９１０５１８００２Ｘ", "李梅", "li-mei"),
+        (" 430121 19850220 0015 ", " 陈明 ", "chen-ming"),
+        ("430121198502200015", "陳明", "chen-ming"),
+    ],
+)
+async def test_another_way_to_write_a_number_or_a_name_is_no_other_person(
+    town: Town, gateway: House, id_no: str, name: str, handle: str
+) -> None:
+    plain = await reception(gateway, key_of(handle))
+    found = await reception(gateway, {"idNo": id_no, "name": name})
+    assert found["pid"] == plain["pid"]
+    assert {part: found[part]["state"] for part in found if part != "pid"} == {
+        part: plain[part]["state"] for part in plain if part != "pid"
+    }
+
+
 async def test_a_date_of_zeros_is_no_date(town: Town, gateway: House) -> None:
     found = await reception(gateway, key_of("liu-fang"))
     prison = next(record for record in found["cases"]["records"] if record["source"] == "JY")
