@@ -88,7 +88,14 @@ def serve(tmp_path: Path) -> Serve:
         said = tmp_path / f"said-{secrets.token_hex(4)}"
         with said.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway.cli", "serve", *arguments, env=environ, stderr=stderr
+                sys.executable,
+                "-m",
+                "gateway.cli",
+                "serve",
+                *arguments,
+                env=environ,
+                stderr=stderr,
+                start_new_session=True,
             )
         serving = Serving(process, said)
         kin: list[psutil.Process] = []
