@@ -40,17 +40,18 @@ def find_conflicts(noun: NounSpec, by_source: Sequence[tuple[Offer, Sequence[Dat
 
 
 def _things(noun: NounSpec, by_source: Sequence[tuple[Offer, Sequence[Data]]]) -> list[list[tuple[Offer, Data]]]:
-    """Records of different sources that speak of the same thing."""
+    """Records of different sources that speak of the same thing. Of a noun that is told apart by a field, records without
+    that field are compared with nothing: two cases of one person do not disagree for being two.
+    """
+    if noun.paired_by is None:
+        return [[(offer, leading_record(noun, records)) for offer, records in by_source]]
     paired: dict[Any, list[tuple[Offer, Data]]] = {}
-    if noun.paired_by is not None:
-        for offer, records in by_source:
-            for record in records:
-                key = record.get(noun.paired_by)
-                if key is not None:
-                    paired.setdefault(key, []).append((offer, record))
-    if paired:
-        return [group for group in paired.values() if len({offer.code for offer, _ in group}) > 1]
-    return [[(offer, leading_record(noun, records)) for offer, records in by_source]]
+    for offer, records in by_source:
+        for record in records:
+            key = record.get(noun.paired_by)
+            if key is not None:
+                paired.setdefault(key, []).append((offer, record))
+    return [group for group in paired.values() if len({offer.code for offer, _ in group}) > 1]
 
 
 def _comparable(noun: NounSpec, name: str, value: Any) -> Any:

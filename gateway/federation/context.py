@@ -13,7 +13,7 @@ from adapters.source import Found, Page
 from gateway.caller import Subjects
 from gateway.federation.catalog import Snapshot
 from gateway.federation.describe import catalogue_entries, health_changes, purpose_entries
-from gateway.federation.loaders import Loader
+from gateway.federation.loaders import Asked, Loader
 from gateway.federation.parts import Data, Shape, build_part, no_source_part, shape_of, withheld_part
 from gateway.policy.decision import Mask, Policy, Question
 from schema.errors import BadInput
@@ -48,7 +48,6 @@ class OperationContext:
         self._asked = question.selected if question is not None else {}
         self._shapes: dict[str, Shape] = {}
         self._subject_masks: dict[str, Mask] = {}
-        self._parts: dict[tuple[str, tuple[str, ...], tuple[str | None, ...]], asyncio.Future[Data]] = {}
         self._loader = Loader(snapshot, lambda noun: self._shape(noun, None).shown, deadline)
         self._persons = 0
         self.states_by_noun: dict[tuple[str, str], int] = {}
@@ -65,6 +64,11 @@ class OperationContext:
         for (_, state), count in self.states_by_noun.items():
             found[state] = found.get(state, 0) + count
         return found
+
+    def restart(self) -> None:
+        """The operation runs once more, over what is already fetched: counts begin anew."""
+        self._persons = 0
+        self.states_by_noun.clear()
 
     def close(self) -> None:
         self._loader.close()
@@ -95,13 +99,31 @@ class OperationContext:
         return answer
 
     async def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Data:
-        subject = links.get(SUBJECT)
-        shape = self._shape(noun, subject)
-        if not shape.open:
-            return self._count(noun, withheld_part(shape))
-        if any(not links.get(name) for name in by):
-            return self._count(noun, no_source_part(shape))
-        offers, answers = await self._loader.load(noun, by, links)
+        shape, asked = self._begin(noun, by, links)
+        return await self._finish(shape, asked, links.get(SUBJECT))
+
+    async def parts(self, asks: Sequence[tuple[str, tuple[str, ...], Mapping[str, str | None]]]) -> Sequence[Data]:
+        """A whole level at once, in order; the same as `part` for each."""
+        begun = [self._begin(noun, by, links) for noun, by, links in asks]
+        return [
+            await self._finish(shape, asked, links.get(SUBJECT))
+            for (shape, asked), (_, _, links) in zip(begun, asks, strict=True)
+        ]
+
+    def _begin(
+        self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]
+    ) -> tuple[Shape, asyncio.Future[Asked] | None]:
+        """What may be shown, and the answers on their way; none where nobody is asked."""
+        shape = self._shape(noun, links.get(SUBJECT))
+        if not shape.open or any(not links.get(name) for name in by):
+            return shape, None
+        return shape, self._loader.load(noun, by, links)
+
+    async def _finish(self, shape: Shape, asked: asyncio.Future[Asked] | None, subject: str | None) -> Data:
+        noun = shape.noun.name
+        if asked is None:
+            return self._count(noun, withheld_part(shape) if not shape.open else no_source_part(shape))
+        offers, answers = await asked
         if not offers:
             return self._count(noun, no_source_part(shape))
         part = build_part(shape, offers, answers, self._now)

@@ -34,6 +34,7 @@ class Loader:
         self._loop = asyncio.get_running_loop()
         self._known: dict[tuple[str, tuple[str, ...], Key], asyncio.Future[Asked]] = {}
         self._pending: dict[tuple[str, tuple[str, ...]], _Batch] = {}
+        self._pages: dict[tuple[str, tuple[str, ...], Key, Page], asyncio.Task[Asked]] = {}
         self._narrowed: dict[int, frozenset[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,7 +50,14 @@ class Loader:
         return found
 
     async def page(self, noun: str, by: tuple[str, ...], key: Key, page: Page) -> Asked:
-        """One page of the most authoritative source that pages this noun."""
+        """One page of the most authoritative source that pages this noun; the same page is asked for once."""
+        place = (noun, by, key, page)
+        task = self._pages.get(place)
+        if task is None:
+            task = self._pages[place] = self._loop.create_task(self._page(noun, by, key, page))
+        return await task
+
+    async def _page(self, noun: str, by: tuple[str, ...], key: Key, page: Page) -> Asked:
         offers = self._snapshot.answering(noun, by)[:1]
         answers = [await self._ask(offer, by, [key], page) for offer in offers]
         return offers, [found[0] for found in answers]
@@ -65,7 +73,7 @@ class Loader:
 
     def close(self) -> None:
         """Stop what is still under way."""
-        for task in self._tasks:
+        for task in (*self._tasks, *self._pages.values()):
             task.cancel()
 
     def _dispatch(self) -> None:

@@ -1,6 +1,6 @@
 """From a text to a plan: parsed, measured, validated, once per (text, operation) of a schema version.
 
-This is the seam a compiled plan takes the place of later: whoever runs queries knows `Plan` and nothing behind it.
+A plan also holds its compiled forms (`federation.compiled`); `federation.execute` runs them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
@@ -17,12 +18,14 @@ from graphql import (
     OperationDefinitionNode,
 )
 from graphql.execution import VariableValues, get_directive_values, get_variable_values
-from graphql.language import DirectiveNode, Visitor, visit
+from graphql.language import ArgumentNode, DirectiveNode, VariableNode, Visitor, visit
 
+from gateway.federation.compiled import Compiled, Compiler
 from gateway.federation.selection import Selection, select
-from schema.build import BuiltSchema
+from schema.build import BuiltSchema, link_targets
 from schema.directives import PURPOSE
 from schema.limits import Limits, measure, parse_bounded, validate_bounded
+from schema.wiring import Roots
 
 _SHAPES = 16
 
@@ -43,9 +46,10 @@ class Plan:
     document: DocumentNode
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
-    conditional: bool  # @skip, @include or `where` by variable: the selection depends on the variables
+    varying: frozenset[str]  # variables that @skip, @include and `where` depend on
     selection: Selection | None = None
     measured: set[Any] = field(default_factory=set)
+    forms: dict[bytes, Compiled | None] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -61,6 +65,7 @@ class Plans:
         self._introspection = introspection
         self._most = most
         self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+        self._compiler = Compiler(built.graphql, Roots(built.nouns, tuple(link_targets(list(built.nouns.values())))))
         self._purpose = next(item for item in built.graphql.directives if item.name == PURPOSE)
 
     def plan(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Plan:
@@ -101,8 +106,18 @@ class Plans:
         if plan.selection is not None:
             return plan.selection
         found = select(self._built.graphql, self._built.nouns, plan.operation, plan.fragments, variables, raw)
-        if not plan.conditional:
+        if not plan.varying:
             plan.selection = found
+        return found
+
+    def compiled(self, plan: Plan, variables: VariableValues, raw: Mapping[str, Any]) -> Compiled | None:
+        """The compiled form for these variables, None where graphql-core must run the operation."""
+        key = b"" if not plan.varying else orjson.dumps([raw.get(name) for name in sorted(plan.varying)])
+        if key in plan.forms:
+            return plan.forms[key]
+        found = self._compiler.compile(plan.operation, plan.fragments, variables)
+        if len(plan.forms) < _SHAPES:
+            plan.forms[key] = found
         return found
 
     def _make(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Plan:
@@ -120,7 +135,7 @@ class Plans:
             document,
             chosen[0],
             {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
-            _conditional(document),
+            _varying(document),
         )
         self._measure(plan, operation_name, variables)
         if not self._introspection and _introspects(document):
@@ -148,22 +163,33 @@ def _named(node: OperationDefinitionNode, name: str) -> bool:
     return node.name is not None and node.name.value == name
 
 
-class _Conditions(Visitor):
+class _Variables(Visitor):
     def __init__(self) -> None:
         super().__init__()
-        self.found = False
+        self.found: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.found.add(node.name.value)
+
+
+class _Varying(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = _Variables()
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        self.found |= node.name.value in ("skip", "include")
+        if node.name.value in ("skip", "include"):
+            visit(node, self.inner)
 
-    def enter_argument(self, node: Any, *_: Any) -> None:
-        self.found |= node.name.value == "where" and node.value.kind == "variable"
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        if node.name.value == "where":
+            visit(node, self.inner)
 
 
-def _conditional(document: DocumentNode) -> bool:
-    visitor = _Conditions()
+def _varying(document: DocumentNode) -> frozenset[str]:
+    visitor = _Varying()
     visit(document, visitor)
-    return visitor.found
+    return frozenset(visitor.inner.found)
 
 
 class _Meta(Visitor):

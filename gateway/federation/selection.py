@@ -78,7 +78,7 @@ def _fields(
 ) -> Iterator[FieldNode]:
     """The field nodes of one level, fragments opened, directives applied."""
     for node in selection_set.selections:
-        if not _included(walk, node):
+        if not included(walk.variables, node):
             continue
         if isinstance(node, FieldNode):
             yield node
@@ -91,13 +91,14 @@ def _fields(
                 yield from _fields(walk, fragment.selection_set, parent, seen)
 
 
-def _included(walk: _Walk, node: Any) -> bool:
+def included(variables: Any, node: Any) -> bool:
+    """Whether @skip and @include leave the node in."""
     if not node.directives:
         return True
-    skip = get_directive_values(GraphQLSkipDirective, node, walk.variables)
+    skip = get_directive_values(GraphQLSkipDirective, node, variables)
     if skip and skip.get("if") is True:
         return False
-    include = get_directive_values(GraphQLIncludeDirective, node, walk.variables)
+    include = get_directive_values(GraphQLIncludeDirective, node, variables)
     return not (include and include.get("if") is False)
 
 

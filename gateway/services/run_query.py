@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
-from graphql import ExecutionResult, execute, subscribe
+from graphql import ExecutionResult, subscribe
+from graphql.execution import VariableValues
 
 from gateway.caller import Caller, Decision, Evidence, Metrics, Receipt, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
+from gateway.federation.execute import run_plan
 from gateway.federation.fields import policy_fields
 from gateway.federation.plan import Plan, RequestErrors
-from gateway.federation.selection import Selection
 from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
@@ -68,7 +69,7 @@ class _Ready:
     """A request that may run: planned, its purpose read, its mask decided."""
 
     plan: Plan
-    selection: Selection
+    variables: VariableValues
     question: Question | None
     mask: Mask
 
@@ -162,7 +163,7 @@ class RunQuery:
                 purpose = Purpose("", None, None)
                 question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
-            return _Ready(plan, selection, None, _NOTHING)
+            return _Ready(plan, variables, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
             raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
         claim = claimed(said, held.snapshot.purposes)
@@ -174,20 +175,20 @@ class RunQuery:
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)
             raise _Refused(errors, question, mask)
-        return _Ready(plan, selection, question, mask)
+        return _Ready(plan, variables, question, mask)
 
     async def _run(self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready) -> GraphQLAnswer:
         context = self._context(held, ready)
         try:
-            found = execute(
+            result = await run_plan(
                 held.snapshot.schema.graphql,
-                ready.plan.document,
-                context_value=context,
-                variable_values=dict(request.variables),
-                operation_name=request.operation_name,
-                hide_suggestions=True,
+                ready.plan,
+                held.plans.compiled(ready.plan, ready.variables, request.variables),
+                context,
+                ready.variables,
+                request.variables,
+                request.operation_name,
             )
-            result = found if isinstance(found, ExecutionResult) else await found
         finally:
             context.close()
         for (noun, state), count in context.states_by_noun.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from adapters.health import Health
@@ -28,7 +29,7 @@ from gateway.policy.purposes import read_register
 from gateway.policy.standing import StandingPolicy
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Held, Snapshots
-from schema.build import build_schema
+from schema.build import BuiltSchema, build_schema
 from schema.limits import Limits as QueryLimits
 from tests.fakes.memory_source import MemorySource
 
@@ -67,7 +68,7 @@ def manifest(
 def opened(
     code: str, noun: str, fields: dict[str, str], rows: list[dict[str, Any]], **more: Any
 ) -> tuple[OpenSource, MemorySource]:
-    source = MemorySource(rows, {"idNo": "sfz", "caseNo": "ajbh"}, code)
+    source = MemorySource(rows, {"idNo": "sfz", "caseNo": "ajbh"}, code, now=lambda: NOW)
     made = manifest(code, noun, fields, **more)
     health = Health(code, "UP", "CLOSED", None, None, None, 0, None, 0, 0)
     return OpenSource(made, Mapped(made, source, now=lambda: NOW), lambda: health), source
@@ -118,6 +119,11 @@ class NoLoads:
     async def close(self, held: Held) -> None: ...
 
 
+@cache
+def _built() -> BuiltSchema:
+    return build_schema()
+
+
 def road(
     sources: Sequence[OpenSource],
     evidence: Recorder,
@@ -126,7 +132,7 @@ def road(
     introspection: bool = False,
     **more: Any,
 ) -> RunQuery:
-    built, register = build_schema(), read_register()
+    built, register = _built(), read_register()
     snapshot = Snapshot("v1" * 16, built, offers_of(sources), tuple(sources), register)
     held = Held(snapshot, Plans(built, QueryLimits(), introspection=introspection), StandingPolicy(register))
     return RunQuery(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ class MemorySource:
     silent: bool = False
     asked: list[Lookup] = field(default_factory=list)
     closed: bool = False
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         self.asked.append(lookup)
@@ -46,7 +47,7 @@ class MemorySource:
         self.closed = True
 
     def _answer(self, lookup: Lookup, key: Key) -> Answer:
-        now = datetime.now(UTC)
+        now = self.now()
         parts = [(self.key_columns[n], v) for n, v in zip(lookup.by, key, strict=True) if n in self.key_columns and v]
         if not parts:
             return Failed(Reason.KEY_MISSING)

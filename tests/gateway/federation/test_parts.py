@@ -95,6 +95,18 @@ def test_the_same_county_is_no_conflict() -> None:
     assert part["conflicts"] == []
 
 
+def test_two_cases_of_one_person_do_not_disagree_for_being_two() -> None:
+    case = NOUNS["correctionCase"]
+    jy, gdsj = (offer(code, "correctionCase", "caseNo", "state", "type") for code in ("JY", "GDSJ"))
+    parole, probation = {"caseNo": "A", "state": "CLOSED", "type": "PAROLE"}, {"caseNo": "B", "state": "SUPERVISED"}
+    for asked in (frozenset({"state", "type"}), frozenset({"state", "type", "caseNo"})):
+        allowed = shape_of(case, asked, {EXISTS: ALLOW, "state": ALLOW, "type": ALLOW, "caseNo": ALLOW})
+        part = build_part(allowed, [jy, gdsj], [found(parole), found(probation)], NOW)
+        assert (part["conflicts"], part["quality"]) == ([], [])
+    same = build_part(allowed, [jy, gdsj], [found(parole), found(probation | {"caseNo": "A"})], NOW)
+    assert [conflict["field"] for conflict in same["conflicts"]] == ["state"]
+
+
 def test_a_record_that_ended_does_not_lead() -> None:
     left = HOME | {"admin": "440605", "leftOn": date(2026, 1, 1)}
     part = build_part(ASKED, [LGB], [found(left, HOME | {"leftOn": None})], NOW)
