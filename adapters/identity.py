@@ -46,6 +46,13 @@ def normalise_id(text: str | None) -> IdNumber | None:
     """
     if text is None or len(text) > _LONGEST_ID:
         return None
+    return _read_id(text)
+
+
+# One question reads the same few numbers from its arguments, its keys and each source's rows. The memory is as short as
+# that: a few hundred numbers, of the questions just answered, in a process that holds them anyway while it answers.
+@lru_cache(maxsize=512)
+def _read_id(text: str) -> IdNumber | None:
     # NFKC leaves ASCII as it is, and nearly every number comes as plain ASCII.
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     folded = "".join(plain.split()).upper()
