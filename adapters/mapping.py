@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TypeAlias
 
 from adapters.clock import Now
@@ -100,9 +101,10 @@ class Mapped:
                     rows.append(row)
         if not rows and incomplete is None:
             return Absent(as_of, fetched_at)  # all it has is about other people
+        if paged:  # in the order its cursor counts in, and as many as came: the asker tells by it whether more follow
+            return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows))
         found = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
-        if not paged:  # a page stands in the order its cursor counts in
-            found.sort(key=lambda row: row.record_id)
+        found.sort(key=lambda row: row.record_id)
         return Found(tuple(found), as_of, fetched_at, incomplete)
 
 
@@ -130,6 +132,12 @@ def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> 
 
 def _as_of(stated: datetime | None, fetched_at: datetime, spec: AnswerSpec) -> datetime:
     return (stated or fetched_at) - timedelta(days=spec.lag_days)
+
+
+def _ambiguous(rows: list[Row]) -> Reason | None:
+    """INCOMPLETE where different rows of a page share a record id: the next page begins after the id, not after the row."""
+    shared = any(one.record_id == other.record_id and not _same(one, other) for one, other in pairwise(rows))
+    return Reason.INCOMPLETE if shared else None
 
 
 def _without_doubles(rows: list[Row], *, by_record_id: bool) -> list[Row]:

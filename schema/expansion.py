@@ -24,6 +24,8 @@ from schema.errors import SchemaError
 _META_ROOTS = frozenset({"__schema", "__type"})
 # The lists of the introspection types that lead from a type to types again: nested, they multiply without end.
 _META_LISTS = frozenset({"fields", "interfaces", "possibleTypes", "inputFields", "args"})
+# What those lists amount to in this schema, roughly, and what the roots multiply.
+_META_SIZES = {"types": 90, "fields": 8, "args": 2, "inputFields": 3, "enumValues": 8, "directives": 8}
 _UNBOUNDED = 10**9
 
 
@@ -46,6 +48,9 @@ class Limits:
     depth: int = 15
     introspection_depth: int = 16  # the standard tools' introspection query is 15 deep
     introspection_lists: int = 2  # the standard tools' query nests two: a type's fields' args
+    introspection_cost: int = (
+        110_000  # a little above the standard tools' query; aliases would read the schema out often
+    )
     aliases: int = 60
     root_fields: int = 20
     fields: int = 2_000
@@ -70,8 +75,10 @@ class Sum:
         "depth",
         "directives",
         "fields",
+        "meta_cost",
         "meta_depth",
         "meta_lists",
+        "meta_size",
         "nesting",
         "steps",
         "width",
@@ -79,6 +86,7 @@ class Sum:
 
     def __init__(self) -> None:
         self.depth = self.meta_depth = self.meta_lists = self.nesting = 0
+        self.meta_size = self.meta_cost = 0  # as if inside __schema; what is inside it
         self.width = self.fields = self.steps = self.aliases = self.directives = self.cost = 0
 
     def deepen(self, other: Sum) -> None:
@@ -92,6 +100,8 @@ class Sum:
         self.steps += other.steps
         self.aliases += other.aliases
         self.directives += other.directives
+        self.meta_size += other.meta_size
+        self.meta_cost += other.meta_cost
 
 
 class Sizes:
@@ -187,19 +197,22 @@ class Ruler:
         total.width += 1
         total.fields += 1
         total.cost += 1
+        total.meta_size += 1
         total.aliases += node.alias is not None
         total.depth = max(total.depth, 1)
         if node.selection_set is None:
             return
         child = self.selections(node.selection_set, level + 1)
+        name = node.name.value
+        own_size, child.meta_size = child.meta_size, child.meta_size * _META_SIZES.get(name, 1)
         total.count(child)
         total.cost += self._sizes.of(node) * child.cost
         total.nesting = max(total.nesting, child.nesting + 1)
-        name = node.name.value
         if name in _META_ROOTS:
             if child.meta_lists > self._limits.introspection_lists:
                 raise LimitExceeded("LIMIT_INTROSPECTION", self._limits.introspection_lists)
             total.meta_depth = max(total.meta_depth, child.depth + 1)
+            total.meta_cost += own_size
             return
         total.depth = max(total.depth, child.depth + 1)
         total.meta_depth = max(total.meta_depth, child.meta_depth)

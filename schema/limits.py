@@ -109,6 +109,7 @@ def _check(total: Sum, limits: Limits, *, root: bool) -> Measured:
         ("LIMIT_DEPTH", depth, limits.depth),
         ("LIMIT_DEPTH", total.meta_depth, limits.introspection_depth),
         ("LIMIT_DEPTH", total.nesting, limits.nesting),
+        ("LIMIT_INTROSPECTION", total.meta_cost, limits.introspection_cost),
         ("LIMIT_ROOT_FIELDS", total.width if root else 0, limits.root_fields),
         ("LIMIT_ALIASES", total.aliases, limits.aliases),
         ("LIMIT_DIRECTIVES", total.directives, limits.directives),

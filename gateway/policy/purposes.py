@@ -80,7 +80,11 @@ def _merge(merged: dict[str, dict[str, Any]], code: str, table: Any, file: str, 
                 faults.append(f"{file}: {code}.{name} is already set; a later file may only add nouns")
             held[name] = table[name]
     for name in ("nouns", "mask"):
-        for noun, fields in table.get(name, {}).items():
+        given = table.get(name, {})
+        if not isinstance(given, dict):
+            faults.append(f"{file}: {code}.{name} must be a table of nouns")
+            continue
+        for noun, fields in given.items():
             if noun in held.setdefault(name, {}):
                 faults.append(f"{file}: {code}.{name}.{noun} is already set")
             held[name][noun] = fields

@@ -157,6 +157,24 @@ def test_the_tools_own_introspection_query_passes() -> None:
     assert measured(text).root_fields == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + " ".join(f"a{n}: __schema {{ types {{ name fields {{ name args {{ name }} type {{ name kind }} }} }} }}" for n in range(20)) + "}",
+        "{ __schema { types { " + " ".join(f"a{n}: fields {{ name type {{ name }} }}" for n in range(55)) + " } } }",
+        "{ ...f } fragment f on Query { __schema { ...g } } fragment g on __Schema { types { "
+        + " ".join(f"a{n}: fields {{ name args {{ name }} }}" for n in range(50))
+        + " } }",
+    ],
+)  # fmt: skip
+def test_the_schema_is_read_out_once_and_not_twenty_times(text: str) -> None:
+    assert code_of(text) == "LIMIT_INTROSPECTION"
+
+
+def test_a_field_of_ours_that_is_called_types_is_no_introspection() -> None:
+    assert measured("{ catalogue { " + " ".join(f"a{n}: types {{ fields {{ name }} }}" for n in range(58)) + " } }")
+
+
 def test_what_is_no_graphql_stays_a_syntax_error() -> None:
     with pytest.raises(GraphQLError):
         parse_bounded("{ a", Limits())

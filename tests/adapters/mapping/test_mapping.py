@@ -110,6 +110,15 @@ async def test_rows_stand_by_record_id_unless_paged() -> None:
     assert [row.record_id for row in answer.rows] == ["R3", "R1", "R2"]
 
 
+async def test_a_page_keeps_its_length_and_says_where_its_cursor_cannot_tell_rows_apart() -> None:
+    twice = await ask(mapped(RECORD, RECORD, RECORD | {"djbh": "R2"}), page=Page(3))
+    assert isinstance(twice, Found)
+    assert ([row.record_id for row in twice.rows], twice.incomplete) == (["R1", "R1", "R2"], None)
+    clash = await ask(mapped(RECORD, RECORD | {"fdxm": "别人"}), frozenset({"landlord"}), page=Page(2))
+    assert isinstance(clash, Found)
+    assert clash.incomplete is Reason.INCOMPLETE
+
+
 async def test_the_same_record_twice_is_one_and_flagged() -> None:
     rows = await rows_of(mapped(RECORD, RECORD, RECORD | {"fdxm": "别人"}, RECORD), frozenset({"regNo", "landlord"}))
     assert [row.values["landlord"] for row in rows] == ["房*", "别*"]
