@@ -160,7 +160,7 @@ def test_the_tools_own_introspection_query_passes() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "{" + " ".join(f"a{n}: __schema {{ types {{ name fields {{ name args {{ name }} type {{ name kind }} }} }} }}" for n in range(20)) + "}",
+        "{" + " ".join(f"a{n}: __schema {{ types {{ name fields {{ name description args {{ name }} type {{ name kind }} }} }} }}" for n in range(20)) + "}",
         "{ __schema { types { " + " ".join(f"a{n}: fields {{ name type {{ name }} }}" for n in range(55)) + " } } }",
         "{ ...f } fragment f on Query { __schema { ...g } } fragment g on __Schema { types { "
         + " ".join(f"a{n}: fields {{ name args {{ name }} }}" for n in range(50))
