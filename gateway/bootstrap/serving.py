@@ -96,14 +96,14 @@ async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> 
     async with open_gateway(settings, slot=place.slot) as gateway, _metrics_of_all(gateway, place):
         server = server_for(application(gateway))
         _reload_when_asked(gateway)
-        port = listener.getsockname()[1]
-        _log.info(
-            "listening",
-            port=port,
-            sources=len(gateway.snapshots.current.snapshot.sources),
-            snapshot=gateway.snapshots.current.snapshot.version[:16],
-        )
-        place.ready()
+
+        def listening() -> None:
+            held = gateway.snapshots.current.snapshot
+            port = listener.getsockname()[1]
+            _log.info("listening", port=port, sources=len(held.sources), snapshot=held.version[:16])
+            place.ready()
+
+        server.listening = listening
         await server.serve(sockets=[listener])
         _log.info("stopped", forced=server.force_exit)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -51,8 +52,15 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, gate: Gate, settings: WebSettings) -> None:
         super().__init__(config)
         self._gate, self._settings = gate, settings
+        self.listening: Callable[[], None] = lambda: None
+        """Called once connections are taken, and not before."""
         self._signals = 0
         self._since = 0.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self.listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._signals += 1  # looked at by `on_tick`, on the event loop
