@@ -5,6 +5,7 @@ A plan also holds its compiled forms (`federation.compiled`); `federation.execut
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from schema.limits import Limits, measure, parse_bounded, validate_bounded
 from schema.wiring import Roots
 
 _SHAPES = 16
+_CHARACTERS = 300_000  # of all plans' texts together; a plan takes some 150 bytes for each
 
 
 class RequestErrors(Exception):
@@ -47,6 +49,7 @@ class Plan:
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     varying: frozenset[str]  # variables that @skip, @include and `where` depend on
+    declared: tuple[str, ...]  # the operation's own variables; what else a request brings means nothing
     selection: Selection | None = None
     measured: set[Any] = field(default_factory=set)
     forms: dict[bytes, Compiled | None] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Plan:
 
 
 class Plans:
-    """The plans of one schema version; bounded, least recently used first out."""
+    """The plans of one schema version; bounded in number and in text, least recently used first out."""
 
     def __init__(self, built: BuiltSchema, limits: Limits, *, introspection: bool, most: int = 1000) -> None:
         self._built = built
@@ -65,6 +68,7 @@ class Plans:
         self._introspection = introspection
         self._most = most
         self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+        self._characters = 0
         self._compiler = Compiler(built.graphql, Roots(built.nouns, tuple(link_targets(list(built.nouns.values())))))
         self._purpose = next(item for item in built.graphql.directives if item.name == PURPOSE)
 
@@ -74,13 +78,18 @@ class Plans:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make(text, operation_name, variables)
-            self._plans[key] = plan
-            if len(self._plans) > self._most:
-                self._plans.popitem(last=False)
+            self._keep(key, plan)
         else:
             self._plans.move_to_end(key)
             self._measure(plan, operation_name, variables)
         return plan
+
+    def _keep(self, key: tuple[str, str | None], plan: Plan) -> None:
+        self._plans[key] = plan
+        self._characters += len(key[0])
+        while len(self._plans) > self._most or (self._characters > _CHARACTERS and len(self._plans) > 1):
+            (dropped, _), _ = self._plans.popitem(last=False)
+            self._characters -= len(dropped)
 
     def coerce(self, plan: Plan, variables: Mapping[str, Any]) -> VariableValues:
         """Variables as the schema's types. Raises RequestErrors(BAD_USER_INPUT)."""
@@ -102,17 +111,24 @@ class Plans:
         except GraphQLError as error:
             raise RequestErrors("BAD_USER_INPUT", [error]) from None
 
-    def select(self, plan: Plan, variables: VariableValues, raw: Mapping[str, Any]) -> Selection:
+    def select(self, plan: Plan, variables: VariableValues) -> Selection:
+        """What is asked for with these variables. Raises RequestErrors(BAD_USER_INPUT) for a null that decides."""
         if plan.selection is not None:
             return plan.selection
-        found = select(self._built.graphql, self._built.nouns, plan.operation, plan.fragments, variables, raw)
+        try:
+            found = select(self._built.graphql, self._built.nouns, plan.operation, plan.fragments, variables)
+        except GraphQLError as error:  # null for @skip(if:), which a default value lets pass validation
+            raise RequestErrors("BAD_USER_INPUT", [error]) from None
         if not plan.varying:
             plan.selection = found
         return found
 
     def compiled(self, plan: Plan, variables: VariableValues, raw: Mapping[str, Any]) -> Compiled | None:
         """The compiled form for these variables, None where graphql-core must run the operation."""
-        key = b"" if not plan.varying else orjson.dumps([raw.get(name) for name in sorted(plan.varying)])
+        key = b""
+        if plan.varying:  # a variable left out has its default, and null is null; long filters are not kept whole
+            settled = orjson.dumps([(name, raw[name]) for name in sorted(plan.varying) if name in raw])
+            key = settled if len(settled) <= 64 else hashlib.sha256(settled).digest()
         if key in plan.forms:
             return plan.forms[key]
         found = self._compiler.compile(plan.operation, plan.fragments, variables)
@@ -136,6 +152,7 @@ class Plans:
             chosen[0],
             {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
             _varying(document),
+            tuple(one.variable.name.value for one in chosen[0].variable_definitions or ()),
         )
         self._measure(plan, operation_name, variables)
         if not self._introspection and _introspects(document):
@@ -147,15 +164,16 @@ class Plans:
 
     def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> None:
         """The cost depends on variables only by the length of lists and by numbers; each such shape is measured once."""
+        values = [variables.get(name) for name in plan.declared]
         shape = tuple(
-            (name, len(value) if isinstance(value, list) else value)
-            for name, value in variables.items()
-            if isinstance(value, list | int)
+            (place, len(value) if isinstance(value, list) else value)
+            for place, value in enumerate(values)
+            if isinstance(value, list | int | float)
         )
         if shape in plan.measured:
             return
         measure(plan.document, operation_name, variables, self._limits)
-        if len(plan.measured) < _SHAPES and not any(isinstance(value, dict) for value in variables.values()):
+        if len(plan.measured) < _SHAPES and not any(isinstance(value, dict) for value in values):
             plan.measured.add(shape)
 
 

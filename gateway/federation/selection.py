@@ -43,7 +43,6 @@ class _Walk:
     nouns: Mapping[str, NounSpec]
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Any
-    raw_variables: Mapping[str, Any]
     asked: dict[str, set[str]] = field(default_factory=dict)
     seen: set[tuple[str, str]] = field(default_factory=set)
     protected: bool = False
@@ -56,12 +55,11 @@ def select(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
     variables: Any,
-    raw_variables: Mapping[str, Any],
 ) -> Selection:
     """The selection of a validated operation, @skip and @include applied. `variables` are coerced, as graphql-core
-    holds them; `raw_variables` the plain values. Each (fragment, type) is walked once, so fragment diamonds are cheap.
+    holds them, default values among them. Each (fragment, type) is walked once, so fragment diamonds are cheap.
     """
-    walk = _Walk(schema, nouns, fragments, variables, raw_variables)
+    walk = _Walk(schema, nouns, fragments, variables)
     root = schema.get_root_type(operation.operation)
     if root is not None:
         for node in _fields(walk, operation.selection_set, root, set()):
@@ -117,7 +115,7 @@ def _collect(walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObject
         if record is not None and name in record.field_names and name not in PROVENANCE:
             walk.asked.setdefault(record.name, set()).add(name)
         if noun is not None and name == "conflicts":
-            walk.asked[noun.name].update(noun.compared)
+            walk.asked[noun.name].update(noun.compared, {noun.paired_by} - {None})
         if noun is not None and name == "records":
             walk.asked[noun.name].update(_filtered(walk, node))
         named = get_named_type(definition.type)
@@ -133,6 +131,6 @@ def _filtered(walk: _Walk, node: FieldNode) -> set[str]:
         if isinstance(argument.value, ObjectValueNode):
             return {item.name.value for item in argument.value.fields}
         if isinstance(argument.value, VariableNode):
-            given = walk.raw_variables.get(argument.value.name.value)
+            given = walk.variables.coerced.get(argument.value.name.value)
             return set(given) if isinstance(given, Mapping) else set()
     return set()

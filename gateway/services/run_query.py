@@ -150,7 +150,7 @@ class RunQuery:
             if request.method == "GET" and plan.kind != "query":
                 raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
             variables = plans.coerce(plan, request.variables)
-            selection = plans.select(plan, variables, request.variables)
+            selection = plans.select(plan, variables)
             said = plans.purpose(plan, variables)
         except LimitExceeded as error:
             raise _Refused(public_errors.of_limit(error)) from None
