@@ -7,6 +7,8 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from adapters.identity import normalise_id
 from adapters.source import Found, Page
@@ -20,6 +22,9 @@ from schema.errors import BadInput
 from schema.wiring import LINKS
 
 SUBJECT = "_subject"
+_Shapes: TypeAlias = dict[tuple[str, frozenset[str]], Shape]
+# A policy gives equal questions the same mask, so what follows from a mask is worked out once and goes with it.
+_SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
 _NAME_LENGTH = 100
 
 
@@ -46,7 +51,7 @@ class OperationContext:
         self._batch_persons = batch_persons
         self._now = now
         self._asked = question.selected if question is not None else {}
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: dict[Mask, _Shapes] = {}
         self._subject_masks: dict[str, Mask] = {}
         self._loader = Loader(snapshot, lambda noun: self._shape(noun, None).shown, deadline)
         self._persons = 0
@@ -179,16 +184,15 @@ class OperationContext:
 
     def _shape(self, noun: str, subject: str | None) -> Shape:
         mask = self._subject_masks.get(subject, self._mask) if subject is not None else self._mask
-        if mask is not self._mask:
-            return self._make_shape(noun, mask)
-        shape = self._shapes.get(noun)
-        if shape is None:
-            shape = self._shapes[noun] = self._make_shape(noun, mask)
-        return shape
-
-    def _make_shape(self, noun: str, mask: Mask) -> Shape:
+        shapes = self._shapes.get(mask)
+        if shapes is None:
+            shapes = self._shapes[mask] = _SHAPES.setdefault(mask, {})
+        place = (noun, self._asked.get(noun, frozenset()))
+        shape = shapes.get(place)
         spec = self._snapshot.schema.nouns[noun]
-        return shape_of(spec, self._asked.get(noun, frozenset()), mask.effects.get(noun, {}))
+        if shape is None or shape.noun is not spec:  # a reload may give a noun of the same name other fields
+            shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}))
+        return shape
 
     def _pid(self, subject: str) -> str:
         return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""

@@ -19,7 +19,7 @@ from graphql import (
     OperationDefinitionNode,
 )
 from graphql.execution import VariableValues, get_directive_values, get_variable_values
-from graphql.language import ArgumentNode, DirectiveNode, VariableNode, Visitor, visit
+from graphql.language import ArgumentNode, DirectiveNode, Node, VariableNode, Visitor, visit
 
 from gateway.federation.compiled import Compiled, Compiler
 from gateway.federation.selection import Selection, select
@@ -29,6 +29,13 @@ from schema.limits import Limits, measure, parse_bounded, validate_bounded
 from schema.wiring import Roots
 
 _SHAPES = 16
+
+
+class _Unread:
+    """Stands where `@purpose` has not been read yet; None would say that there is none."""
+
+
+_UNREAD = _Unread()
 _CHARACTERS = 300_000  # of all plans' texts together; a plan takes some 150 bytes for each
 
 
@@ -48,11 +55,13 @@ class Plan:
     document: DocumentNode
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
+    purpose_varies: bool  # whether `@purpose` takes variables
     varying: frozenset[str]  # variables that @skip, @include and `where` depend on
     declared: tuple[str, ...]  # the operation's own variables; what else a request brings means nothing
     selection: Selection | None = None
     measured: set[Any] = field(default_factory=set)
     forms: dict[bytes, Compiled | None] = field(default_factory=dict)
+    said: Mapping[str, Any] | _Unread | None = _UNREAD  # what `@purpose` says, once read
 
     @property
     def kind(self) -> str:
@@ -106,6 +115,14 @@ class Plans:
 
     def purpose(self, plan: Plan, variables: VariableValues) -> Mapping[str, Any] | None:
         """What `@purpose` says, coerced, alike for literals and variables; None where there is none."""
+        if not isinstance(plan.said, _Unread):
+            return plan.said
+        said = self._purpose_of(plan, variables)
+        if not plan.purpose_varies:
+            plan.said = said
+        return said
+
+    def _purpose_of(self, plan: Plan, variables: VariableValues) -> Mapping[str, Any] | None:
         try:
             return get_directive_values(self._purpose, plan.operation, variables, hide_suggestions=True)
         except GraphQLError as error:
@@ -151,6 +168,7 @@ class Plans:
             document,
             chosen[0],
             {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
+            any(_variables_in(node) for node in chosen[0].directives or ()),
             _varying(document),
             tuple(one.variable.name.value for one in chosen[0].variable_definitions or ()),
         )
@@ -188,6 +206,12 @@ class _Variables(Visitor):
 
     def enter_variable(self, node: VariableNode, *_: Any) -> None:
         self.found.add(node.name.value)
+
+
+def _variables_in(node: Node) -> set[str]:
+    visitor = _Variables()
+    visit(node, visitor)
+    return visitor.found
 
 
 class _Varying(Visitor):

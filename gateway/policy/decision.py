@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from gateway.caller import Caller
@@ -41,9 +42,9 @@ class Question:
     selected: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same as the schema names them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
-    """The decision: per noun and field an effect; what is not named is WITHHOLD."""
+    """The decision: per noun and field an effect; what is not named is WITHHOLD. Equal only to itself."""
 
     effects: Mapping[str, Mapping[str, Effect]]
     rule_ids: tuple[str, ...]
@@ -56,6 +57,11 @@ class Mask:
         """The fields of `noun` that may be fetched at all (allowed or masked)."""
         effects = self.effects.get(noun, {})
         return frozenset(name for name, effect in effects.items() if effect in (Effect.ALLOW, Effect.MASK))
+
+    @cached_property
+    def granted_facts(self) -> tuple[str, ...]:
+        """Every fact granted, as evidence names it: "noun.field", in order."""
+        return tuple(f"{noun}.{name}" for noun in sorted(self.effects) for name in sorted(self.granted(noun)))
 
 
 class Policy(Protocol):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
 from gateway.policy.purposes import PurposeRegister, PurposeRule
+
+_MASKS = 512
 
 
 class StandingPolicy:
@@ -13,15 +16,23 @@ class StandingPolicy:
 
     def __init__(self, register: PurposeRegister) -> None:
         self._register = register
+        self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
 
     async def decide(self, question: Question) -> Mask:
         rule = self._register.get(question.purpose.code)
         denied = self._refusal(question, rule)
         if denied is not None or rule is None:
             return Mask({}, ("default-deny",), (), self._register.version, denied=denied or "PURPOSE_UNKNOWN")
-        effects = {noun: _effects(rule, noun, asked) for noun, asked in question.asked.items()}
-        basis = (f"{rule.basis_zh} · {rule.basis_en}",)
-        return Mask(effects, (f"purpose:{rule.code}",), basis, self._register.version)
+        # What a purpose grants of a selection depends on nothing else, so equal questions get the very same mask.
+        place = (rule.code, *question.asked.items())
+        mask = self._masks.get(place)
+        if mask is None:
+            effects = {noun: _effects(rule, noun, asked) for noun, asked in question.asked.items()}
+            basis = (f"{rule.basis_zh} · {rule.basis_en}",)
+            mask = self._masks[place] = Mask(effects, (f"purpose:{rule.code}",), basis, self._register.version)
+            if len(self._masks) > _MASKS:
+                self._masks.popitem(last=False)
+        return mask
 
     async def decide_subjects(self, question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
         """No rule here depends on the subject; seals, case links and relationships arrive with the access rules."""

@@ -30,8 +30,9 @@ def event_of(
 ) -> AccessEvent:
     """Who asked what about whom, on what ground, and a salted digest of what they were told."""
     salt = secrets.token_bytes(16)
+    fields: Sequence[str]
     if decision is Decision.ALLOW:
-        fields = [f"{noun}.{name}" for noun in sorted(question.asked) for name in sorted(mask.granted(noun))]
+        fields = mask.granted_facts
     else:
         fields = [f"{noun}.{name}" for noun in sorted(question.asked) for name in sorted(question.asked[noun])]
     return AccessEvent(

@@ -16,11 +16,11 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
 from gateway.federation.execute import run_plan
-from gateway.federation.fields import policy_fields
 from gateway.federation.plan import Plan, RequestErrors
 from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
+from gateway.services.events import while_in_force
 from gateway.services.observe import Watched
 from gateway.services.release import encode, event_of, extend
 from gateway.services.snapshots import Held, Snapshots
@@ -119,23 +119,28 @@ class RunQuery:
             await self._snapshots.give_back(held)
 
     async def subscribe(self, caller: Caller, request: GraphQLRequest) -> AsyncIterator[GraphQLAnswer]:
-        """One answer per event; each is recorded before it is yielded."""
-        held = self._snapshots.take()
-        try:
-            with self._watched(held, request) as watched:
-                try:
-                    ready = await self._prepare(held, caller, request, watched)
-                except _Refused as refused:
-                    watched.outcome = refused.code
-                    yield await self._refuse(caller, refused)
-                    return
-                if ready.plan.kind != "subscription":
-                    yield await self._run(held, caller, request, ready)
-                    return
-                async for answer in self._events(held, caller, request, ready):
-                    yield answer
-        finally:
-            await self._snapshots.give_back(held)
+        """One answer per event; each is recorded before it is yielded. Where another set of sources comes into force,
+        a subscription begins anew on that one: decided again, and without holding the old one open.
+        """
+        while True:
+            held = self._snapshots.take()
+            try:
+                with self._watched(held, request) as watched:
+                    try:
+                        ready = await self._prepare(held, caller, request, watched)
+                    except _Refused as refused:
+                        watched.outcome = refused.code
+                        yield await self._refuse(caller, refused)
+                        return
+                    if ready.plan.kind != "subscription":
+                        yield await self._run(held, caller, request, ready)
+                        return
+                    async for answer in self._events(held, caller, request, ready):
+                        yield answer
+            finally:
+                await self._snapshots.give_back(held)
+            if not held.retired.is_set():
+                return
 
     def _watched(self, held: Held, request: GraphQLRequest) -> Watched:
         return Watched(self._metrics, self._tracing, request.traceparent, held.snapshot.version[:16])
@@ -161,7 +166,7 @@ class RunQuery:
         if said is None:
             if selection.protected:
                 purpose = Purpose("", None, None)
-                question = Question(caller, purpose, policy_fields(selection.asked), selection.asked)
+                question = Question(caller, purpose, selection.facts, selection.asked)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
             return _Ready(plan, variables, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
@@ -170,7 +175,7 @@ class RunQuery:
         if claim is None:
             raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
         watched.purpose = claim.code
-        question = Question(caller, claim, policy_fields(selection.asked), selection.asked)
+        question = Question(caller, claim, selection.facts, selection.asked)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)
@@ -211,7 +216,7 @@ class RunQuery:
             if isinstance(stream, ExecutionResult):
                 yield await self._release(held, ready, context, stream)
                 return
-            async for result in stream:
+            async for result in while_in_force(stream, held.retired):
                 yield await self._release(held, ready, context, result)
         finally:
             context.close()
