@@ -26,7 +26,7 @@ class Held:
     plans: Plans
     policy: Policy
     users: int = 0
-    retired: bool = False
+    retired: asyncio.Event = field(default_factory=asyncio.Event)  # set once another set is in force
 
 
 class Loads(Protocol):
@@ -58,7 +58,7 @@ class Snapshots:
 
     async def give_back(self, held: Held) -> None:
         held.users -= 1
-        if held.retired and held.users == 0:
+        if held.retired.is_set() and held.users == 0:
             await self.loads.close(held)
 
     def in_force(self) -> tuple[str, bool]:
@@ -83,7 +83,7 @@ class Snapshots:
                 return False
             old, self.current = self.current, new
             self.stamp, self.fault = stamp, None
-            old.retired = True
+            old.retired.set()
             if old.users == 0:
                 await self.loads.close(old)
             _log.info("reloaded", version=new.snapshot.version[:12], sources=len(new.snapshot.sources))
