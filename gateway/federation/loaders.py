@@ -15,12 +15,14 @@ from adapters.source import Answer, Failed, Key, Lookup, Page
 from gateway.federation.catalog import Offer, Snapshot
 from gateway.federation.fields import base_field
 
+_GRACE_S = 0.05
 Asked = tuple[Sequence[Offer], Sequence[Answer]]
 
 
 @dataclass(slots=True)
 class _Batch:
     keys: dict[Key, asyncio.Future[Asked]] = field(default_factory=dict)
+    offers: Sequence[Offer] = ()
 
 
 class Loader:
@@ -32,6 +34,8 @@ class Loader:
         self._fields = fields
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_at(deadline + _GRACE_S, self._expire)
+        self._batches: list[_Batch] = []
         self._known: dict[tuple[str, tuple[str, ...], Key], asyncio.Future[Asked]] = {}
         self._pending: dict[tuple[str, tuple[str, ...]], _Batch] = {}
         self._pages: dict[tuple[str, tuple[str, ...], Key, Page], asyncio.Task[Asked]] = {}
@@ -55,7 +59,11 @@ class Loader:
         task = self._pages.get(place)
         if task is None:
             task = self._pages[place] = self._loop.create_task(self._page(noun, by, key, page))
-        return await task
+        await asyncio.wait({task}, timeout=max(self._deadline - self._loop.time(), 0))
+        if not task.done() or task.cancelled():
+            offers = self._snapshot.answering(noun, by)[:1]
+            return offers, [Failed(Reason.TIMEOUT)] * len(offers)
+        return task.result()
 
     async def _page(self, noun: str, by: tuple[str, ...], key: Key, page: Page) -> Asked:
         offers = self._snapshot.answering(noun, by)[:1]
@@ -73,12 +81,13 @@ class Loader:
 
     def close(self) -> None:
         """Stop what is still under way."""
-        for task in (*self._tasks, *self._pages.values()):
-            task.cancel()
+        self._timer.cancel()
+        self._stop()
 
     def _dispatch(self) -> None:
         pending, self._pending = self._pending, {}
         for (noun, by), batch in pending.items():
+            self._batches.append(batch)
             task = self._loop.create_task(self._answer(noun, by, batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -86,8 +95,12 @@ class Loader:
     async def _answer(self, noun: str, by: tuple[str, ...], batch: _Batch) -> None:
         offers = self._snapshot.answering(noun, by)
         keys = list(batch.keys)
+        batch.offers = offers
         try:
-            answers = await asyncio.gather(*(self._ask(offer, by, keys, None) for offer in offers))
+            if len(offers) == 1:
+                answers: Sequence[Sequence[Answer]] = [await self._ask(offers[0], by, keys, None)]
+            else:
+                answers = await asyncio.gather(*(self._ask(offer, by, keys, None) for offer in offers))
         except asyncio.CancelledError:
             for future in batch.keys.values():
                 future.cancel()
@@ -96,22 +109,36 @@ class Loader:
             if not future.done():
                 future.set_result((offers, [found[index] for found in answers]))
 
+    def _expire(self) -> None:
+        """Each source keeps its own time; this is for one that does not. What is open is not known, and that is said."""
+        for batch in self._batches:
+            for future in batch.keys.values():
+                if not future.done():
+                    future.set_result((batch.offers, [Failed(Reason.TIMEOUT)] * len(batch.offers)))
+        self._stop()
+
+    def _stop(self) -> None:
+        for task in (*self._tasks, *self._pages.values()):
+            task.cancel()
+
     async def _ask(self, offer: Offer, by: tuple[str, ...], keys: Sequence[Key], page: Page | None) -> Sequence[Answer]:
-        places = [by.index(name) for name in offer.spec.by]
-        narrowed = tuple(tuple(key[place] for place in places) for key in keys)
-        fields = self._granted(offer)
-        lookup = Lookup(offer.spec.noun, offer.spec.by, narrowed, fields, page)
         remaining = self._deadline - self._loop.time()
         if remaining <= 0:
             return [Failed(Reason.TIMEOUT)] * len(keys)
-        timeout_s = min(remaining, offer.source.manifest.limits.timeout_s)
+        lookup = Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), self._granted(offer), page)
         try:
-            # The source keeps its own time; the second bound is for one that does not.
-            async with asyncio.timeout(remaining + 0.05):
-                return await offer.source.source.fetch(lookup, timeout_s=timeout_s)
+            return await offer.source.source.fetch(
+                lookup, timeout_s=min(remaining, offer.source.manifest.limits.timeout_s)
+            )
         except SourceUnavailable as error:
             return [Failed(error.reason, error.retry_at, error.detail)] * len(keys)
-        except TimeoutError:
-            return [Failed(Reason.TIMEOUT)] * len(keys)
         except Exception:  # a fault in an adapter is that source's fault, not the answer's
             return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
+
+
+def _narrowed(offer: Offer, by: tuple[str, ...], keys: Sequence[Key]) -> tuple[Key, ...]:
+    """The keys in the parts this offer is asked by."""
+    if offer.spec.by == by:
+        return tuple(keys)
+    places = [by.index(name) for name in offer.spec.by]
+    return tuple(tuple(key[place] for place in places) for key in keys)
