@@ -65,7 +65,7 @@ class _Call:
 
 
 class SoapSource:
-    """Asks one department's service; its WSDL is read when the first question comes."""
+    """Asks one department's service; its WSDL is read as soon as it opens, and again for a question if that failed."""
 
     def __init__(self, opening: Opening) -> None:
         if opening.channel is None:
@@ -87,6 +87,9 @@ class SoapSource:
             load_s=float(options.get("wsdl_timeout_s", LOAD_S)),
             pause_s=float(options.get("wsdl_pause_s", PAUSE_S)),
         )
+        # A question that had to wait for the load would hold its place in the rate limit, and those behind it would then
+        # leave together.
+        self._wsdl.start()
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         spec = spec_of(self._manifest, lookup)

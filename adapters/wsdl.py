@@ -68,6 +68,15 @@ class Wsdl:
         self._loading: asyncio.Task[None] | None = None
         self._not_before = 0.0  # loop time of the next try
 
+    def start(self) -> None:
+        """Begin to load, so that the first question need not wait for it. Without a running loop, that question does."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if self._loading is None and not self._ready:
+            self._loading = loop.create_task(self._load(), name=f"wsdl {self._source}")
+
     async def operation(self, wanted: Wanted, *, timeout_s: float) -> Operation:
         """Raises SourceUnavailable: TIMEOUT while the load goes on, BLOCKED, GARBAGE, ... as the last load ended."""
         ready = self._ready.get(wanted)
