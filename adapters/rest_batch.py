@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.errors import Reason
-from adapters.identity import fold_name, id_forms
+from adapters.identity import fold_name, id_forms, normalise_id
 from adapters.records import Record, walk
 from adapters.rest_answer import Records
 from adapters.rest_request import RestRequest
 from adapters.source import Answer, Failed, Key, Lookup
 from adapters.templates import KeyPartMissing
+
+_DOCUMENT = re.compile(
+    r"(?!\d+\Z)[A-Z0-9()]{5,32}", re.ASCII
+)  # a passport or permit; digits alone would be an ID number
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ def sort_into_keys(
 ) -> Mapping[Key, tuple[Record, ...]] | Failed:
     """The records of each asked key, none for a key the answer does not mention; others' records are dropped.
 
-    A record that does not say whose it is would leave its owner with an absence that is none: GARBAGE for all.
+    A record that does not say whose it is, or with stars or lost digits, would leave its owner with an absence that is
+    none: GARBAGE for all.
     """
     positions = [(position, request.key_echo[name]) for position, name in enumerate(by) if name in request.key_echo]
     places = [position for position, _ in positions]
@@ -61,7 +67,10 @@ def sort_into_keys(
             echo.append(_folded(by[position], str(value)))
         if not rare and tuple(echo) not in owners:
             owners, rare = _owners(keys, by, places, all_forms=True), True
-        for key in owners.get(tuple(echo), ()):
+        owned = owners.get(tuple(echo))
+        if owned is None and not all(_is_somebody(by[p], said) for (p, _), said in zip(positions, echo, strict=True)):
+            return Failed(Reason.GARBAGE, detail="a record repeats a key that cannot be read")
+        for key in owned or ():
             found[key].append(record)
     return {key: tuple(records) for key, records in found.items()}
 
@@ -84,6 +93,14 @@ def _owners(
         for way in ways:
             owners.setdefault(way, []).append(key)
     return owners
+
+
+def _is_somebody(name: str, said: str) -> bool:
+    """Whether `said`, which nobody asked for, is surely another person's: an ID number that can be one."""
+    if name != "idNo":
+        return True
+    number = normalise_id(said)
+    return number.checksum_ok if number is not None else _DOCUMENT.fullmatch(said) is not None
 
 
 def _folded(name: str, value: str) -> str:

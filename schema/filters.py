@@ -11,6 +11,7 @@ from strawberry.types.field import StrawberryField
 
 from schema.builtin import code_tables
 from schema.describe import both
+from schema.errors import BadInput
 from schema.make import make_field, make_type
 from schema.nouns import FieldSpec, NounSpec
 
@@ -55,8 +56,15 @@ def filter_type(noun: NounSpec) -> Any:
 
 
 def passes(record: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Whether `record` meets every condition; a field that is not known meets none."""
-    return all(_meets(record.get(name), condition) for name, condition in where.items() if condition is not None)
+    """Whether `record` meets every condition; a field whose value is not known meets none.
+
+    Raises BadInput for a field the record does not show at all: "no record meets it" would be a false fact.
+    """
+    conditions = {name: condition for name, condition in where.items() if condition is not None}
+    for name in conditions:
+        if name not in record:
+            raise BadInput("FILTER_WITHHELD", field=name)
+    return all(_meets(record[name], condition) for name, condition in conditions.items())
 
 
 def _meets(found: Any, condition: Mapping[str, Any]) -> bool:

@@ -101,6 +101,16 @@ async def test_a_record_that_does_not_say_whose_it_is_spoils_the_answer(echo: ob
             assert answer.reason is Reason.GARBAGE
 
 
+@pytest.mark.parametrize(
+    "echo", ["440606********0017", 440606199003070000, "4.40606199003070E+17", "44060619900307001"]
+)
+async def test_a_key_with_stars_or_lost_digits_is_no_absence(echo: object) -> None:
+    async with lab(always(record("Z1", echo)), BATCH) as room:
+        for answer in await room.ask(ZHANG, ZHAO):
+            assert isinstance(answer, Failed)
+            assert answer.reason is Reason.GARBAGE
+
+
 async def test_in_half_an_answer_the_unmentioned_are_unknown() -> None:
     async with lab(always(record("L", LI_MEI[0]), total=2), BATCH) as room:
         zhang, mei = await room.ask(ZHANG, LI_MEI)
