@@ -24,6 +24,7 @@ class Offer:
     fields: frozenset[str]
     ranks: Mapping[str, int]  # field -> authority where it differs from the answer's own
     stale_after: timedelta | None
+    pause: timedelta = timedelta(seconds=5)  # when to ask again a source that did not say when
 
     @property
     def rank(self) -> int:
@@ -73,4 +74,5 @@ def _offer(source: OpenSource, manifest: SourceManifest, spec: AnswerSpec) -> Of
         fields=frozenset(item.name for item in spec.fields),
         ranks={item.name: item.rank for item in spec.fields if item.rank is not None},
         stale_after=None if spec.stale_after_s is None else timedelta(seconds=spec.stale_after_s),
+        pause=timedelta(seconds=manifest.limits.breaker_open_s),
     )

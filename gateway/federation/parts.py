@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapters.errors import Reason
 from adapters.source import Absent, Answer, Failed, Found, Match, Quality, Row
 from gateway.federation.catalog import Offer
 from gateway.federation.conflicts import find_conflicts, leading_record
@@ -28,6 +29,8 @@ FRESH, STALE, PARTIAL, UNAVAILABLE, NOT_FOUND, WITHHELD = (
     "WITHHELD",
 )
 Data = dict[str, Any]
+# Failures that pass by themselves. The others need a human, so there is no time to name.
+_PASSES = frozenset((Reason.TIMEOUT, Reason.RATE_LIMITED, Reason.DOWN, Reason.BREAKER_OPEN, Reason.INCOMPLETE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def _one_source(shape: Shape, offer: Offer, answer: Answer, now: datetime) -> tu
         "rank": offer.rank,
     }
     if isinstance(answer, Failed):
-        source |= {"state": UNAVAILABLE, "reason": answer.reason.value, "retryAt": answer.retry_at}
+        retry_at = answer.retry_at or (now + offer.pause if answer.reason in _PASSES else None)
+        source |= {"state": UNAVAILABLE, "reason": answer.reason.value, "retryAt": retry_at}
         return source, [], []
     fetched_at = answer.fetched_at or now
     source["fetchedAt"] = fetched_at

@@ -135,3 +135,12 @@ def test_nothing_allowed_means_no_source_is_asked() -> None:
     assert not shape("permitNo", permitNo=Effect.WITHHOLD).open
     assert not shape_of(RESIDENCE, frozenset({"admin"}), {}).open
     assert shape_of(RESIDENCE, frozenset(), {EXISTS: ALLOW}).open
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_what_passes_by_itself_says_when_to_ask_again(reason: Reason) -> None:
+    part = build_part(ASKED, [LGB], [Failed(reason)], NOW)
+    passes = reason in {Reason.TIMEOUT, Reason.RATE_LIMITED, Reason.DOWN, Reason.BREAKER_OPEN, Reason.INCOMPLETE}
+    assert part["retryAt"] == (NOW + LGB.pause if passes else None)
+    stated = NOW + timedelta(hours=5)
+    assert build_part(ASKED, [LGB], [Failed(reason, stated)], NOW)["retryAt"] == stated
