@@ -25,6 +25,7 @@ SUBJECT = "_subject"
 _Shapes: TypeAlias = dict[tuple[str, frozenset[str]], Shape]
 # A policy gives equal questions the same mask, so what follows from a mask is worked out once and goes with it.
 _SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
+_MOST_SHAPES = 64
 _NAME_LENGTH = 100
 
 
@@ -145,7 +146,7 @@ class OperationContext:
         # One more than asked for tells whether there is a next page, without counting what is there.
         offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)))
         part = build_part(shape, offers, answers, self._now) if offers else no_source_part(shape)
-        await self._adopt(part["records"], None)
+        await self._adopt(part["records"][:first], None)  # evidence names whom the page shows, not the one after it
         if answers and isinstance(answers[0], Found) and answers[0].incomplete is not None:
             part["state"] = "PARTIAL"
         return self._count(noun, _connection(part, first, after))
@@ -191,6 +192,8 @@ class OperationContext:
         shape = shapes.get(place)
         spec = self._snapshot.schema.nouns[noun]
         if shape is None or shape.noun is not spec:  # a reload may give a noun of the same name other fields
+            if len(shapes) >= _MOST_SHAPES:  # a field or its raw word or both: one mask, many ways to ask
+                shapes.clear()
             shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}))
         return shape
 

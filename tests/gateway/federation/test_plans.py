@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.federation import context
 from gateway.federation.plan import Plans, RequestErrors
 from gateway.services.run_query import GraphQLRequest
 from schema.build import build_schema
@@ -91,3 +92,21 @@ def test_long_filters_are_not_kept_whole() -> None:
     plan = kept.plan(text, None, variables)
     kept.compiled(plan, kept.coerce(plan, variables), variables)
     assert all(len(key) <= 64 for key in plan.forms)
+
+
+@pytest.mark.anyio
+async def test_one_mask_keeps_a_bounded_number_of_ways_to_ask() -> None:
+    source, _ = opened("GDSJ", "correctionCase", {"caseNo": "ajbh"}, [])
+    execute = road([source], Recorder())
+    codes = ("type", "decidingOrgan", "crimeCategory", "originalPenalty", "level", "state")
+    for turn in range(2 ** len(codes) + 20):
+        asked = [name + ("Raw" if turn >> place & 1 else "") for place, name in enumerate(codes)]
+        asked += [codes[turn % 6]] if turn >= 2 ** len(codes) else []
+        fields = " ".join(dict.fromkeys(asked))
+        await execute(
+            OFFICER,
+            GraphQLRequest(
+                f'query {HEAD} {{ person(idNo: "{PERSON[0]}", name: "张三") {{ cases {{ records {{ {fields} }} }} }} }}'
+            ),
+        )
+    assert max(len(shapes) for shapes in context._SHAPES.values()) <= 64
