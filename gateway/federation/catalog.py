@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.registry import OpenSource
-
 from adapters.manifest import AnswerSpec, SourceManifest
+from adapters.registry import OpenSource
 from gateway.policy.purposes import PurposeRegister
 from schema.build import BuiltSchema
 
