@@ -22,6 +22,7 @@ from graphql import (
 from graphql.execution.values import get_directive_values
 from graphql.type.directives import GraphQLIncludeDirective, GraphQLSkipDirective
 
+from gateway.federation.fields import policy_fields
 from schema.nouns import PROVENANCE, NounSpec
 from schema.wiring import is_open
 
@@ -33,6 +34,7 @@ class Selection:
     """What is asked: noun -> fields; `protected` says whether any root field needs a purpose."""
 
     asked: Mapping[str, frozenset[str]]
+    facts: Mapping[str, frozenset[str]]  # the same as policy decides on it
     protected: bool
     personal: bool  # a person is asked for by ID number, so the request may not travel in a URL
 
@@ -68,7 +70,8 @@ def select(
                 walk.protected = True
                 walk.personal |= bool({"idNo", "of"} & definition.args.keys())
         _collect(walk, operation.selection_set, root)
-    return Selection({noun: frozenset(names) for noun, names in walk.asked.items()}, walk.protected, walk.personal)
+    asked = {noun: frozenset(names) for noun, names in walk.asked.items()}
+    return Selection(asked, policy_fields(asked), walk.protected, walk.personal)
 
 
 def _fields(
@@ -115,7 +118,7 @@ def _collect(walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObject
         if record is not None and name in record.field_names and name not in PROVENANCE:
             walk.asked.setdefault(record.name, set()).add(name)
         if noun is not None and name == "conflicts":
-            walk.asked[noun.name].update(noun.compared, {noun.paired_by} - {None})
+            walk.asked[noun.name].update(noun.compared, filter(None, [noun.paired_by]))
         if noun is not None and name == "records":
             walk.asked[noun.name].update(_filtered(walk, node))
         named = get_named_type(definition.type)

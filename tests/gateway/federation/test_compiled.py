@@ -91,7 +91,9 @@ def questions(draw: st.DrawFn) -> str:
         )
     )
     used = "z: person(idNo: $id, name: $name) @include(if: $no) @skip(if: $yes) { pid } "  # each variable must be used
-    body = used + " ".join(f"r{index}: {text} {{ {draw(selections(kind, 3))} }}" for index, (text, kind) in enumerate(roots))
+    body = used + " ".join(
+        f"r{index}: {text} {{ {draw(selections(kind, 3))} }}" for index, (text, kind) in enumerate(roots)
+    )
     return f"query ($yes: Boolean!, $no: Boolean!, $id: String!, $name: String!) {HEAD} {{ {body} }}"
 
 
