@@ -6,16 +6,18 @@ import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from adapters.identity import normalise_id
-from adapters.source import Found, Page
+from adapters.source import Answer, Found, Page
 from gateway.caller import Subjects
-from gateway.federation.catalog import Snapshot
+from gateway.federation.catalog import Offer, Snapshot
 from gateway.federation.describe import catalogue_entries, health_changes, purpose_entries
 from gateway.federation.loaders import Asked, Loader
+from gateway.federation.narrowing import as_if_absent, narrow
 from gateway.federation.parts import Data, Shape, build_part, no_source_part, shape_of, withheld_part
 from gateway.policy.decision import Mask, Policy, Question
 from schema.errors import BadInput
@@ -27,6 +29,16 @@ _Shapes: TypeAlias = dict[tuple[str, frozenset[str]], Shape]
 _SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
 _MOST_SHAPES = 64
 _NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A part on its way: what it may show, the answers to come, whose it is, and whether they must look unknown."""
+
+    shape: Shape
+    asked: asyncio.Future[Asked] | None
+    subject: str | None
+    absent: bool
 
 
 class OperationContext:
@@ -54,7 +66,7 @@ class OperationContext:
         self._asked = question.selected if question is not None else {}
         self._shapes: dict[Mask, _Shapes] = {}
         self._subject_masks: dict[str, Mask] = {}
-        self._loader = Loader(snapshot, lambda noun: self._shape(noun, None).shown, deadline)
+        self._loader = Loader(snapshot, deadline)
         self._persons = 0
         self.states_by_noun: dict[tuple[str, str], int] = {}
 
@@ -105,36 +117,38 @@ class OperationContext:
         return answer
 
     async def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Data:
-        shape, asked = self._begin(noun, by, links)
-        return await self._finish(shape, asked, links.get(SUBJECT))
+        return await self._finish(self._begin(noun, by, links))
 
     async def parts(self, asks: Sequence[tuple[str, tuple[str, ...], Mapping[str, str | None]]]) -> Sequence[Data]:
         """A whole level at once, in order; the same as `part` for each."""
         begun = [self._begin(noun, by, links) for noun, by, links in asks]
-        return [
-            await self._finish(shape, asked, links.get(SUBJECT))
-            for (shape, asked), (_, _, links) in zip(begun, asks, strict=True)
-        ]
+        return [await self._finish(one) for one in begun]
 
-    def _begin(
-        self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]
-    ) -> tuple[Shape, asyncio.Future[Asked] | None]:
+    def _begin(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> _Begun:
         """What may be shown, and the answers on their way; none where nobody is asked."""
-        shape = self._shape(noun, links.get(SUBJECT))
-        if not shape.open or any(not links.get(name) for name in by):
-            return shape, None
-        return shape, self._loader.load(noun, by, links)
+        subject = links.get(SUBJECT)
+        shape = self._shape(noun, subject)
+        # One who must look unknown is asked for like one who is: the same calls, the same shape.
+        shown = self._shape(noun, None) if shape.absent else shape
+        if not shown.open or any(not links.get(name) for name in by):
+            return _Begun(shown, None, subject, False)
+        return _Begun(shown, self._loader.load(noun, by, links, shown.shown), subject, shape.absent)
 
-    async def _finish(self, shape: Shape, asked: asyncio.Future[Asked] | None, subject: str | None) -> Data:
-        noun = shape.noun.name
-        if asked is None:
+    async def _finish(self, begun: _Begun) -> Data:
+        shape, noun = begun.shape, begun.shape.noun.name
+        if begun.asked is None:
             return self._count(noun, withheld_part(shape) if not shape.open else no_source_part(shape))
-        offers, answers = await asked
+        offers, answers = await begun.asked
         if not offers:
             return self._count(noun, no_source_part(shape))
-        part = build_part(shape, offers, answers, self._now)
-        await self._adopt(part["records"], subject)
-        return self._count(noun, part)
+        if begun.absent:
+            answers = as_if_absent(answers)
+        if begun.subject is not None:
+            part = build_part(shape, offers, answers, self._now)
+            for record in part["records"]:
+                record[LINKS] = {**record[LINKS], SUBJECT: begun.subject}
+            return self._count(noun, part)
+        return self._count(noun, await self._of_whom_it_concerns(shape, offers, answers))
 
     async def page(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
@@ -144,12 +158,19 @@ class OperationContext:
             return self._count(noun, _connection(withheld_part(shape), first, after))
         key = tuple(links.get(name) for name in by)
         # One more than asked for tells whether there is a next page, without counting what is there.
-        offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)))
-        part = build_part(shape, offers, answers, self._now) if offers else no_source_part(shape)
-        await self._adopt(part["records"][:first], None)  # evidence names whom the page shows, not the one after it
-        if answers and isinstance(answers[0], Found) and answers[0].incomplete is not None:
+        offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)), shape.shown)
+        if not offers:
+            return self._count(noun, _connection(no_source_part(shape), first, after))
+        more = any(isinstance(answer, Found) and len(answer.rows) > first for answer in answers)
+        # Evidence names whom the page shows, not the one after it.
+        shown = [
+            replace(answer, rows=answer.rows[:first]) if isinstance(answer, Found) else answer for answer in answers
+        ]
+        ends_at = next((answer.rows[-1].record_id for answer in shown if isinstance(answer, Found) and answer.rows), "")
+        part = await self._of_whom_it_concerns(shape, offers, shown)
+        if isinstance(answers[0], Found) and answers[0].incomplete is not None:
             part["state"] = "PARTIAL"
-        return self._count(noun, _connection(part, first, after))
+        return self._count(noun, _connection(part, first, after, more=more, ends_at=ends_at))
 
     def catalogue(self) -> Sequence[Data]:
         return catalogue_entries(self._snapshot)
@@ -171,17 +192,32 @@ class OperationContext:
             self._subject_masks.update(zip(new, masks, strict=True))
         return subjects
 
-    async def _adopt(self, records: Sequence[Data], subject: str | None) -> None:
-        """Records about a person hang that person's other parts: under their own subject, with their own mask."""
-        if subject is not None:
-            for record in records:
-                record[LINKS] = {**record[LINKS], SUBJECT: subject}
-            return
-        about = [(record, normalise_id(record[LINKS].get("idNo") or "")) for record in records]
-        known = [(record, number) for record, number in about if number is not None]
-        met = await self._meet([number.value18 for _, number in known])
-        for (record, number), found in zip(known, met, strict=True):
-            record[LINKS] = {**record[LINKS], "idNo": number.value18, SUBJECT: found}
+    async def _of_whom_it_concerns(self, shape: Shape, offers: Sequence[Offer], answers: Sequence[Answer]) -> Data:
+        """The part of answers that were asked for without a person: the rows say whose they are, and each is shown as
+        its own subject's mask allows. That person's other parts then hang on it."""
+        numbers = {
+            id_no: number
+            for answer in answers
+            if isinstance(answer, Found)
+            for row in answer.rows
+            if (id_no := row.links.get("idNo")) and (number := normalise_id(id_no)) is not None
+        }
+        met = await self._meet([number.value18 for number in numbers.values()])
+        subjects = dict(zip(numbers, met, strict=True))
+        withheld = False
+        if any(self._subject_masks.get(subject, self._mask) is not self._mask for subject in met):
+            noun = shape.noun.name
+            answers, withheld = narrow(
+                answers, shape, lambda row: self._shape(noun, subjects.get(row.links.get("idNo") or ""))
+            )
+        part = build_part(shape, offers, answers, self._now)
+        if withheld and not part["records"]:
+            return withheld_part(shape)
+        for record in part["records"]:
+            id_no = record[LINKS].get("idNo") or ""
+            if id_no in subjects:
+                record[LINKS] = {**record[LINKS], "idNo": numbers[id_no].value18, SUBJECT: subjects[id_no]}
+        return part
 
     def _shape(self, noun: str, subject: str | None) -> Shape:
         mask = self._subject_masks.get(subject, self._mask) if subject is not None else self._mask
@@ -206,8 +242,9 @@ class OperationContext:
         return part
 
 
-def _connection(part: Data, first: int, after: str | None) -> Data:
-    records = part["records"][:first]
+def _connection(part: Data, first: int, after: str | None, *, more: bool = False, ends_at: str = "") -> Data:
+    """`more` and `ends_at` (the last record id the source gave for this page) do not depend on what the mask left."""
+    records = part["records"]
     edges = [{"cursor": _cursor(record["sourceRecordId"] or ""), "node": record} for record in records]
     return {
         "edges": edges,
@@ -216,10 +253,10 @@ def _connection(part: Data, first: int, after: str | None) -> Data:
         "reason": part["reason"],
         "retryAt": part["retryAt"],
         "pageInfo": {
-            "hasNextPage": len(part["records"]) > first,
+            "hasNextPage": more,
             "hasPreviousPage": after is not None,
             "startCursor": edges[0]["cursor"] if edges else None,
-            "endCursor": edges[-1]["cursor"] if edges else None,
+            "endCursor": _cursor(ends_at) if ends_at else None,
         },
     }
 

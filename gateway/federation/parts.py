@@ -42,6 +42,7 @@ class Shape:
     masked: frozenset[str]  # of those, the ones that leave masked
     withheld: tuple[str, ...]
     open: bool  # whether any source may be asked at all
+    absent: bool = False  # this subject must look like one nobody knows
 
 
 def shape_of(noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect]) -> Shape:
@@ -57,6 +58,7 @@ def shape_of(noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect
         frozenset(name for name in asked if effect(name) is Effect.MASK),
         tuple(sorted(name for name in asked if effect(name) is Effect.WITHHOLD)),
         effects.get(EXISTS) is Effect.ALLOW and bool(shown or not asked),
+        effects.get(EXISTS) is Effect.AS_IF_ABSENT,
     )
 
 

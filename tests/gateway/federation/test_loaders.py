@@ -18,6 +18,7 @@ from schema.build import build_schema
 from tests.fakes.federated import PERSON, opened
 
 pytestmark = pytest.mark.anyio
+FIELDS = frozenset({"address"})
 LINKS = {"idNo": PERSON[0], "name": PERSON[1]}
 
 
@@ -40,7 +41,7 @@ class Broken:
 
 def loader(*sources: Any, seconds: float = 1.0) -> Loader:
     snapshot = Snapshot("v", build_schema(), offers_of(sources), tuple(sources), read_register())
-    return Loader(snapshot, lambda noun: frozenset({"address"}), asyncio.get_running_loop().time() + seconds)
+    return Loader(snapshot, asyncio.get_running_loop().time() + seconds)
 
 
 def lgb(**more: Any) -> Any:
@@ -52,7 +53,7 @@ async def test_a_source_that_keeps_no_time_is_not_waited_for() -> None:
     deaf = replace(opened("GA", "residence", {"address": "dz"}, [], rank=1)[0], source=Deaf())
     one = loader(good, deaf, seconds=0.1)
     async with asyncio.timeout(1):
-        offers, answers = await one.load("residence", ("idNo", "name"), LINKS)
+        offers, answers = await one.load("residence", ("idNo", "name"), LINKS, FIELDS)
     assert [offer.code for offer in offers] == ["GA", "LGB"]
     assert all(isinstance(answer, Failed) and answer.reason is Reason.TIMEOUT for answer in answers)
     one.close()
@@ -60,7 +61,7 @@ async def test_a_source_that_keeps_no_time_is_not_waited_for() -> None:
 
 async def test_a_fault_in_an_adapter_says_nothing_of_the_person() -> None:
     one = loader(replace(lgb()[0], source=Broken()))
-    _, (answer,) = await one.load("residence", ("idNo", "name"), LINKS)
+    _, (answer,) = await one.load("residence", ("idNo", "name"), LINKS, FIELDS)
     assert answer == Failed(Reason.GARBAGE, detail="adapter fault")
     one.close()
 
@@ -69,15 +70,15 @@ async def test_asks_of_one_turn_are_one_lookup_and_equal_ones_one_answer() -> No
     source, department = lgb()
     one = loader(source)
     keys = [LINKS, {"idNo": "440606199003070033", "name": "张三"}, LINKS]
-    await asyncio.gather(*(one.load("residence", ("idNo", "name"), key) for key in keys))
-    await one.load("residence", ("idNo", "name"), LINKS)
+    await asyncio.gather(*(one.load("residence", ("idNo", "name"), key, FIELDS) for key in keys))
+    await one.load("residence", ("idNo", "name"), LINKS, FIELDS)
     assert [len(lookup.keys) for lookup in department.asked] == [2]
     one.close()
 
 
 async def test_closing_stops_what_is_under_way() -> None:
     one = loader(replace(lgb()[0], source=Deaf()))
-    waiting = one.load("residence", ("idNo", "name"), LINKS)
+    waiting = one.load("residence", ("idNo", "name"), LINKS, FIELDS)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     one.close()
@@ -88,6 +89,6 @@ async def test_closing_stops_what_is_under_way() -> None:
 async def test_a_page_is_waited_for_no_longer_than_the_rest() -> None:
     one = loader(replace(lgb()[0], source=Deaf()), seconds=0.1)
     async with asyncio.timeout(1):
-        _, (answer,) = await one.page("residence", ("idNo", "name"), PERSON, Page(10))
+        _, (answer,) = await one.page("residence", ("idNo", "name"), PERSON, Page(10), FIELDS)
     assert answer == Failed(Reason.TIMEOUT)
     one.close()
