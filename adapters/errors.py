@@ -41,7 +41,7 @@ class SourceUnavailable(AdapterError):
 class ManifestInvalid(AdapterError):
     """A manifest set cannot be used; `faults` lists every reason at once."""
 
-    def __init__(self, faults: "tuple[object, ...]") -> None:
+    def __init__(self, faults: tuple[object, ...]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
 

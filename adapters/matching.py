@@ -74,6 +74,10 @@ def judge(
     id_doubts = _id_doubts(row_number)
     if id_text and asked.id_text:
         if id_text != asked.id_text:
+            # A number that cannot be anyone's is a slip of the pen, and under our person's name perhaps of hers.
+            slipped = row_number is not None and not row_number.checksum_ok
+            if slipped and has_name and asked.readable and folded == asked.folded:
+                return Verdict(Match.REVIEW, id_doubts, _name_doubts(folded), mask_name(name))
             return None
         return _same_id(name, folded, asked, id_doubts, has_name)
     return _without_id(id_text, name, folded, raw_birth, asked)

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from adapters.errors import Reason
 
-Value: TypeAlias = str | int | float | bool | date | datetime | None | Sequence["Value"] | Mapping[str, "Value"]
+Value: TypeAlias = str | int | float | bool | date | datetime | Sequence["Value"] | Mapping[str, "Value"] | None
 """Plain values only. `datetime` is aware UTC; `date` is a civil date of Asia/Shanghai."""
 
 Key: TypeAlias = tuple[str | None, ...]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.registry import OpenSource
+from gateway.federation.health_watch import HealthWatch
 from gateway.policy.purposes import PurposeRegister
 from schema.build import BuiltSchema
 
@@ -33,7 +35,7 @@ class Offer:
         return self.ranks.get(field, self.spec.rank)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """Schema, sources and purposes as they stood together. Caches are keyed by `version`."""
 
@@ -42,6 +44,11 @@ class Snapshot:
     offers: Mapping[str, tuple[Offer, ...]]  # noun -> offers, most authoritative first
     sources: tuple[OpenSource, ...]
     purposes: PurposeRegister
+
+    @cached_property
+    def watch(self) -> HealthWatch:
+        """How the sources are doing, for those who listen."""
+        return HealthWatch(self.sources)
 
     def answering(self, noun: str, by: Iterable[str]) -> Sequence[Offer]:
         """The offers for `noun` whose keys are all among `by`; of one source only the one that uses most of them."""

@@ -15,7 +15,7 @@ from adapters.identity import normalise_id
 from adapters.source import Answer, Found, Page
 from gateway.caller import Subjects
 from gateway.federation.catalog import Offer, Snapshot
-from gateway.federation.describe import catalogue_entries, health_changes, purpose_entries
+from gateway.federation.describe import catalogue_entries, purpose_entries
 from gateway.federation.loaders import Asked, Loader
 from gateway.federation.narrowing import as_if_absent, narrow
 from gateway.federation.parts import Data, Shape, build_part, no_source_part, shape_of, withheld_part
@@ -24,7 +24,7 @@ from schema.errors import BadInput
 from schema.wiring import LINKS
 
 SUBJECT = "_subject"
-_Shapes: TypeAlias = dict[tuple[str, frozenset[str]], Shape]
+_Shapes: TypeAlias = dict[tuple[str, frozenset[str], frozenset[str]], Shape]
 # A policy gives equal questions the same mask, so what follows from a mask is worked out once and goes with it.
 _SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
 _MOST_SHAPES = 64
@@ -64,6 +64,7 @@ class OperationContext:
         self._batch_persons = batch_persons
         self._now = now
         self._asked = question.selected if question is not None else {}
+        self._implied = question.implied if question is not None else {}
         self._shapes: dict[Mask, _Shapes] = {}
         self._subject_masks: dict[str, Mask] = {}
         self._loader = Loader(snapshot, deadline)
@@ -179,7 +180,7 @@ class OperationContext:
         return purpose_entries(self._snapshot.purposes)
 
     def source_health(self) -> AsyncIterator[Data]:
-        return health_changes(self._snapshot)
+        return self._snapshot.watch.listen()
 
     async def _meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
         """Subject ids, and for those newly met the mask that holds for them: one question a level."""
@@ -224,13 +225,13 @@ class OperationContext:
         shapes = self._shapes.get(mask)
         if shapes is None:
             shapes = self._shapes[mask] = _SHAPES.setdefault(mask, {})
-        place = (noun, self._asked.get(noun, frozenset()))
+        place = (noun, self._asked.get(noun, frozenset()), self._implied.get(noun, frozenset()))
         shape = shapes.get(place)
         spec = self._snapshot.schema.nouns[noun]
         if shape is None or shape.noun is not spec:  # a reload may give a noun of the same name other fields
             if len(shapes) >= _MOST_SHAPES:  # a field or its raw word or both: one mask, many ways to ask
                 shapes.clear()
-            shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}))
+            shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}), place[2])
         return shape
 
     def _pid(self, subject: str) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-from adapters.registry import OpenSource
-
 from adapters.manifest import SourceManifest, Text
+from adapters.registry import OpenSource
 from gateway.federation.catalog import Snapshot
+from gateway.federation.health_watch import health_entry
 from gateway.policy.purposes import PurposeRegister
 
 Data = dict[str, Any]
-_POLL_S = 0.25
 
 
 def catalogue_entries(snapshot: Snapshot) -> list[Data]:
@@ -30,30 +27,6 @@ def purpose_entries(register: PurposeRegister) -> list[Data]:
         }
         for rule in sorted(register.rules.values(), key=lambda item: item.code)
     ]
-
-
-async def health_changes(snapshot: Snapshot) -> AsyncIterator[Data]:
-    """The health of each source now, then each change of state or reason."""
-    shown: dict[str, tuple[str, str | None]] = {}
-    while True:
-        for source in snapshot.sources:
-            event = health_entry(source)
-            if shown.get(event["source"]) != (event["state"], event["reason"]):
-                shown[event["source"]] = (event["state"], event["reason"])
-                yield event
-        await asyncio.sleep(_POLL_S)
-
-
-def health_entry(source: OpenSource) -> Data:
-    health = source.health()
-    return {
-        "source": source.manifest.code,
-        "state": health.state,
-        "reason": health.last_reason.value if health.last_reason is not None else None,
-        "lastOkAt": health.last_ok_at,
-        "lastFailureAt": health.last_failure_at,
-        "p50Ms": health.p50_ms,
-    }
 
 
 def _entry(source: OpenSource) -> Data:

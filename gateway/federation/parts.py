@@ -45,8 +45,11 @@ class Shape:
     absent: bool = False  # this subject must look like one nobody knows
 
 
-def shape_of(noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect]) -> Shape:
-    """Apply the mask to what was asked; what the mask does not name is withheld."""
+def shape_of(
+    noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect], implied: frozenset[str] = frozenset()
+) -> Shape:
+    """Apply the mask to what was asked; what the mask does not name is withheld. `implied` was asked by nobody by name,
+    so nobody is told that it is kept from them."""
 
     def effect(name: str) -> Effect:
         return effects.get(base_field(name), Effect.WITHHOLD)
@@ -56,8 +59,8 @@ def shape_of(noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect
         noun,
         shown,
         frozenset(name for name in asked if effect(name) is Effect.MASK),
-        tuple(sorted(name for name in asked if effect(name) is Effect.WITHHOLD)),
-        effects.get(EXISTS) is Effect.ALLOW and bool(shown or not asked),
+        tuple(sorted(name for name in asked - implied if effect(name) is Effect.WITHHOLD)),
+        effects.get(EXISTS) is Effect.ALLOW and bool((shown - implied) or not (asked - implied)),
         effects.get(EXISTS) is Effect.AS_IF_ABSENT,
     )
 

@@ -35,8 +35,9 @@ class Selection:
 
     asked: Mapping[str, frozenset[str]]
     facts: Mapping[str, frozenset[str]]  # the same as policy decides on it
+    implied: Mapping[str, frozenset[str]]  # of `asked`, what nobody named: `best` needs it to choose
     protected: bool
-    personal: bool  # a person is asked for by ID number, so the request may not travel in a URL
+    personal: bool  # a person is asked for, by ID or case number, so the request may not travel in a URL
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class _Walk:
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Any
     asked: dict[str, set[str]] = field(default_factory=dict)
+    implied: dict[str, set[str]] = field(default_factory=dict)
     seen: set[tuple[str, str]] = field(default_factory=set)
     protected: bool = False
     personal: bool = False
@@ -68,10 +70,11 @@ def select(
             definition = root.fields.get(node.name.value)
             if definition is not None and not is_open(definition):
                 walk.protected = True
-                walk.personal |= bool({"idNo", "of"} & definition.args.keys())
+                walk.personal |= bool({"idNo", "of", "caseNo"} & definition.args.keys())
         _collect(walk, operation.selection_set, root)
-    asked = {noun: frozenset(names) for noun, names in walk.asked.items()}
-    return Selection(asked, policy_fields(asked), walk.protected, walk.personal)
+    implied = {noun: frozenset(names - walk.asked[noun]) for noun, names in walk.implied.items()}
+    asked = {noun: frozenset(names) | implied.get(noun, frozenset()) for noun, names in walk.asked.items()}
+    return Selection(asked, policy_fields(asked), implied, walk.protected, walk.personal)
 
 
 def _fields(
@@ -119,6 +122,9 @@ def _collect(walk: _Walk, selection_set: SelectionSetNode, parent: GraphQLObject
             walk.asked.setdefault(record.name, set()).add(name)
         if noun is not None and name == "conflicts":
             walk.asked[noun.name].update(noun.compared, filter(None, [noun.paired_by]))
+        if noun is not None and name in ("best", "conflicts"):
+            # Which record leads is seen by these; without them a home long left could stand for the present one.
+            walk.implied.setdefault(noun.name, set()).update(filter(None, (noun.ended_by, noun.newest_by)))
         if noun is not None and name == "records":
             walk.asked[noun.name].update(_filtered(walk, node))
         named = get_named_type(definition.type)

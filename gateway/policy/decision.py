@@ -40,6 +40,7 @@ class Question:
     purpose: Purpose
     asked: Mapping[str, frozenset[str]]  # facts, EXISTS among them
     selected: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same as the schema names them
+    implied: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of these, what the asker did not name
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ class StandingPolicy:
             return "PURPOSE_UNKNOWN"
         if rule.code not in question.caller.purposes or question.caller.org_kind not in rule.org_kinds:
             return "PURPOSE_NOT_YOURS"
-        if rule.case_required and not (question.purpose.case_no or "").strip():
+        if rule.case_required and not _says_something(question.purpose.case_no):
             return "CASE_REQUIRED"
         return None
 
@@ -64,3 +64,8 @@ def _effects(rule: PurposeRule, noun: str, asked: frozenset[str]) -> dict[str, E
         else Effect.ALLOW
         for name in asked
     }
+
+
+def _says_something(case_no: str | None) -> bool:
+    """A case number has letters or digits; blanks and invisible characters are none."""
+    return any(character.isalnum() for character in case_no or "")

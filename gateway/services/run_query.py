@@ -166,7 +166,7 @@ class RunQuery:
         if said is None:
             if selection.protected:
                 purpose = Purpose("", None, None)
-                question = Question(caller, purpose, selection.facts, selection.asked)
+                question = Question(caller, purpose, selection.facts, selection.asked, selection.implied)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
             return _Ready(plan, variables, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
@@ -175,7 +175,7 @@ class RunQuery:
         if claim is None:
             raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
         watched.purpose = claim.code
-        question = Question(caller, claim, selection.facts, selection.asked)
+        question = Question(caller, claim, selection.facts, selection.asked, selection.implied)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)

@@ -49,13 +49,19 @@ OFFICER = Caller(
 
 
 def manifest(
-    code: str, noun: str, fields: dict[str, str], *, rank: int = 100, timeout_s: float = 1.0
+    code: str,
+    noun: str,
+    fields: dict[str, str],
+    *,
+    rank: int = 100,
+    timeout_s: float = 1.0,
+    dates: tuple[str, ...] = (),
 ) -> SourceManifest:
     spec = AnswerSpec(
         noun,
         ("idNo", "name"),
         {},
-        tuple(FieldMapping(name, raw) for name, raw in fields.items()),
+        tuple(FieldMapping(name, raw, "date" if name in dates else "text") for name, raw in fields.items()),
         rank=rank,
         record_id="id",
         subject=Subject("sfz", "xm"),

@@ -110,6 +110,7 @@ async def test_surely_the_person(key: tuple[str, str], sfzh: Any, xm: str, flags
         ((ZHANG, "张三"), None, "張三", "", "張*"),
         ((ZHANG, "张三"), "无", "张三", "0000-00-00", "张*"),
         ((ZHANG, "张三"), "440606********0017", "张三", "", "张*"),
+        ((ZHANG, "张三"), "440606199003070071", "张三", "", "张*"),  # digits swapped: nobody's number, his name
         ((None, "张三"), ZHANG, "张三", "19900307", "张*"),
         (("440605198808150048", "李䶮"), "", "李?", "", "李*"),
         ((ZHANG, None), "", "张三", "1990-03-07", "张*"),
@@ -128,6 +129,7 @@ async def test_perhaps_the_person(key: tuple[str, str], sfzh: Any, xm: str, csrq
     [
         (OTHER_ZHANG, "张三", "1990-03-07"),  # the other man: same name, same birth date
         (OTHER_ZHANG, "李四", ""),
+        ("440606199003070071", "李四", ""),
         ("", "张三", "1991-01-01"),
         ("", "李四", "1990-03-07"),
         ("", "李四", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import orjson
@@ -69,7 +70,9 @@ async def test_the_event_names_who_what_and_why_but_no_person() -> None:
     await house.ask(ONE, idNo=PERSON[0], name=PERSON[1])
     event = house.evidence.events[0]
     assert (event.actor_user, event.purpose, event.decision) == ("officer-lin", "CC_RECEPTION", Decision.ALLOW)
-    assert set(event.fields) == {"residence.address", "residence.admin", "residence.exists"}
+    # `best` is chosen by what ended and when it began, so these two are asked for with it.
+    leading = {"residence.leftOn", "residence.startOn"}
+    assert set(event.fields) == {"residence.address", "residence.admin", "residence.exists", *leading}
     assert len(event.subjects) == 1
     assert PERSON[0] not in repr(event)
     assert "张三" not in repr(event)
@@ -83,6 +86,7 @@ async def test_the_event_names_who_what_and_why_but_no_person() -> None:
         ('@purpose(code: "PROC_SUPERVISION", caseNo: "1")', "PURPOSE_NOT_YOURS"),
         ('@purpose(code: "CC_RECEPTION")', "CASE_REQUIRED"),
         ('@purpose(code: "CC_RECEPTION", caseNo: "  ")', "CASE_REQUIRED"),
+        ('@purpose(code: "CC_RECEPTION", caseNo: "\\u200b")', "CASE_REQUIRED"),
     ],
 )
 async def test_a_refused_purpose_asks_nobody_and_is_recorded(directive: str, expected: str) -> None:
@@ -197,6 +201,19 @@ async def test_a_hundred_and_one_persons_are_refused_also_across_fields() -> Non
     assert code(await house.ask(twice, of=[key] * 60)) == "BATCH_TOO_LARGE"
 
 
+async def test_a_home_long_left_does_not_stand_for_the_present_one() -> None:
+    """Also where the asker names neither the beginning nor the end."""
+    left = HOME | {"id": "0", "dz": "旧居", "zx": date(2024, 1, 1)}
+    source, _ = opened(
+        "LGB", "residence", {"address": "dz", "leftOn": "zx"}, [left, HOME | {"zx": None}], dates=("leftOn",)
+    )
+    query = (
+        f'query {P} {{ person(idNo: "{PERSON[0]}", name: "张三") {{ residence {{ withheld best {{ address }} }} }} }}'
+    )
+    answer = await road([source], Recorder())(OFFICER, GraphQLRequest(query))
+    assert answer.data == {"person": {"residence": {"withheld": [], "best": {"address": HOME["dz"]}}}}
+
+
 async def test_a_silent_source_is_unavailable_and_the_rest_is_answered() -> None:
     lgb, silent = opened("LGB", "residence", FIELDS, [HOME], timeout_s=0.2)
     silent.silent = True
@@ -233,6 +250,8 @@ async def test_a_url_carries_no_person_and_no_mutation() -> None:
     assert code(await house.execute(OFFICER, get)) == "PERSONAL_VARIABLES_IN_GET"
     literal = GraphQLRequest(f'query {P} {{ person(idNo: "{PERSON[0]}", name: "张三") {{ pid }} }}', method="GET")
     assert code(await house.execute(OFFICER, literal)) == "PERSONAL_VARIABLES_IN_GET"
+    case = GraphQLRequest(f'query {P} {{ case(caseNo: "(2026)1") {{ state }} }}', method="GET")
+    assert code(await house.execute(OFFICER, case)) == "PERSONAL_VARIABLES_IN_GET"
     assert not (await house.execute(OFFICER, GraphQLRequest("{ catalogue { code } }", method="GET"))).errors
     assert code(
         await house.execute(OFFICER, GraphQLRequest("subscription { sourceHealth { source } }", method="GET"))
