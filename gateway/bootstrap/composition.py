@@ -55,6 +55,7 @@ def query_limits(settings: Settings) -> Limits:
         aliases=limits.aliases,
         root_fields=limits.root_fields,
         cost=limits.cost,
+        assumed_sizes={"cases": 20},  # its default page
     )
 
 
