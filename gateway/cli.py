@@ -12,18 +12,19 @@ from gateway.errors import GatewayError, SettingsInvalid
 from gateway.settings import Settings
 
 MANUAL = """\
-一门 yimen: a GraphQL data-sharing gateway for community correction.
+一门 yimen: 社区矫正数据共享网关 / a GraphQL data-sharing gateway for community correction.
 
-  yimen serve --manifests DIR       start the gateway; stops cleanly on SIGTERM
-  yimen sources check [DIR]         every fault of a set of manifests, with file and line, and a live probe
-  yimen sources list [DIR]          the sources, what they answer, and how they are doing now
-  yimen db migrate                  bring the database to this version (serve does it too)
-  yimen db status                   which version the database has
-  yimen settings                    every setting, what it means and what is in force
-  yimen schema [DIR]                the GraphQL schema these manifests make, as SDL
+  yimen serve --manifests DIR       启动网关 / start the gateway; stops cleanly on SIGTERM
+  yimen sources check [DIR]         检查清单并试查 / every fault of a set of manifests, with file and line, and a live probe
+  yimen sources list [DIR]          列出数据源 / the sources, what they answer, and how they are doing now
+  yimen db migrate                  升级数据库 / bring the database to this version (serve does it too)
+  yimen db status                   数据库版本 / which version the database has
+  yimen settings                    全部设置 / every setting, what it means and what is in force
+  yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
-Settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names; see `yimen settings`.
-Exit codes: 0 done, 1 faults found or refused, 2 the command line is wrong.
+设置来自 / settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names.
+首次试用须先设置 / to try it, set first: YIMEN_DEMO=true, or YIMEN_MASTER_KEY_FILE=FILE (openssl rand -base64 32 > FILE).
+退出码 / exit codes: 0 done, 1 faults found or refused, 2 the command line is wrong.
 """
 
 
@@ -125,9 +126,16 @@ def _db_status(_given: argparse.Namespace) -> int:
 def _settings(_given: argparse.Namespace) -> int:
     from gateway.settings import describe, shown
 
-    values = shown(Settings.from_process())
+    faults: SettingsInvalid | None = None
+    try:
+        values = shown(Settings.from_process())
+    except SettingsInvalid as error:  # who has yet to learn what there is to set is shown it all the same
+        faults, values = error, {known.name: f"{known.default} (默认 default)".lstrip() for known in describe()}
     for known in describe():
         print(f"{known.variable:32} {values[known.name]}\n{'':32} {known.zh} {known.en}")
+    if faults is not None:
+        sys.stdout.flush()
+        raise faults
     return 0
 
 

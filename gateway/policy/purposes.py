@@ -6,6 +6,7 @@ which may add purposes and may add nouns to a purpose, never remove anything.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,12 @@ def read_register(extra: Sequence[Path] = ()) -> PurposeRegister:
             continue
         for code, table in tables.items():
             _merge(merged, code, table, path.name, faults)
+    known = [code for code, table in merged.items() if not _only_adds(table)]
+    for code in sorted(merged.keys() - known):  # a misspelt name of one that should gain a noun, most likely
+        close = difflib.get_close_matches(code, known, n=1, cutoff=0.6)
+        meant = f"did you mean {close[0]}? " if close else ""
+        wanted = "title, legal_basis, case_required and org_kinds"
+        faults.append(f"purpose {code}: there is no such purpose; {meant}A new one needs {wanted}")
     rules = {code: _rule(code, table, faults) for code, table in merged.items()}
     if faults:
         raise SettingsInvalid(tuple(faults))
@@ -90,11 +97,17 @@ def _merge(merged: dict[str, dict[str, Any]], code: str, table: Any, file: str, 
             held[name][noun] = fields
 
 
+def _only_adds(table: Mapping[str, Any]) -> bool:
+    return not table.keys() - {"nouns", "mask"}
+
+
 def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule:
+    missing: list[str] = [] if _only_adds(table) else faults  # of no purpose at all, read_register has said enough
+
     def text(name: str, language: str) -> str:
         found = table.get(name, {}).get(language) if isinstance(table.get(name), dict) else None
         if not isinstance(found, str):
-            faults.append(f"purpose {code}: {name}.{language} is missing")
+            missing.append(f"purpose {code}: {name}.{language} is missing")
             return ""
         return found
 
@@ -109,7 +122,11 @@ def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule
     }
     masks = {noun: fields(value, noun) for noun, value in table.get("mask", {}).items()}
     if not isinstance(table.get("case_required"), bool):
-        faults.append(f"purpose {code}: case_required must be true or false")
+        missing.append(f"purpose {code}: case_required must be true or false")
+    org_kinds = table.get("org_kinds")
+    if not (isinstance(org_kinds, list) and all(isinstance(item, str) for item in org_kinds)):
+        missing.append(f"purpose {code}: org_kinds must be a list of the kinds of organisation that may claim it")
+        org_kinds = []
     return PurposeRule(
         code,
         text("title", "zh"),
@@ -117,7 +134,7 @@ def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule
         text("legal_basis", "zh"),
         text("legal_basis", "en"),
         bool(table.get("case_required", True)),
-        fields(table.get("org_kinds"), "org_kinds"),
+        frozenset(org_kinds),
         MappingProxyType(nouns),
         MappingProxyType(masks),
     )

@@ -23,6 +23,7 @@ from gateway.policy.purposes import read_register
         ("[X]\norg_kinds = 7", "org_kinds must be"),
         ("[CC_RECEPTION.nouns]\nresidence = []", "is already set"),
         ("[X", "x.toml"),
+        ("[CC_HELPS.nouns]\nresidence = []", "no such purpose; did you mean CC_HELP?"),
     ],
 )
 def test_a_bad_register_is_refused_with_its_faults(tmp_path: Path, text: str, expected: str) -> None:
