@@ -29,7 +29,7 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo faults | counters    各部门的故障 / 调用次数   faults and calls, by department
   script/demo people               测试人员 / the test people and their stories
   script/demo query reception      问 / ask: reception, list, cases, catalogue (--raw 原始 JSON)
-  script/demo token                GraphiQL 请求头 / the header GraphiQL needs
+  script/demo token                访问令牌, 贴入查询页面 / the access token, to paste into the query page
 
 故障 / faults: closed down 429 half_page garbage slow[=s] stale[=days] clock_skew[=s]
 部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     query = commands.add_parser("query", help="查询 / ask one of the ready questions")
     query.add_argument("name")
     query.add_argument("--raw", action="store_true", dest="query_raw")
-    commands.add_parser("token", help="GraphiQL 请求头 / the header GraphiQL needs")
+    commands.add_parser("token", help="访问令牌 / the access token of the demo's officer")
     return parser
 
 
@@ -105,7 +105,7 @@ def _visit(places: Places, args: argparse.Namespace) -> int:
     """A command that talks to the demo running in another terminal."""
     card = read_card(places)
     if args.command == "token":
-        print(json.dumps({"Authorization": f"Bearer {card['token']}"}))
+        print(card["token"])
         return 0
     if args.command == "query":
         if args.name not in card["queries"]:

@@ -97,7 +97,7 @@ class Faults:
         values: dict[str, bool | float] = {}
         for name, value in wanted.items():
             if name not in spoken:
-                raise ValueError(f"unknown fault; known are {', '.join(sorted(spoken))}")
+                raise ValueError(f"没有故障 {name} / no fault {name}; known: {', '.join(sorted(spoken))}")
             attribute = spoken[name]
             if isinstance(value, bool):
                 values[attribute] = _SWITCHED_ON[attribute] * value if attribute in _SWITCHED_ON else value

@@ -100,8 +100,9 @@ def _departments(
     settings += ["--pki", str(places.sub("pki")), "--secrets", str(places.sub("secrets")), "--with-parent"]
     if wishes.real_hours:
         settings.append("--real-hours")
-    for number, code in enumerate(codes):
-        port = free_port(wishes.first_port + number, taken, say, code)
+    usual = range(wishes.first_port, wishes.first_port + len(codes))  # one that must move moves no other
+    for wanted, code in zip(usual, codes, strict=True):
+        port = free_port(wanted, taken, say, code, promised=usual)
         directory = ["--directory", str(directory_of(places, code))]
         children.start(code, [*command, code, "--port", str(port), *settings, *directory])
     urls = {}

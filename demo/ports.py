@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from demo.serving import bind
 
 
-def free_port(wanted: int, taken: set[int], say: Callable[[str], None], who: str) -> int:
-    """`wanted`, or the next free port above it; what it picks joins `taken`. `say` hears when it had to move."""
+def free_port(
+    wanted: int, taken: set[int], say: Callable[[str], None], who: str, *, promised: Collection[int] = ()
+) -> int:
+    """`wanted`, or the next free port above it that is `promised` to nobody; what it picks joins `taken`.
+
+    `say` hears when it had to move.
+    """
     port = wanted
-    while port in taken or not _is_free(port):
+    while port in taken or (port != wanted and port in promised) or not _is_free(port):
         port += 1
         if port > wanted + 500:
             raise OSError(f"no free port between {wanted} and {port}")

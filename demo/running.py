@@ -78,6 +78,8 @@ def _ask_once(places: Places, demo: Demo, raw: bool) -> int:
     for fault in faults:
         print(f"不符合预期 / not as expected: {fault}")
     print(f"\n用时 / took {took_ms:.0f} ms; " + ("与预期不符 / not as expected" if faults else "全部到齐 / all there"))
+    if faults:
+        _say(f"日志 / logs: {places.home / 'logs'} (gateway-cc.log 网关 / the gateway's own)")
     return 1 if faults else 0
 
 
@@ -88,7 +90,7 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
 一门已就绪 / yimen is ready
 
   打开查询页面 / open the query page     {card["graphql"]}
-  请求头 / header it needs               script/demo token
+  访问令牌, 贴在右上 / token to paste there {card["token"]}
   问一个人 / ask about a person          script/demo query reception
   关闭社保再问 / close SB and ask again  script/demo fault SB closed && script/demo query reception
   恢复 / put it right                    script/demo fault all none

@@ -67,6 +67,15 @@ def test_a_port_in_use_is_said_and_avoided() -> None:
     assert str(got) in said[0]
 
 
+def test_one_that_must_move_moves_no_other() -> None:
+    said: list[str] = []
+    with bind() as busy:
+        busy.listen()
+        port = busy.getsockname()[1]
+        assert free_port(port, set(), said.append, "x", promised=(port, port + 1, port + 2)) > port + 2
+    assert len(said) == 1
+
+
 def test_a_free_port_is_taken_without_a_word_and_not_twice() -> None:
     said: list[str] = []
     with bind() as probe:
