@@ -15,17 +15,28 @@ const nothingKept = {
   clear: () => {},
 };
 
-const FIRST_QUERY = `# 一门 yimen · 每个查询须说明目的  Every operation states its purpose:
-#   query @purpose(code: "...", caseNo: "...") { ... }
-{
-  __typename
+const FIRST_QUERY = `# 一门 yimen · 每个查询须以 @purpose 说明用途 · every operation states its purpose
+# 1. 右上角填入访问令牌 · enter the access token, top right
+# 2. 下方 Variables 填入: · fill in Variables below:  {"idNo": "...", "name": "..."}
+# 3. 在 caseNo 中填入案号,运行 · put the case number into caseNo, run. 用途代码 · codes: query { purposes { code title { zh en } } }
+query Reception($idNo: String!, $name: String!)
+@purpose(code: "CC_RECEPTION", caseNo: "") {
+  person(idNo: $idNo, name: $name) {
+    identity  { state source asOf best { name sex birthDate } }
+    residence { state source asOf reason retryAt best { address startOn } }
+    insurance { state source asOf reason retryAt records { unitName kind status lastPaidMonth } }
+    cases     { state source asOf reason retryAt best { caseNo type state endOn } conflicts { field } }
+  }
 }
 `;
+
+// People paste what they were given: the bare token, "Bearer ...", or the whole header.
+const bare = (text) => /Bearer\s+([^\s"']+)/i.exec(text)?.[1] ?? text.trim();
 
 function Page() {
   const [token, setToken] = useState(sessionStorage.getItem(TOKEN) ?? '');
   const keep = (event) => {
-    const value = event.target.value.trim();
+    const value = bare(event.target.value);
     setToken(value);
     if (value) sessionStorage.setItem(TOKEN, value);
     else sessionStorage.removeItem(TOKEN);
