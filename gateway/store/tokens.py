@@ -145,7 +145,8 @@ def _officers(path: Path) -> list[tuple[Officer, datetime, str]]:
         if not all(isinstance(expires, datetime) and expires.tzinfo for _, expires, _ in officers):
             raise ValueError
     except (OSError, KeyError, TypeError, ValueError):
-        raise TokensRefused(f"{path} is not a file of seeded tokens") from None
+        wanted = "token, user_id, org_id, org_kind, roles, purposes, expires_at = 2027-01-01T00:00:00+08:00 (no quotes)"
+        raise TokensRefused(f"{path} is not a file of seeded tokens: each [[officers]] needs {wanted}") from None
     return officers
 
 
