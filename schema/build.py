@@ -49,6 +49,12 @@ class BuiltSchema:
     nouns: dict[str, NounSpec]
 
 
+_SCALAR_TEXTS = {
+    "Date": both("日期,北京时间的民用日期,如 2026-11-23", "A civil date in China, as 2026-11-23"),
+    "DateTime": both("时刻,带时区偏移,通常为 UTC", "An instant with its offset, mostly UTC: 2026-11-23T09:00:00+00:00"),
+}
+
+
 def build_schema(declared: Sequence[NounSpec] = ()) -> BuiltSchema:
     """The schema of the built-in nouns and `declared` ones.
 
@@ -71,6 +77,9 @@ def build_schema(declared: Sequence[NounSpec] = ()) -> BuiltSchema:
         types=[names[noun.type_name] for noun in nouns],
     )
     by_name = {noun.name: noun for noun in nouns}
+    for name, described in _SCALAR_TEXTS.items():
+        if name in schema._schema.type_map:
+            schema._schema.type_map[name].description = described
     wire(schema._schema, Roots(by_name, tuple(link_targets(nouns))))
     return BuiltSchema(schema._schema, schema.as_str().rstrip() + "\n", by_name)
 
@@ -134,7 +143,14 @@ def _part_type(noun: NounSpec, names: Names) -> Any:
     records = make_field(
         "records", list[record], both("全部记录,一条记录一个来源", "All records; one source each"), arguments=arguments
     )
-    best = make_field("best", record | None, both("按权威顺序最优的记录", "The record of the best authority"))
+    best = make_field(
+        "best",
+        record | None,
+        both(
+            "应先显示的记录,各值见 conflicts;无记录则为空",
+            "The record to show first; what others say differently is in `conflicts`. Null without records",
+        ),
+    )
     return make_type(
         noun.part_name,
         [*get_object_definition(Part, strict=True).fields, records, best],

@@ -43,7 +43,10 @@ def query_type(declared: Sequence[NounSpec], names: Names) -> Any:
         make_field(
             "person",
             person | None,
-            both("查询一人;部分来源的故障不影响其他部分", "One person; a failing source leaves the other parts alone"),
+            both(
+                "查询一人;部分来源的故障不影响其他部分;仅在有错误时为 null,查无此人则各部分为 NOT_FOUND",
+                "One person; a failing source leaves the other parts alone. Null only beside an error; of a person nobody knows every part is NOT_FOUND",
+            ),
             arguments=[
                 make_argument(
                     "idNo", str, "公民身份号码,18 位或旧 15 位", "Citizen identity number, 18 or legacy 15 characters"
@@ -54,7 +57,10 @@ def query_type(declared: Sequence[NounSpec], names: Names) -> Any:
         make_field(
             "people",
             list[person | None],
-            both("批量查询,最多 100 人,顺序与输入一致", "Up to 100 persons, in the order asked"),
+            both(
+                "批量查询,最多 100 人,顺序与输入一致;号码无效的一项为 null",
+                "Up to 100 persons, in the order asked; null for one whose number is not valid",
+            ),
             arguments=[make_argument("of", list[person_key], "查询要素", "Keys")],
         ),
         make_field(
@@ -66,7 +72,7 @@ def query_type(declared: Sequence[NounSpec], names: Names) -> Any:
         make_field(
             "cases",
             names["CorrectionCaseConnection"],
-            both("执行地的案件列表", "The cases of a place of execution"),
+            both("执行地的案件列表;每页须看 state", "The cases of a place of execution; look at `state` on every page"),
             arguments=[
                 make_argument("executionAdmin", str, "执行地行政区划", "Place of execution (GB/T 2260)"),
                 make_argument("first", int, "每页条数,最多 100", "Page size, 100 at most", 20),

@@ -78,14 +78,21 @@ class ReviewCandidate:
 
 @strawberry.type(description=both("证据信封", "The envelope"))
 class Part:
-    state: FactState = fact("本部分状态", "State of this part")
+    state: FactState = fact(
+        "本部分状态;先看它,空列表本身不说明没有", "State of this part; read it first, an empty list alone says nothing"
+    )
     source: str | None = fact("最权威的应答来源", "The most authoritative source that answered")
     as_of: datetime | None = fact("数据时点", "As of")
     fetched_at: datetime | None = fact("取得时间", "Fetched at")
     reason: UnavailableReason | None = fact("未能取得的原因", "Why something is not known")
-    retry_at: datetime | None = fact("可重试时间", "When to try again")
+    retry_at: datetime | None = fact(
+        "可重试时间;为空则等待无济于事", "When to try again; null where waiting alone will not help"
+    )
     quality: list[Doubt] = fact("数据质量", "Doubts about this part")
-    withheld: list[str] = fact("因规则未提供的字段", "Fields the rules keep from you")
+    withheld: list[str] = fact("因规则未提供的字段,其值为 null", "Fields the rules keep from you; their value is null")
     sources: list[SourceAnswer] = fact("各来源的应答", "What each source answered")
     conflicts: list[Conflict] = fact("来源之间的冲突", "Where the sources disagree")
-    review: list[ReviewCandidate] = fact("待人工核对", "Awaiting a human decision")
+    review: list[ReviewCandidate] = fact(
+        "可能属于此人的记录,待人工核对,不在 records 中",
+        "Rows that may be this person's, awaiting a human decision; they are not among the records",
+    )
