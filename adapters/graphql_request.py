@@ -81,7 +81,7 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[GraphqlRequest, list[tupl
     """The request of `answer` and every fault of it, `at` being its dotted path. Usable only without faults."""
     given, faults = answer.request, []
     for entry in sorted(set(given) - _ENTRIES):
-        faults.append((f"{at}.{entry}", f"unknown entry; known are {', '.join(sorted(_ENTRIES))}"))
+        faults.append((f"{at}.{entry}", f"unknown entry {entry}; known are {', '.join(sorted(_ENTRIES))}"))
     texts = {name: given.get(name, "") for name in _TEXTS}
     for name, value in texts.items():
         if not isinstance(value, str):

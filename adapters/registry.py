@@ -142,5 +142,8 @@ def host_of(manifest: SourceManifest, endpoint: str) -> str:
     if not host or port is None or parts.scheme not in _DEFAULT_PORTS:
         raise EndpointInvalid(f"source {manifest.code}: its endpoint is not an http(s) URL")
     if parts.scheme == "http" and not manifest.allow_plain_http:
-        raise EndpointInvalid(f"source {manifest.code}: its endpoint is plain http, which its manifest does not allow")
+        raise EndpointInvalid(
+            f"source {manifest.code}: its endpoint is plain http, which its manifest does not allow: "
+            "https, or allow_plain_http = true for loopback and private bridges"
+        )
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -115,7 +115,7 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[RestRequest, list[tuple[s
     """The request of `answer` and every fault of it, `at` being its dotted path. Usable only without faults."""
     form = _Reader(answer, at)
     for entry in sorted(set(answer.request) - _ENTRIES):
-        form.fault(entry, f"unknown entry; known are {', '.join(sorted(_ENTRIES))}")
+        form.fault(entry, f"unknown entry {entry}; known are {', '.join(sorted(_ENTRIES))}")
     mode = form.text("mode", "key", MODES)
     batch = mode == "batch"
     method = form.text("method", "GET", ("GET", "POST"))
