@@ -310,7 +310,7 @@ async def test_a_locked_file_is_down_and_not_waited_for(file: Path, tmp_path: Pa
     holder.execute("BEGIN EXCLUSIVE")
     began = time.monotonic()
     assert reason(await ask(ZHANG)) is Reason.DOWN
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     holder.close()
     assert len(values((await ask(ZHANG))[0])) == 1
     await ask.source.close()

@@ -91,7 +91,7 @@ def test_depth_size_and_number_of_parts_are_bounded() -> None:
     began = time.perf_counter()
     with pytest.raises(XmlRefused, match="more than"):
         parse_xml(b"<r>" + b"<a/>" * 600_000 + b"</r>", max_bytes=8 << 20)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 5.0
 
 
 def test_one_and_many_attributes_text_nil_and_namespaces() -> None:

