@@ -38,7 +38,7 @@ class Probe:
     took_ms: float = 0.0
     rows: int = 0
     unmapped: tuple[str, ...] = ()  # fields with codes or values the mapping does not know
-    empty: tuple[str, ...] = ()  # fields that no row of the answer filled
+    empty: tuple[str, ...] = ()  # fields that no row of the answer filled; record_id too
     detail: str = ""
 
 
@@ -181,6 +181,8 @@ def _told(answer: AnswerSpec, said: Answer, took_ms: float) -> Probe:
     empty = {
         mapping.name for mapping in answer.fields if sure and all(row.values.get(mapping.name) is None for row in sure)
     }
+    if answer.record_id and sure and not any(row.record_id for row in sure):
+        empty.add("record_id")
     return Probe(
         answer.noun,
         answer.by,

@@ -39,14 +39,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a manifest, where it stands and how to mend it."""
+    """One thing wrong with a manifest, where it stands and how to mend it. Line 0: the whole file or folder."""
 
     file: str
     line: int
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _field(name: str, value: Any, fields: Table) -> FieldMapping:
     mapping = FieldMapping(
         name=name,
         raw=table.text("raw"),
-        type=table.choice("type", TYPES, "text") or "text",
+        type=table.choice("type", TYPES, "text") or "",
         clean=table.choice("clean", CLEANS, "none") or "none",
         codes=MappingProxyType(dict(codes)),
         rank=table.number("rank", None, 0, _RANK, whole=True),
@@ -101,6 +101,9 @@ def _field(name: str, value: Any, fields: Table) -> FieldMapping:
     )
     if mapping.type == "code" and not codes:
         table.fault("type", f'{name} has type "code" but no codes = {{ "01" = "..." }}')
+    if not mapping.type:  # its fault is told; what follows from it would only be noise
+        table.done()
+        return mapping
     if codes and mapping.type not in ("code", "list", "bool"):
         table.fault("codes", f'codes have no meaning for type "{mapping.type}"; did you mean type = "code"?')
     if mapping.separator and mapping.type != "list":
@@ -157,7 +160,7 @@ def _declared(table: Table) -> tuple[FieldDecl, ...]:
         declared.append(
             FieldDecl(
                 name,
-                inner.choice("type", DECLARED_TYPES) or "String",
+                inner.choice("type", DECLARED_TYPES) or "",
                 inner.both("title") or _NO_TEXT,
                 inner.choice("sensitivity", Sensitivity, Sensitivity.GENERAL) or Sensitivity.SENSITIVE,
                 inner.flag("filterable", False),

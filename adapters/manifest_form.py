@@ -121,11 +121,13 @@ class Table:
         if key not in self.data and not required:
             self._taken.add(key)
             return None
+        if key in self.data and (not isinstance(self.data[key], dict) or not self.data[key]):
+            self._taken.add(key)
+            self.fault(key, f'{key} must be in both languages: {key} = {{ zh = "...", en = "..." }}')
+            return Text("", "")
         inner = self.table(key, required=True)
-        text = Text(inner.text("zh"), inner.text("en")) if key in self.data and inner.data else Text("", "")
+        text = Text(inner.text("zh"), inner.text("en")) if key in self.data else Text("", "")
         inner.done()
-        if isinstance(self.data.get(key), dict) and not inner.data:
-            self.fault(key, f'{key} must be {{ zh = "...", en = "..." }}')
         return text
 
     def table(self, key: str, *, required: bool = False) -> Table:

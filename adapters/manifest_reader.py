@@ -48,7 +48,7 @@ def read_manifests(directory: Path, known: KnownNouns, kinds: Mapping[str, Kind]
     try:
         paths = manifest_files(directory)
     except Unreadable as error:
-        raise ManifestInvalid((Fault(str(directory), 1, error.message),)) from None
+        raise ManifestInvalid((Fault(str(directory), 0, error.message),)) from None
     for path in paths:
         try:
             text = read_text(directory, path)

@@ -49,6 +49,7 @@ def broken_rules(all_loaded: Sequence[Loaded], known: KnownNouns) -> Iterator[Fi
         yield from _answers_twice(loaded)
         for path, answer in loaded.answers:
             yield from nouns.answer_faults(loaded.file, path, answer)
+            yield from _nobody_named(loaded, path, answer)
         for path, noun in loaded.nouns:
             yield from nouns.link_faults(loaded.file, path, noun)
             yield from nouns.key_faults(loaded.file, path, noun)
@@ -158,7 +159,7 @@ class _Nouns:
             return
         enum = fields[mapping.name]
         if enum is not None:
-            if mapping.type not in ("code", "list"):
+            if mapping.type not in ("", "code", "list"):
                 yield (), f'{mapping.name} is a code: it needs type = "code" and codes = {{ raw = "NAME" }}'
             for raw, message in code_faults(mapping, enum).items():
                 yield ("codes", raw), message
@@ -180,6 +181,8 @@ class _Nouns:
 
 
 def _type_faults(field: FieldDecl, mapping: FieldMapping) -> Iterator[tuple[Path, str]]:
+    if not field.type or not mapping.type:
+        return  # no such type, which is told where it stands
     if field.is_list != (mapping.type == "list"):
         rule = 'is a list: it needs type = "list"' if field.is_list else "is no list"
         yield ("type",), f"{field.name} {rule}"
@@ -188,6 +191,20 @@ def _type_faults(field: FieldDecl, mapping: FieldMapping) -> Iterator[tuple[Path
     elif not field.is_list and mapping.type not in _FITS[field.type]:
         wanted = " or ".join(f'"{name}"' for name in sorted(_FITS[field.type]))
         yield ("type",), f'{field.name} is declared {field.type}; type "{mapping.type}" must be {wanted}'
+
+
+def _nobody_named(loaded: Loaded, path: Path, answer: AnswerSpec) -> Iterator[FileFault]:
+    """Asked by a person, a row must say whose it is, or whatever the department sends is taken for that person's."""
+    if answer.subject is not None or not PERSON_KEYS.intersection(answer.by):
+        return
+    if loaded.manifest.kind == "graphql" and "state" in answer.request:
+        return  # another yimen: it has matched the person itself, and `state` says what came of it
+    yield (
+        loaded.file,
+        (*path, "by"),
+        f"{answer.noun} is asked by {', '.join(answer.by)} but has no subject, so any row would pass for the person's; "
+        'add subject = { id_no = "...", name = "..." } with the department\'s own fields',
+    )
 
 
 def _same_code(all_loaded: Sequence[Loaded]) -> Iterator[FileFault]:

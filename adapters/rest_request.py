@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.manifest import AnswerSpec
+from adapters.manifest_form import did_you_mean, shown
 from adapters.outcomes import NO_TABLE, OutcomeTable, read_outcomes
 from adapters.templates import BodyTemplate, Template, TemplateFault, compile_body, compile_text
 
@@ -80,7 +81,7 @@ class _Reader:
             self.fault(entry, "must be a text")
             return default
         if choices and value not in choices:
-            self.fault(entry, f"one of {', '.join(choices)}")
+            self.fault(entry, f"{entry} = {shown(value)} is none of its values{did_you_mean(value, choices)}")
             return default
         return value
 

@@ -89,7 +89,7 @@ def _beyond_the_floor(directory: Path) -> list[str]:
     try:
         read_register(files)
     except SettingsInvalid as error:
-        faults += [f"{PURPOSES}: {fault}" for fault in error.faults]
+        faults += [f"{PURPOSES}/{fault}" for fault in error.faults]
     else:
         faults += [f"{PURPOSES}/{file.name}:{fault}" for file in files for fault in _unknown_grants(file, nouns)]
     return faults

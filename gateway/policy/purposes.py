@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,24 +53,27 @@ def read_register(extra: Sequence[Path] = ()) -> PurposeRegister:
     """The built-in register and `extra` files, in order. Raises SettingsInvalid with every fault."""
     faults: list[str] = []
     merged: dict[str, dict[str, Any]] = {}
+    homes: dict[str, str] = {}
     digest = hashlib.sha256()
     for path in [BUILT_IN, *extra]:
         try:
             data = path.read_bytes()
             digest.update(hashlib.sha256(data).digest())
-            tables = tomllib.loads(data.decode("utf-8"))
+            text = data.decode("utf-8")
+            tables = tomllib.loads(text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             faults.append(f"{path.name}: {error}")
             continue
         for code, table in tables.items():
             _merge(merged, code, table, path.name, faults)
+            homes[code] = f"{path.name}:{_line(text, code)}"  # of several files the last: what is read first is sound
     known = [code for code, table in merged.items() if not _only_adds(table)]
     for code in sorted(merged.keys() - known):  # a misspelt name of one that should gain a noun, most likely
         close = difflib.get_close_matches(code, known, n=1, cutoff=0.6)
         meant = f"did you mean {close[0]}? " if close else ""
         wanted = "title, legal_basis, case_required and org_kinds"
-        faults.append(f"purpose {code}: there is no such purpose; {meant}A new one needs {wanted}")
-    rules = {code: _rule(code, table, faults) for code, table in merged.items()}
+        faults.append(f"{homes[code]}: purpose {code}: there is no such purpose; {meant}A new one needs {wanted}")
+    rules = {code: _rule(code, table, homes[code], faults) for code, table in merged.items()}
     if faults:
         raise SettingsInvalid(tuple(faults))
     return PurposeRegister(MappingProxyType(rules), digest.hexdigest())
@@ -101,19 +105,25 @@ def _only_adds(table: Mapping[str, Any]) -> bool:
     return not table.keys() - {"nouns", "mask"}
 
 
-def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule:
+def _line(text: str, code: str) -> int:
+    """Where the purpose begins in its file; 1 where it is written in some rarer way."""
+    head = re.compile(rf"\s*\[\s*{re.escape(code)}\s*[.\]]|\s*{re.escape(code)}\s*[.=]")
+    return next((number for number, line in enumerate(text.split("\n"), 1) if head.match(line)), 1)
+
+
+def _rule(code: str, table: Mapping[str, Any], home: str, faults: list[str]) -> PurposeRule:
     missing: list[str] = [] if _only_adds(table) else faults  # of no purpose at all, read_register has said enough
 
     def text(name: str, language: str) -> str:
         found = table.get(name, {}).get(language) if isinstance(table.get(name), dict) else None
         if not isinstance(found, str):
-            missing.append(f"purpose {code}: {name}.{language} is missing")
+            missing.append(f"{home}: purpose {code}: {name}.{language} is missing")
             return ""
         return found
 
     def fields(value: Any, noun: str) -> frozenset[str]:
         if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            faults.append(f'purpose {code}: {noun} must be "*" or a list of field names')
+            faults.append(f'{home}: purpose {code}: {noun} must be "*" or a list of field names')
             return frozenset()
         return frozenset(value)
 
@@ -122,10 +132,12 @@ def _rule(code: str, table: Mapping[str, Any], faults: list[str]) -> PurposeRule
     }
     masks = {noun: fields(value, noun) for noun, value in table.get("mask", {}).items()}
     if not isinstance(table.get("case_required"), bool):
-        missing.append(f"purpose {code}: case_required must be true or false")
+        missing.append(f"{home}: purpose {code}: case_required must be true or false")
     org_kinds = table.get("org_kinds")
     if not (isinstance(org_kinds, list) and all(isinstance(item, str) for item in org_kinds)):
-        missing.append(f"purpose {code}: org_kinds must be a list of the kinds of organisation that may claim it")
+        missing.append(
+            f"{home}: purpose {code}: org_kinds must be a list of the kinds of organisation that may claim it"
+        )
         org_kinds = []
     return PurposeRule(
         code,

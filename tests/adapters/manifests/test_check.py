@@ -90,6 +90,13 @@ async def test_a_sound_source_is_probed(tmp_path: Path) -> None:
     assert "禅城区" not in repr(report)
 
 
+async def test_a_record_id_that_no_row_has_is_pointed_out(tmp_path: Path) -> None:
+    async with department() as port:
+        report = await checked(tmp_path, form(port).replace('record_id = "djbh"', 'record_id = "id"'))
+    assert report.faults == ()
+    assert report.sources[0].probes[0].empty == ("record_id", "startOn")
+
+
 async def test_without_a_probe_nothing_is_sent(tmp_path: Path) -> None:
     report = await checked(tmp_path, form(9), probe=False)
     assert report.ok
@@ -106,7 +113,9 @@ async def test_a_broken_form_is_reported_whole_and_not_probed(tmp_path: Path) ->
 async def test_the_kinds_own_part_is_checked_with_its_line(tmp_path: Path) -> None:
     text = form(9).replace('mode = "key"', 'mode = "keys"')
     report = await checked(tmp_path, text)
-    assert [fault.line for fault in report.faults] == [line_of(text, 'mode = "keys"')]
+    (fault,) = report.faults
+    assert fault.line == line_of(text, 'mode = "keys"')
+    assert fault.message == 'mode = "keys" is none of its values; did you mean "key"?'
 
 
 async def test_a_reference_that_leads_nowhere(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_an_empty_directory_is_an_empty_set(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ManifestInvalid, match="No such file"):
+    with pytest.raises(ManifestInvalid, match="nowhere: the manifests' directory: No such file"):
         read_manifests(tmp_path / "nowhere", KNOWN)
 
 
@@ -93,7 +93,12 @@ BREAKS = [
     ('share_class = "C"', 'share_class = "N"', "", "needs a legal_ground"),
     ('share_class = "C"', 'share_class = "X"', "", "known: C, N, U"),
     ('items = { zh = "居住登记", en = "registrations" }', 'items = { zh = "居住登记" }', "", "en is missing"),
-    ('items = { zh = "居住登记", en = "registrations" }', 'items = "registrations"', "", "must be a table"),
+    (
+        'items = { zh = "居住登记", en = "registrations" }',
+        'items = "registrations"',
+        "",
+        'items = { zh = "...", en = "..." }',
+    ),
     ('items = { zh = "居住登记", en = "registrations" }', 'items = { zh = " ", en = "x" }', "", "zh is empty"),
     ('noun = "residence"', 'noun = "resident"', "", 'did you mean "residence"'),
     ('by = ["idNo", "name"]', 'by = [\n"idNo",\n"nmae"]', '"nmae"', 'did you mean "name"'),
@@ -221,6 +226,7 @@ def test_two_sources_of_one_field_need_an_order(faults_of: Faults) -> None:
             "answers landParcel by idNo",
         ),
         ('by = ["parcelNo"]', 'by = ["idNo"]', "answers landParcel by parcelNo"),
+        ('subject = { id_no = "sfzh", name = "xm" }\n', "", "has no subject"),
         ('type = "Float"', 'type = "Flaot"', 'did you mean "Float"'),
         ('{ raw = "mj", type = "float" }', '"mj"', "declared Float"),
         ('parcelNo = "zdh"', 'parcelNr = "zdh"', 'did you mean "parcelNo"'),
@@ -239,8 +245,33 @@ def test_a_declared_noun_is_held_to_the_same(faults_of: Faults, sound: str, brok
     faults = [fault for fault in faults_of(land=text) if words in fault.message]
     assert faults
     # Where the fault is told: at the changed words, or where they are missed.
-    wanted = 'keys = [["parcelNo"]]' if "answers landParcel by parcelNo" in words else broken.split("\n")[-1]
-    assert faults[0].line == line_of(text, wanted)
+    wanted = {
+        "answers landParcel by parcelNo": 'keys = [["parcelNo"]]',
+        "has no subject": 'noun = "landParcel"\nby = ["idNo", "name"]',
+    }.get(words, broken.split("\n")[-1])
+    line = text[: text.index(wanted)].count("\n") + wanted.count("\n") + 1
+    assert faults[0].line == line
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken"),
+    [
+        ('{ raw = "mj", type = "float" }', '{ raw = "mj", type = "decimal" }'),
+        ('type = "Float"', 'type = "Decimal"'),
+        ('title = { zh = "宗地", en = "Land parcel" }', 'title = "宗地"'),
+    ],
+)
+def test_one_mistake_is_one_fault(faults_of: Faults, sound: str, broken: str) -> None:
+    assert LAND.count(sound) == 1
+    (fault,) = faults_of(land=LAND.replace(sound, broken))
+    assert fault.line == line_of(LAND, sound)
+
+
+def test_a_thing_needs_no_subject_and_another_yimen_matches_itself(faults_of: Faults) -> None:
+    neighbour = SOUND.replace('kind = "rest"', 'kind = "graphql"').replace("subject =", "# subject =")
+    said = neighbour.replace('mode = "key"', 'state = "person.residence.state"')
+    assert [fault.line for fault in faults_of(sd=neighbour)] == [line_of(neighbour, "by =")]
+    assert faults_of(sd=said) == []
 
 
 def test_a_link_needs_the_other_noun_to_offer_its_keys(faults_of: Faults) -> None:

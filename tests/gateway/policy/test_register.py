@@ -18,12 +18,16 @@ from gateway.policy.purposes import read_register
         ("[X]\nnouns = [1]", "X.nouns must be a table of nouns"),
         ("X = 1", "X must be a table"),
         ("[[X]]", "X must be a table"),
-        ('[X]\ntitle = "t"', "title.zh is missing"),
+        ("# note\n[X]\ncase_required = 1", "x.toml:2: purpose X: case_required must be"),
+        ('[X]\ntitle = "t"', "x.toml:1: purpose X: title.zh is missing"),
         ("[X.nouns]\nresidence = 5", "residence must be"),
         ("[X]\norg_kinds = 7", "org_kinds must be"),
         ("[CC_RECEPTION.nouns]\nresidence = []", "is already set"),
         ("[X", "x.toml"),
-        ("[CC_HELPS.nouns]\nresidence = []", "no such purpose; did you mean CC_HELP?"),
+        (
+            "[CC_HELPS.nouns]\nresidence = []",
+            "x.toml:1: purpose CC_HELPS: there is no such purpose; did you mean CC_HELP?",
+        ),
     ],
 )
 def test_a_bad_register_is_refused_with_its_faults(tmp_path: Path, text: str, expected: str) -> None:
