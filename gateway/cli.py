@@ -7,10 +7,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from gateway.errors import GatewayError, SettingsInvalid
-from gateway.settings import Settings
+from gateway.settings import Settings, manifests_dir
 
 MANUAL = """\
 一门 yimen: 社区矫正数据共享网关 / a GraphQL data-sharing gateway for community correction.
@@ -55,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "yimen", description=MANUAL, formatter_class=argparse.RawDescriptionHelpFormatter, usage="yimen COMMAND [...]"
+        "yimen",
+        description=MANUAL,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="yimen [--version] COMMAND [...]",
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"yimen {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", prog="yimen")
 
     serve = commands.add_parser("serve", help="start the gateway")
     serve.add_argument("--manifests", type=Path, metavar="DIR", help="folder of the source manifests")
@@ -88,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _version() -> str:
+    try:
+        return metadata.version("yimen")
+    except metadata.PackageNotFoundError:  # run from a folder of the source, never installed
+        return "(not installed)"
+
+
 def _serve(given: argparse.Namespace) -> int:
     from gateway.bootstrap.serving import serve_gateway
 
@@ -110,7 +122,7 @@ def _sources_list(given: argparse.Namespace) -> int:
 
 
 def _directory(given: argparse.Namespace) -> Path:
-    return given.directory if given.directory is not None else Settings.from_process().manifests_dir
+    return given.directory if given.directory is not None else manifests_dir()
 
 
 def _db_migrate(_given: argparse.Namespace) -> int:

@@ -35,10 +35,12 @@ def serve_gateway(settings: Settings) -> int:
     _logging(settings)
     check_tracing(settings)
     listener = bind(settings.host, settings.port)
-    port = listener.getsockname()[1]
-    print(f"yimen: http://{settings.host}:{port}/graphql", file=sys.stderr, flush=True)
+    said = f"yimen: http://{settings.host}:{listener.getsockname()[1]}/graphql"
+    say = partial(print, said, file=sys.stderr, flush=True)  # once it is true: an address is taken for a success
     try:
-        return _one(settings, listener) if settings.workers == 1 else _several(settings, listener)
+        if settings.workers > 1:
+            return _several(settings, listener, say)
+        return _one(settings, listener, _Place(ready=say))
     finally:
         listener.close()
 
@@ -48,12 +50,12 @@ def _logging(settings: Settings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def _several(settings: Settings, listener: socket.socket) -> int:
+def _several(settings: Settings, listener: socket.socket, say: Callable[[], None]) -> int:
     from gateway.bootstrap.workers import Workers
 
     with tempfile.TemporaryDirectory(prefix="yimen-") as folder:
         work = partial(_worker, settings, listener, Path(folder))
-        return Workers(work, settings.workers, listener, drain_s=settings.drain_s).run()
+        return Workers(work, settings.workers, listener, drain_s=settings.drain_s, first_ready=say).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> 
         def listening() -> None:
             held = gateway.snapshots.current.snapshot
             port = listener.getsockname()[1]
-            _log.info("listening", port=port, sources=len(held.sources), snapshot=held.version[:16])
             place.ready()
+            _log.info("listening", port=port, sources=len(held.sources), snapshot=held.version[:16])
 
         server.listening = listening
         await server.serve(sockets=[listener])

@@ -41,12 +41,15 @@ class _Worker:
 class Workers:
     """`run()` ends when every worker has ended: after SIGTERM or SIGINT, or when the first ones cannot start at all.
 
-    A second SIGTERM is handed on and cuts the drain short. SIGHUP is handed on. What is not gone `drain_s` and a grace
+    `first_ready` is called once, when the first of them takes requests. A second SIGTERM is handed on and cuts the drain short. SIGHUP is handed on. What is not gone `drain_s` and a grace
     after the first is killed, and the exit code is 1.
     """
 
-    def __init__(self, work: Work, count: int, listener: socket.socket, *, drain_s: float) -> None:
+    def __init__(
+        self, work: Work, count: int, listener: socket.socket, *, drain_s: float, first_ready: Callable[[], None]
+    ) -> None:
         self._work, self._count, self._listener, self._drain_s = work, count, listener, drain_s
+        self._first_ready = first_ready
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._due: list[tuple[float, int]] = []  # when to start which replacement, on the monotonic clock
@@ -119,6 +122,8 @@ class Workers:
     def _look_at(self, worker: _Worker) -> None:
         with contextlib.suppress(EOFError, OSError):
             if not worker.ready and worker.line.poll() and worker.line.recv_bytes() == _READY:
+                if not self._lived:
+                    self._first_ready()
                 worker.ready = self._lived = True
         if worker.process.is_alive():
             return

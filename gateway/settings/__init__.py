@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gateway.settings.described import Described
-from gateway.settings.settings import Limits, Settings, describe, environment, shown
+from gateway.settings.settings import Limits, Settings, describe, environment, manifests_dir, shown
 
-__all__ = ["Described", "Limits", "Settings", "describe", "environment", "shown"]
+__all__ = ["Described", "Limits", "Settings", "describe", "environment", "manifests_dir", "shown"]

@@ -80,5 +80,5 @@ def _http_problem(request: Request, caught: Exception) -> Any:
         for name, value in given.items()
         if name.lower() == "allow"
     ]
-    reply: Reply = problem(code, headers=headers)
+    reply: Reply = problem(code, headers=headers, request_id=request.scope["yimen.request_id"])
     return reply

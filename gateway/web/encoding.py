@@ -8,13 +8,13 @@ from gateway.services.run_query import GraphQLAnswer
 from gateway.web.problems import worded
 
 
-def encode(answer: GraphQLAnswer) -> bytes:
+def encode(answer: GraphQLAnswer, request_id: str) -> bytes:
     """The response of `answer`; `data` stands in it exactly where the operation was executed."""
     if answer.body is not None:
         return answer.body
     response: dict[str, object] = {}
     if answer.errors:
-        response["errors"] = worded(answer.errors)
+        response["errors"] = worded(answer.errors, request_id)
     if answer.executed:
         response["data"] = answer.data
     if answer.extensions:

@@ -62,7 +62,8 @@ class GraphQLEndpoint:
         if wanted == EVENTS:
             await self._stream(scope, receive, send, caller, request)
             return
-        await reply_to(await self._execute(caller, request), wanted)(scope, receive, send)
+        answer = await self._execute(caller, request)
+        await reply_to(answer, wanted, scope["yimen.request_id"])(scope, receive, send)
 
     async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
@@ -74,7 +75,8 @@ class GraphQLEndpoint:
         wanted = _negotiated(headers, _GET)
         check_preflight(headers)
         request = traced(from_url(scope["query_string"], depth=self._settings.json_depth), headers)
-        await reply_to(await self._execute(caller, request), wanted)(scope, receive, send)
+        answer = await self._execute(caller, request)
+        await reply_to(answer, wanted, scope["yimen.request_id"])(scope, receive, send)
 
     async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
         given = headers.get(b"authorization")
@@ -116,7 +118,7 @@ def _negotiated(headers: Mapping[bytes, bytes], offered: tuple[str, ...]) -> str
     return wanted
 
 
-def reply_to(answer: GraphQLAnswer, wanted: str) -> Reply:
+def reply_to(answer: GraphQLAnswer, wanted: str, request_id: str) -> Reply:
     """The answer as `wanted` has it: under application/json a refused question is 200, under the newer type 400."""
     content_type = GRAPHQL_TYPE if wanted == GRAPHQL else JSON_TYPE
     status = 200
@@ -126,4 +128,4 @@ def reply_to(answer: GraphQLAnswer, wanted: str) -> Reply:
             return problem(code, content_type, (_VARY,))
         if wanted == GRAPHQL:
             status = status_of(code)
-    return Reply(status, encode(answer), content_type, (_VARY,))
+    return Reply(status, encode(answer, request_id), content_type, (_VARY,))

@@ -177,10 +177,10 @@ class _Session:
         try:
             async for answer in answers(self._of.execute, caller, request, self._request_id):
                 if not answer.executed:
-                    errors = orjson.dumps(worded(answer.errors))
+                    errors = orjson.dumps(worded(answer.errors, self._request_id))
                     await self._write(b'{"id":%b,"type":"error","payload":%b}' % (quoted, errors))
                     return
-                await self._write(b'{"id":%b,"type":"next","payload":%b}' % (quoted, encode(answer)))
+                await self._write(b'{"id":%b,"type":"next","payload":%b}' % (quoted, encode(answer, self._request_id)))
             await self._say({"id": operation_id, "type": "complete"})
         except Exception as caught:
             self._fail(caught)

@@ -76,7 +76,7 @@ class Front:
             code = "TIME_LIMIT" if late else code_of(error)
             if code == "INTERNAL":
                 _log.error("failed", request_id=sent.request_id, exc_info=error)
-            failure = problem(code) if late else problem_of(error)
+            failure = problem(code) if late else problem_of(error, sent.request_id)
             failure.headers += self._retry(code)
         if failure is not None:
             if sent.status:

@@ -96,8 +96,10 @@ def status_of(code: str) -> int:
     return _STATUS.get(code, 400)
 
 
-def error(code: str) -> dict[str, Any]:
-    return {"message": text(code), "extensions": {"code": code}}
+def error(code: str, request_id: str = "") -> dict[str, Any]:
+    """One error as it leaves. `request_id` is ours, never what a client sent; only INTERNAL asks people to quote it."""
+    extensions = {"code": code, "requestId": request_id} if request_id and code == "INTERNAL" else {"code": code}
+    return {"message": text(code), "extensions": extensions}
 
 
 @cache
@@ -105,27 +107,29 @@ def _body(code: str) -> bytes:
     return orjson.dumps({"errors": [error(code)]})
 
 
-def body(code: str) -> bytes:
+def body(code: str, request_id: str = "") -> bytes:
     """The whole JSON answer of a refusal."""
+    if request_id and code == "INTERNAL":
+        return orjson.dumps({"errors": [error(code, request_id)]})
     # Only our own codes are remembered: another module may make codes up, and memory must stay bounded.
     return _body(code) if code in catalogue() else orjson.dumps({"errors": [error(code)]})
 
 
-def problem(code: str, content_type: bytes = JSON, headers: Headers = ()) -> Reply:
+def problem(code: str, content_type: bytes = JSON, headers: Headers = (), *, request_id: str = "") -> Reply:
     """The answer of a refusal, with what its status owes by HTTP."""
     extra = list(headers)
     if code == "UNAUTHENTICATED" and not any(name == b"www-authenticate" for name, _ in extra):
         extra.append((b"www-authenticate", b'Bearer realm="yimen"'))
     if code in ("MUTATION_IN_GET", "PERSONAL_VARIABLES_IN_GET"):
         extra.append((b"allow", b"POST"))
-    return Reply(status_of(code), body(code), content_type, extra)
+    return Reply(status_of(code), body(code, request_id), content_type, extra)
 
 
-def problem_of(caught: BaseException) -> Reply:
-    """The answer for any error; what is not ours is INTERNAL and says nothing of itself."""
+def problem_of(caught: BaseException, request_id: str) -> Reply:
+    """The answer for any error; what is not ours is INTERNAL and says nothing of itself but the request's id."""
     if isinstance(caught, Refusal):
         return problem(caught.code, headers=caught.headers)
-    return problem(code_of(caught))
+    return problem(code_of(caught), request_id=request_id)
 
 
 def code_of(caught: BaseException) -> str:
@@ -134,12 +138,14 @@ def code_of(caught: BaseException) -> str:
     return caught.code if isinstance(caught, GatewayError) else "INTERNAL"
 
 
-def worded(errors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Errors of an answer, the ones that bring only a code given their text."""
+def worded(errors: Iterable[Mapping[str, Any]], request_id: str) -> list[Mapping[str, Any]]:
+    """Errors of an answer, the ones that bring only a code given their text, and INTERNAL ones the request's id."""
     said = []
     for one in errors:
         code = (one.get("extensions") or {}).get("code")
         if isinstance(code, str) and one.get("message") in (None, "", code):
             one = {**one, "message": text(code)}
+        if code == "INTERNAL" and request_id:
+            one = {**one, "extensions": {**one["extensions"], "requestId": request_id}}
         said.append(one)
     return said

@@ -49,7 +49,7 @@ class EventStream:
         """Whether there is still somebody to say goodbye to."""
         queue: _Answers = asyncio.Queue(1)
         produce = asyncio.create_task(self._produce(queue, caller, request, scope["yimen.request_id"]))
-        write = asyncio.create_task(self._write_all(queue, send))
+        write = asyncio.create_task(self._write_all(queue, send, scope["yimen.request_id"]))
         gone = asyncio.create_task(_gone(receive))
         drain = asyncio.create_task(self._gate.until_draining())
         tasks = (write, gone, drain, produce)
@@ -70,7 +70,7 @@ class EventStream:
             await queue.put(answer)
         await queue.put(None)
 
-    async def _write_all(self, queue: _Answers, send: Send) -> None:
+    async def _write_all(self, queue: _Answers, send: Send, request_id: str) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._settings.stream_ping_s):
@@ -81,7 +81,7 @@ class EventStream:
             if answer is None:
                 return
             # JSON has no raw line break, so one data line holds it.
-            await self._write(send, b"event: next\ndata: " + encode(answer) + b"\n\n")
+            await self._write(send, b"event: next\ndata: " + encode(answer, request_id) + b"\n\n")
 
     async def _write(self, send: Send, part: bytes, *, more: bool = True) -> None:
         async with asyncio.timeout(self._settings.stream_send_s):

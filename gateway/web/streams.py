@@ -28,7 +28,7 @@ async def answers(
         code = code_of(caught)
         if code == "INTERNAL":
             _log.error("failed", request_id=request_id, exc_info=caught)
-        yield GraphQLAnswer(executed=False, errors=(error(code),))
+        yield GraphQLAnswer(executed=False, errors=(error(code, request_id),))
     finally:
         close = getattr(source, "aclose", None)
         if close is not None:

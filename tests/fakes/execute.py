@@ -70,6 +70,8 @@ class FakeExecute:
                 return prepared
             if prepared.operation.value == "subscription":
                 return _refused("SUBSCRIPTION_NEEDS_STREAM")
+            if request.operation_name == "Slip":  # one field failed, the rest is answered
+                return GraphQLAnswer(True, {"hello": None}, ({"message": "", "extensions": {"code": "INTERNAL"}},))
             return _answer(self._execute(request))
         finally:
             self.running -= 1

@@ -66,6 +66,13 @@ class Serving:
                 assert self.process.returncode is None, self.log
                 await asyncio.sleep(0.02)
 
+    async def address(self) -> str:
+        """What it says to be reached at; with workers, the parent hears of the first a moment after its line is logged."""
+        async with asyncio.timeout(20):
+            while (found := re.search(r"yimen: (http://\S+)/graphql", self.log)) is None:
+                await asyncio.sleep(0.02)
+        return found[1]
+
     async def end(self) -> int:
         async with asyncio.timeout(20):
             return await self.process.wait()
@@ -102,9 +109,7 @@ def serve(tmp_path: Path) -> Serve:
         try:
             if listening:
                 await serving.until("listening", listening)
-                found = re.search(r"yimen: (http://\S+)/graphql", serving.log)
-                assert found is not None
-                serving.url = found[1]
+                serving.url = await serving.address()
                 kin = psutil.Process(process.pid).children(recursive=True)
             yield serving
         finally:

@@ -88,6 +88,7 @@ async def test_two_workers_answer_are_replaced_and_leave_nothing(serve: Serve, p
         assert await serving.end() == 0
         await until_gone(kin)
         assert serving.log.count('"forced":false') == 2
+        assert serving.log.count("yimen: http://") == 1
         with pytest.raises(aiohttp.ClientConnectorError):
             await get(serving)
     with psycopg.connect(postgresql.replace("+psycopg", "")) as connection:
@@ -123,6 +124,16 @@ async def test_sqlite_has_one_worker(serve: Serve) -> None:
     async with serve("--workers", "2", listening=0) as serving:
         assert await serving.end() == 1
         assert "workers: more than one worker needs PostgreSQL" in serving.log
+
+
+async def test_an_address_is_said_only_where_somebody_answers(serve: Serve, officers: Path) -> None:
+    officers.chmod(0o644)
+    async with serve(seeded_tokens_file=officers, listening=0) as serving:
+        assert await serving.end() == 1
+        assert "http://" not in serving.log
+    officers.chmod(0o600)
+    async with serve(seeded_tokens_file=officers) as serving:
+        assert serving.log.count("yimen: http://") == 1
 
 
 @asynccontextmanager

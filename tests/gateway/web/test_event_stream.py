@@ -59,6 +59,8 @@ async def test_a_failure_is_the_last_answer(web: Running, name: str, code: str) 
     async with ask(web, f"query {name} {{ hello }}", operationName=name) as response:
         (kind, answer), end = events(await response.text())
     assert (kind, answer["errors"][0]["extensions"]["code"], end[0]) == ("next", code, "complete")
+    quoted = response.headers["x-request-id"] if code == "INTERNAL" else None
+    assert answer["errors"][0]["extensions"].get("requestId") == quoted
 
 
 async def test_a_bad_request_is_refused_before_the_stream(web: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from typing import Any
 
@@ -276,6 +277,19 @@ async def test_a_failure_inside_says_its_code_and_nothing_else(web: Running, nam
     response = await web.post({"query": f"query {name} {{ hello }}", "operationName": name, "variables": {"idNo": "7"}})
     assert await refusal(response) == (status, code)
     assert ("retry-after" in response.headers) is (status == 503)
+
+
+async def test_who_reports_a_failure_can_quote_it(web: Running, logs: io.StringIO) -> None:
+    """Our own id, also beside data; never one the client made up, and not where nobody is asked to quote it."""
+    sent = {"query": "query Boom { hello }", "operationName": "Boom"}
+    for body in (sent, {"query": "query Slip { hello }", "operationName": "Slip"}):
+        response = await web.post(body, x_request_id="44060419900307123X")
+        (error,) = (await response.json())["errors"]
+        assert error["extensions"] == {"code": "INTERNAL", "requestId": response.headers["x-request-id"]}
+        assert f'"request_id":"{response.headers["x-request-id"]}"' in logs.getvalue()
+        assert "44060419900307123X" not in await response.text()
+    denied = await web.post({"query": "query Denied { hello }", "operationName": "Denied"})
+    assert (await denied.json())["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
 
 
 async def test_a_failing_authenticator_lets_nobody_in(web: Running) -> None:

@@ -83,14 +83,14 @@ def test_a_code_without_a_text_still_says_something_and_is_not_remembered() -> N
 
 
 def test_an_answer_that_brings_only_codes_is_given_texts() -> None:
-    (said,) = worded([{"message": "LIMIT_COST", "extensions": {"code": "LIMIT_COST", "limit": 7}}])
+    (said,) = worded([{"message": "LIMIT_COST", "extensions": {"code": "LIMIT_COST", "limit": 7}}], "1d")
     assert said == {"message": text("LIMIT_COST"), "extensions": {"code": "LIMIT_COST", "limit": 7}}
-    (kept,) = worded([{"message": "自己的话", "extensions": {"code": "LIMIT_COST"}}])
+    (kept,) = worded([{"message": "自己的话", "extensions": {"code": "LIMIT_COST"}}], "1d")
     assert kept["message"] == "自己的话"
 
 
 @pytest.mark.parametrize(("code", "status"), [("EVIDENCE_UNAVAILABLE", 503), ("FORBIDDEN", 403), ("LIMIT_COST", 400)])
 def test_a_refused_answer_has_its_status_under_the_new_type(code: str, status: int) -> None:
     answer = GraphQLAnswer(executed=False, errors=({"message": code, "extensions": {"code": code}},))
-    assert reply_to(answer, "application/graphql-response+json").status == status == status_of(code)
-    assert reply_to(answer, "application/json").status == 200
+    assert reply_to(answer, "application/graphql-response+json", "1d").status == status == status_of(code)
+    assert reply_to(answer, "application/json", "1d").status == 200
