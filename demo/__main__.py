@@ -33,6 +33,7 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
 
 故障 / faults: closed down 429 half_page garbage slow[=s] stale[=days] clock_skew[=s]
 部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N
+SD 是另一区的网关 (真实的第二个一门), 没有故障开关 / SD is a real second gateway, another district's, without fault switch
 文件 / files: var/demo.json 供脚本使用 for scripts; var/demo/logs 日志 logs. 全部数据均为虚构 / all data is invented.
 """
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+BEIJING = ZoneInfo("Asia/Shanghai")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 TITLES = {
     "identity": "身份 identity",
     "residence": "居住 residence",
@@ -49,7 +54,7 @@ def readable(answer: Mapping[str, Any]) -> str:
     person = (answer.get("data") or {}).get("person")
     if not person or "identity" not in person:
         return json.dumps(answer, ensure_ascii=False, indent=2)
-    lines = [f"pid {person['pid']}"]
+    lines = [f"pid {person['pid']}", "时间均为北京时间 / all times are Beijing time (Asia/Shanghai)"]
     for name, title in TITLES.items():
         if part := person.get(name):
             lines += _part(title, part)
@@ -60,7 +65,7 @@ def readable(answer: Mapping[str, Any]) -> str:
 def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
     said = [
         part["state"],
-        *(f"{name} {part[name]}" for name in ("source", "asOf", "reason", "retryAt") if part.get(name)),
+        *(f"{name} {_value(part[name])}" for name in ("source", "asOf", "reason", "retryAt") if part.get(name)),
     ]
     yield f"\n{title}: " + "  ".join(said)
     for record in part.get("records") or ():
@@ -69,7 +74,7 @@ def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
             for name, value in record.items()
             if name not in _ENVELOPE and value not in (None, [])
         )
-        yield f"  [{record['source']} {record.get('asOf') or ''}] " + " ".join(facts)
+        yield f"  [{record['source']} {_value(record.get('asOf') or '')}] " + " ".join(facts)
         if record.get("quality"):
             yield "    质量 quality: " + _doubts(record["quality"])
     for conflict in part.get("conflicts") or ():
@@ -79,13 +84,19 @@ def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
         yield f"  冲突 conflict {conflict['field']}: {values}"
     for source in part.get("sources") or ():
         if source["state"] not in ("FRESH", "NOT_FOUND"):
-            yield f"  {source['source']}: {source['state']} {source.get('reason') or ''} {source.get('retryAt') or ''}".rstrip()
+            again = _value(source.get("retryAt") or "")
+            yield f"  {source['source']}: {source['state']} {source.get('reason') or ''} {again}".rstrip()
     if part.get("withheld"):
         yield "  未提供 withheld: " + ", ".join(part["withheld"])
 
 
 def _value(value: object) -> str:
-    return "、".join(map(str, value)) if isinstance(value, list) else str(value)
+    """For the eye: a list in one line, an instant as the clock on the officer's wall shows it, to the second."""
+    if isinstance(value, list):
+        return "、".join(map(str, value))
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return datetime.fromisoformat(value).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
 
 
 def _doubts(doubts: list[Mapping[str, Any]]) -> str:

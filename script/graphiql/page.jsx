@@ -69,6 +69,7 @@ function Page() {
         <GraphiQL
           key={entered}
           fetcher={fetcher(() => sessionStorage.getItem(TOKEN))}
+          schema={entered ? undefined : null} // without a token the schema is not even asked for: the refusal would greet everybody
           storage={nothingKept}
           defaultQuery={FIRST_QUERY}
           isHeadersEditorEnabled={false}

@@ -210,10 +210,11 @@ def test_the_answer_is_judged_part_by_part() -> None:
     person: dict[str, object] = {part: {"state": state, "records": []} for part, state in EXPECTED.items()}
     answer = {"data": {"person": person | {"pid": "p"}}}
     assert unexpected(answer) == []
-    person["insurance"] = {"state": "UNAVAILABLE", "reason": "CLOSED", "retryAt": "2026-11-21T05:00:00+08:00"}
+    person["insurance"] = {"state": "UNAVAILABLE", "reason": "CLOSED", "retryAt": "2026-11-20T21:00:00.123456+00:00"}
     late = {"data": {"person": person | {"pid": "p"}}}
     assert len(unexpected(late)) == 1
-    assert "CLOSED" in readable(late)
+    assert "reason CLOSED  retryAt 2026-11-21 05:00:00" in readable(late)
+    assert readable(late).count("Beijing") == 1
     assert unexpected({"data": {"person": None}, "errors": [{"message": "no"}]})[0] == "no"
 
 
