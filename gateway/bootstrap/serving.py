@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -106,6 +107,10 @@ async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> 
             _log.info("listening", port=port, sources=len(held.sources), snapshot=held.version[:16])
 
         server.listening = listening
+        # What was built by now stays: schema, plans, modules. The collector need not walk it again and again for the sake
+        # of a request's garbage.
+        gc.collect()
+        gc.freeze()
         await server.serve(sockets=[listener])
         _log.info("stopped", forced=server.force_exit)
     return 0
