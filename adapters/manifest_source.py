@@ -154,7 +154,7 @@ def _auth(table: Table) -> Mapping[str, Any]:
             table.fault(name, f"{name} must be {_REFERENCE_RULE}")
         elif isinstance(value, (list, dict)):
             table.fault(name, f"{name} must be a text or a number")
-    return frozen(table.data)  # type: ignore[no-any-return]
+    return frozen(table.data)  # type: ignore[no-any-return]  # `frozen` keeps the shape it is given
 
 
 def _tls(table: Table) -> Mapping[str, str]:

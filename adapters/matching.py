@@ -58,12 +58,10 @@ class Unmatchable(Exception):
     """A row that should name its person and names nobody: neither ours nor surely someone else's."""
 
 
-def judge(
-    raw_id: object, raw_name: object, raw_birth: object, asked: Asked, *, has_id: bool, has_name: bool
-) -> Verdict | None:
+def judge(raw_id: object, raw_name: object, raw_birth: object, asked: Asked, *, has_name: bool) -> Verdict | None:
     """The verdict on one row; None means someone else (a co-defendant, a homonym), whose row is dropped.
 
-    `has_id` and `has_name` say whether the source states that part at all; a part it never states is not missed.
+    `has_name` says whether the source states names at all; a part it never states is not missed.
     Raises Unmatchable for a row without any sign of whom it is about.
     """
     if raw_id == asked.id_text and raw_name == asked.name and asked.certain:

@@ -58,7 +58,6 @@ class RowMapper:
                 self._name(values),
                 self._birth(values),
                 asked,
-                has_id=bool(subject.id_no),
                 has_name=bool(subject.name),
             )
             if verdict is None:

@@ -107,7 +107,7 @@ class Faults:
                 raise ValueError(
                     f"fault {name} takes true, false" + (" or a number" if attribute in _SWITCHED_ON else "")
                 )
-        return replace(self, **values)  # type: ignore[arg-type]
+        return replace(self, **values)  # type: ignore[arg-type]  # each checked by name and kind above
 
     def spoken(self) -> dict[str, bool | float]:
         """Every fault by the name a visitor uses."""

@@ -13,7 +13,7 @@ from schema.builtin import code_tables
 from schema.describe import both
 from schema.errors import BadInput
 from schema.make import make_field, make_type
-from schema.nouns import FieldSpec, NounSpec
+from schema.nouns import NounSpec
 
 _SCALARS: dict[str, type] = {
     "String": str,
@@ -78,7 +78,3 @@ def _meets(found: Any, condition: Mapping[str, Any]) -> bool:
     if condition.get("in") is not None and found not in {getattr(item, "value", item) for item in condition["in"]}:
         return False
     return not (("min" in wanted and found < wanted["min"]) or ("max" in wanted and found > wanted["max"]))
-
-
-def filterable_fields(noun: NounSpec) -> dict[str, FieldSpec]:
-    return {item.name: item for item in noun.fields if item.filterable}

@@ -15,7 +15,7 @@ from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQL
 from schema.context import Data
 from schema.errors import BadInput
 from schema.filters import passes
-from schema.nouns import PERSON, LinkSpec, NounSpec
+from schema.nouns import LinkSpec, NounSpec
 
 Info: TypeAlias = GraphQLResolveInfo[Any]
 LINKS = "_links"
@@ -147,4 +147,4 @@ def is_open(field: GraphQLField) -> bool:
     return named.name in {"CatalogueEntry", "PurposeEntry", "SourceHealth"}
 
 
-__all__ = ["LINKS", "PERSON", "Roots", "is_open", "wire"]
+__all__ = ["LINKS", "Roots", "is_open", "wire"]

@@ -66,7 +66,7 @@ class _Announcing(uvicorn.Server):
         self._line = line
 
     async def startup(self, sockets: object = None) -> None:
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)  # type: ignore[arg-type]  # uvicorn's own signature
         if self.started:
             print(self._line, flush=True)
 

@@ -13,15 +13,18 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import structlog
 from graphql import ExecutionResult, GraphQLSchema, execute
 from graphql.execution import VariableValues
 
 from gateway.federation.compiled import Compiled, Irregular, Node, Root
 from gateway.federation.context import OperationContext
 from gateway.federation.plan import Plan
+from schema.errors import BadInput
 from schema.filters import passes
 from schema.wiring import LINKS
 
+_log = structlog.get_logger(__name__)
 Data = Mapping[str, Any]
 Out = dict[str, Any]
 
@@ -39,7 +42,10 @@ async def run_plan(
     if compiled is not None:
         try:
             return ExecutionResult(data=await _Run(context)(compiled, coerced))
-        except Exception:  # Irregular, a bad key, or whatever else: graphql-core words it, on what is already fetched
+        except (Irregular, BadInput):  # graphql-core words it, on what is already fetched
+            context.restart()
+        except Exception as error:  # the same, but a bug of ours must not hide behind the right answer
+            _log.warning("compiled_failed", kind=type(error).__name__)
             context.restart()
     found = execute(
         schema,

@@ -52,7 +52,6 @@ class Mask:
     legal_basis: tuple[str, ...]
     policy_version: str
     denied: str | None = None  # a refusal of the whole operation: its code
-    notes: Mapping[str, str] = field(default_factory=dict)
 
     def granted(self, noun: str) -> frozenset[str]:
         """The fields of `noun` that may be fetched at all (allowed or masked)."""

@@ -205,7 +205,7 @@ class RunQuery:
     ) -> AsyncIterator[GraphQLAnswer]:
         context = self._context(held, ready)
         try:
-            stream = await subscribe(  # type: ignore[misc]
+            stream = await subscribe(  # type: ignore[misc]  # typed as perhaps not awaitable; over our async source it is
                 held.snapshot.schema.graphql,
                 ready.plan.document,
                 context_value=context,
