@@ -9,24 +9,79 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 
+class CallerKind(StrEnum):
+    """What stands behind a request. A person's own requests do not come through GraphQL, so there is no fourth."""
+
+    OFFICER = "OFFICER"  # a natural person acting for an organisation, through some client
+    SYSTEM = "SYSTEM"  # a regulator's client by itself: another district's gateway, a batch
+    PARTNER = "PARTNER"  # a partner organisation's client: bank, employer, insurer
+
+
+@dataclass(frozen=True, slots=True)
+class SharingDetail:
+    """One `authorization_details` object of our RAR type (RFC 9396), as granted. Narrows, never widens.
+
+    `purpose` is a code of the purpose register. `reference`: a case number (officers) or the partner's own file mark.
+    `datatypes`: leaf fields as "noun.field", or None for whatever the rules allow (never None for partners).
+    """
+
+    purpose: str
+    reference: str | None = None
+    datatypes: frozenset[str] | None = None
+    consent_id: str | None = None
+    until: datetime | None = None
+    max_per_day: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated person or system behind a request. All parts are opaque ids, never names."""
+    """The authenticated person or system behind a request. All parts are opaque ids and codes, never names.
 
-    user_id: str
+    What the token says is all there is: a change of roles, posts or purposes revokes the grants made under the old ones.
+    """
+
+    user_id: str  # the officer; the client where no person stands behind it
     org_id: str
-    org_kind: str  # CORRECTION_AGENCY | JUSTICE_OFFICE | POLICE | PROCURATORATE | COURT | PRISON | ...
+    org_kind: str  # CORRECTION_AGENCY | JUSTICE_OFFICE | POLICE | PROCURATORATE | COURT | PRISON | BANK | ...
     roles: frozenset[str]
-    token_id: str
+    token_id: str  # `jti`
     expires_at: datetime
-    purposes: frozenset[str] = frozenset()  # purposes this caller may claim; empty = none
+    purposes: frozenset[str] = (
+        frozenset()
+    )  # that may be claimed: token's RAR within client's registration; empty = none
+    kind: CallerKind = CallerKind.OFFICER
+    client_id: str = ""
+    grant_id: str = ""
+    jurisdiction: str = ""  # GB/T 2260 of the organisation, 2, 4 or 6 leading digits that count
+    posts: frozenset[str] = frozenset()
+    level: int = 1  # authentication: 1 one factor, 2 two factors or a client's own key, 3 phishing-resistant
+    details: tuple[SharingDetail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request shows of its sender, as it arrived. `several` headers of one name are refused before this.
+
+    The URL is not here on purpose: `htu` is compared with our configured base URL and `path`, never with Host.
+    """
+
+    authorization: str | None
+    method: str = "POST"
+    path: str = "/graphql"
+    dpop: str | None = None
+    client_certificate: str | None = None  # as the trusted proxy passes it on, else None
+    use_once: bool = True  # False: look only, spend nothing (a second look at an open stream)
 
 
 class Authenticator(Protocol):
-    """From the Authorization header to a caller."""
+    """From what a request shows to a caller."""
 
-    async def __call__(self, authorization: str | None) -> Caller:
-        """Raises Unauthenticated for anything that is not a live token."""
+    async def __call__(self, presented: Presented) -> Caller:
+        """Raises Unauthenticated, with the challenge to answer with, for anything that is not a live token."""
+        ...
+
+    async def still(self, caller: Caller) -> bool:
+        """Whether the token behind `caller` is still good now: not expired, not revoked. For open streams."""
         ...
 
 
@@ -54,6 +109,13 @@ class AccessEvent:
     result_digest: bytes  # HMAC-SHA256 of the answer's bytes under `result_salt`
     result_salt: bytes
     states: Mapping[str, int] = field(default_factory=dict)  # how many parts were FRESH, UNAVAILABLE, ...
+    client_id: str = ""
+    grant_id: str = ""
+    consent_id: str | None = None
+    level: int = 0
+    inner_rule_ids: Sequence[str] = ()  # what really decided where the answer may not say it; for supervisors only
+    visible_from: datetime | None = None  # when the person may see it; None = at once
+    repeats: int = 1  # equal refusals of a flood, counted in one event
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +126,64 @@ class Receipt:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something was done to identities, consents, rules or keys. Opaque ids and codes only, no personal data."""
+
+    kind: str  # OFFICER_CHANGED, CONSENT_GIVEN, POLICY_APPROVED, ...
+    object_id: str
+    actor_org: str
+    actor_user: str
+    subject_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something a supervisor must see. `org_id` says whose supervisors; the officer it is about never sees it."""
+
+    type: str  # A11_INSIDER, A12_PARTNER_SCRAPE, A16_CONSENT_USED_AFTER_END, A17_RULE_WAIVED, ...
+    severity: str  # S1 | S2 | S3
+    about: str  # PERSON | OFFICER | PARTNER | SYSTEM
+    about_id: str
+    org_id: str
+    subject_id: str | None = None
+    due_at: datetime | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Alerts(Protocol):
+    async def raise_alert(self, alert: Alert) -> str:
+        """Durable on return; the alert's id. An open alert of the same type about the same id and subject is kept, not
+        doubled (its detail counts the repeats)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to tell a person, by whatever road the deployment has (SMS, WeChat); no road is part of yimen."""
+
+    subject_id: str
+    phone: str = field(repr=False)
+    kind: str = ""  # a key of the message catalogue: CONSENT_ASKED, ENROLLED, ONE_TIME_CODE, ...
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)  # link, code, organisation, ...
+
+
+class Messages(Protocol):
+    async def send(self, message: Message) -> None:
+        """Returns once it is handed over. Raises MessagesUnavailable; nothing personal in the error or any log."""
+        ...
+
+
 class Evidence(Protocol):
     """Record before release."""
 
     async def record(self, event: AccessEvent) -> Receipt:
         """Returns once the event is durable. Raises EvidenceUnavailable, and then nothing may be answered."""
+        ...
+
+    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+        """Several events of one answer, all durable or none; the receipt is the first one's."""
         ...
 
 

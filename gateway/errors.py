@@ -15,9 +15,17 @@ class GatewayError(Exception):
 
 
 class Unauthenticated(GatewayError):
-    """No caller stands behind the request."""
+    """No caller stands behind the request. `error` is the standard's code for the challenge (RFC 6750, RFC 9449):
+    "" where no token was sent, else invalid_token, invalid_dpop_proof, use_dpop_nonce, insufficient_scope, ...
+    `nonce` is a fresh DPoP nonce to hand out with the answer.
+    """
 
     code = "UNAUTHENTICATED"
+
+    def __init__(self, detail: str = "", *, error: str = "", nonce: str | None = None) -> None:
+        super().__init__(detail)
+        self.error = error
+        self.nonce = nonce
 
 
 class RequestRefused(GatewayError):
@@ -34,6 +42,12 @@ class EvidenceUnavailable(GatewayError):
     """The record of an answer could not be made durable, so there is no answer."""
 
     code = "EVIDENCE_UNAVAILABLE"
+
+
+class MessagesUnavailable(GatewayError):
+    """A message could not be handed over."""
+
+    code = "MESSAGES_UNAVAILABLE"
 
 
 class SettingsInvalid(GatewayError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -45,13 +46,23 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """The decision: per noun and field an effect; what is not named is WITHHOLD. Equal only to itself."""
+    """The decision: per noun and field an effect; what is not named is WITHHOLD. Equal only to itself.
+
+    `rule_ids` may leave with the answer. `inner_rule_ids` say what really decided and go into evidence only: where a
+    reader has no ground towards a person, or the record is sealed, the answer names one and the same public rule.
+    """
 
     effects: Mapping[str, Mapping[str, Effect]]
     rule_ids: tuple[str, ...]
     legal_basis: tuple[str, ...]
     policy_version: str
-    denied: str | None = None  # a refusal of the whole operation: its code
+    denied: str | None = None  # a refusal of the whole operation, or of this subject: its code
+    inner_rule_ids: tuple[str, ...] = ()
+    hidden_cases: frozenset[str] = frozenset()  # case numbers whose rows must look as if they did not exist
+    hide_minor: bool = True  # rows a source itself marks as of a minor at offence must look as if they did not exist
+    consent_id: str | None = None  # the consent it rests on
+    visible_from: datetime | None = None  # when the person may see this access; None = at once
+    alarms: tuple[str, ...] = ()  # alert types this decision raises; never told to the caller
 
     def granted(self, noun: str) -> frozenset[str]:
         """The fields of `noun` that may be fetched at all (allowed or masked)."""

@@ -52,28 +52,36 @@ class RowRefused(Exception):
     """The database took none of the rows because at least one of them does not fit."""
 
 
+_Entry = tuple[tuple[EventRow, ...], asyncio.Future[None]]
+"""What one caller waits for: all of its rows in one transaction."""
+
+
 class StoredEvidence:
     """Implements `gateway.caller.Evidence`. Call `close` to let what is queued finish."""
 
     def __init__(self, journal: EventJournal, clock: Clock, *, timeout_s: float) -> None:
         self._journal, self._clock, self._timeout_s = journal, clock, timeout_s
         self._new_id = OrderedIds()
-        self._queue: list[tuple[EventRow, asyncio.Future[None]]] = []
+        self._queue: list[_Entry] = []
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
 
     async def record(self, event: AccessEvent) -> Receipt:
         """See the port. A caller that gives up waiting may still find its event recorded, never the reverse."""
+        return await self.record_all((event,))
+
+    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+        """See the port."""
         if self._closed or len(self._queue) >= _LARGEST_QUEUE:
             raise EvidenceUnavailable("closed" if self._closed else "too many records are waiting")
         recorded_at_us = to_us(self._clock.now())
-        receipt = Receipt(self._new_id(recorded_at_us), from_us(recorded_at_us))
-        row = _row(event, receipt.id, recorded_at_us)
+        rows = tuple(_row(event, self._new_id(recorded_at_us), recorded_at_us) for event in events)
+        receipt = Receipt(str(rows[0].columns[0]), from_us(recorded_at_us))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_on(), name="evidence")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((row, durable))
+        self._queue.append((rows, durable))
         self._work.set()
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -99,13 +107,13 @@ class StoredEvidence:
                 batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
                 await self._write([entry for entry in batch if not entry[1].done()])
 
-    async def _write(self, batch: Sequence[tuple[EventRow, asyncio.Future[None]]]) -> None:
+    async def _write(self, batch: Sequence[_Entry]) -> None:
         """Never raises: each waiting caller is told."""
         if not batch:
             return
         failure: EvidenceUnavailable | None = None
         try:
-            await self._journal.write([row for row, _ in batch])
+            await self._journal.write([row for rows, _ in batch for row in rows])
         except RowRefused:
             if len(batch) > 1:  # one bad event must not cost the others theirs
                 for entry in batch:
@@ -145,6 +153,13 @@ def _row(event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
             event.result_digest,
             event.result_salt,
             orjson.dumps(dict(event.states)).decode(),
+            event.client_id,
+            event.grant_id,
+            event.consent_id,
+            event.level,
+            _json_array(tuple(event.inner_rule_ids)),
+            None if event.visible_from is None else to_us(event.visible_from),
+            event.repeats,
         )
         if any("\0" in text for text in texts if text):
             raise ValueError

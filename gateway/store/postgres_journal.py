@@ -101,4 +101,4 @@ def _one_statement() -> bytes:
 
 
 def _type(column: sa.Column[object]) -> str:
-    return "bigint" if isinstance(column.type, sa.BigInteger) else "text"
+    return "bigint" if isinstance(column.type, sa.Integer) else "text"  # a BigInteger is an Integer

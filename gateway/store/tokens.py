@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gateway.caller import Caller
+from gateway.caller import Caller, Presented
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
 from gateway.store.engine import Database
@@ -55,9 +55,9 @@ class SeededTokens:
         self._database, self._clock, self._demo = database, clock, demo
         self._cache: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
 
-    async def __call__(self, authorization: str | None) -> Caller:
+    async def __call__(self, presented: Presented) -> Caller:
         """See the port. Raises StoreUnavailable where the database does not answer."""
-        match = _BEARER.fullmatch(authorization or "")
+        match = _BEARER.fullmatch(presented.authorization or "")
         if match is None or not self._demo:
             raise Unauthenticated
         token_hash = _hash(match[1])
@@ -70,6 +70,9 @@ class SeededTokens:
         if found[1].expires_at <= self._clock.now():
             raise Unauthenticated
         return found[1]
+
+    async def still(self, caller: Caller) -> bool:
+        return caller.expires_at > self._clock.now()
 
     async def seed(self, officer: Officer, *, expires_at: datetime, token: str | None = None) -> str:
         """The officer's token, a new one unless given; seeding a token again replaces what it stands for.

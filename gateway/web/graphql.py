@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Authenticator, Caller
+from gateway.caller import Authenticator, Caller, Presented
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.encoding import encode, refusal_code
@@ -81,7 +81,7 @@ class GraphQLEndpoint:
     async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
         given = headers.get(b"authorization")
         try:
-            return await self._authenticate(given.decode("latin-1") if given is not None else None)
+            return await self._authenticate(Presented(given.decode("latin-1") if given is not None else None))
         except Unauthenticated:
             challenge = b'Bearer realm="yimen"' + (b', error="invalid_token"' if given is not None else b"")
             raise Refusal("UNAUTHENTICATED", ((b"www-authenticate", challenge),)) from None

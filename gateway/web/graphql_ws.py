@@ -14,7 +14,7 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Authenticator, Caller
+from gateway.caller import Authenticator, Caller, Presented
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLRequest
@@ -146,7 +146,7 @@ class _Session:
         try:
             if len(given) > 1 or not all(isinstance(value, str) for value in given):
                 raise Unauthenticated
-            caller = await self._of.authenticate(given[0] if given else None)
+            caller = await self._of.authenticate(Presented(given[0] if given else None, "GET"))
         except Unauthenticated:
             self._end(4403, "Forbidden")
             return

@@ -14,6 +14,7 @@ from gateway.web.gate import Gate
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.graphql_ws import GraphQLSocket
 from gateway.web.health import Check, Livez, MetricsPage, Readyz
+from gateway.web.html import PageFiles
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.pages import QueryPageFiles, query_page
 from gateway.web.settings import WebSettings
@@ -41,6 +42,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
         Route("/graphql", GraphQLEndpoint(execute, authenticate, settings, stream, page), name="graphql"),
         WebSocketRoute("/graphql", GraphQLSocket(execute, authenticate, settings, gate, parts.clock), name="socket"),
         Route("/livez", Livez(), methods=["GET"], name="livez"),
+        Route("/static/{file}", PageFiles(), methods=["GET"], name="page files"),
         Route("/readyz", Readyz(parts.checks, gate), methods=["GET"], name="readyz"),
     ]
     if settings.metrics:

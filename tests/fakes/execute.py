@@ -20,7 +20,7 @@ from graphql import (
     validate,
 )
 
-from gateway.caller import Caller
+from gateway.caller import Caller, Presented
 from gateway.errors import EvidenceUnavailable, RequestRefused, Unauthenticated
 from gateway.services.run_query import GraphQLAnswer, GraphQLRequest
 
@@ -41,13 +41,17 @@ class FakeAuthenticator:
         self.expires_at = datetime.now(UTC) + timedelta(hours=1)
         self.asked = 0
 
-    async def __call__(self, authorization: str | None) -> Caller:
+    async def __call__(self, presented: Presented) -> Caller:
+        authorization = presented.authorization
         self.asked += 1
         if authorization == "Bearer raise":
             raise RuntimeError("44060419900307123X 张三")
         if authorization != f"Bearer {TOKEN}":
             raise Unauthenticated(str(authorization))
         return Caller("u1", "o1", "JUSTICE_OFFICE", frozenset(), "t1", self.expires_at)
+
+    async def still(self, caller: Caller) -> bool:
+        return caller.expires_at > datetime.now(UTC)
 
 
 class FakeExecute:

@@ -93,6 +93,10 @@ class Recorder:
         self.events.append(event)
         return Receipt(f"r{len(self.events)}", NOW)
 
+    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+        receipts = [await self.record(event) for event in events]
+        return receipts[0]
+
 
 class Everyone:
     """Subjects in memory."""

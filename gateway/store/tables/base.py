@@ -1,4 +1,4 @@
-"""Every table, once. Instants are whole microseconds since 1970 UTC (`_us`), the same integer on both databases.
+"""The foundation's tables. Instants are whole microseconds since 1970 UTC (`_us`), the same integer on both databases.
 
 In psql: `to_timestamp(at_us / 1e6)`. Columns ending in `_ct` hold ciphertext only; JSON columns hold no personal data.
 """
@@ -58,7 +58,18 @@ access_event = sa.Table(
     sa.Column("result_digest", sa.LargeBinary, nullable=False),
     sa.Column("result_salt", sa.LargeBinary, nullable=False),
     sa.Column("states", sa.Text, nullable=False),  # JSON object
+    sa.Column(
+        "client_id", sa.Text, nullable=False, server_default=sa.text("''")
+    ),  # the OAuth client the question came through
+    sa.Column("grant_id", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("consent_id", sa.Text),  # the consent the answer rests on, where it rests on one
+    sa.Column("level", sa.Integer, nullable=False, server_default="0"),  # authentication level of the asker
+    # What really decided, where answers must not say it (seals, relationships): supervisors and prosecutors only.
+    sa.Column("inner_rule_ids", sa.Text, nullable=False, server_default="[]"),  # JSON array
+    sa.Column("visible_from_us", sa.BigInteger),  # when the person may see it; null = at once
+    sa.Column("repeats", sa.Integer, nullable=False, server_default="1"),  # equal refusals of a flood, in one row
 )
+sa.Index("ix_access_event_actor", access_event.c.actor_org, access_event.c.id)
 
 # A table, not a JSON column: a person asks "who looked at me", and the key answers that in time order.
 access_event_subject = sa.Table(
@@ -110,3 +121,41 @@ heartbeat = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
 )
+
+# What was done to anything but a person's data: identities, consents, rules, keys. Written in the transaction of the
+# change itself, so there is no change without its record.
+change_event = sa.Table(
+    "change_event",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),  # time-ordered
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("actor_org", sa.Text, nullable=False),
+    sa.Column("actor_user", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),  # e.g. OFFICER_CHANGED, CONSENT_GIVEN, POLICY_APPROVED
+    sa.Column("object_id", sa.Text, nullable=False),  # opaque id of what changed
+    sa.Column("subject_id", sa.String(32)),  # the person it is about, if any
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object of codes and opaque ids, no personal data
+)
+sa.Index("ix_change_event_kind", change_event.c.kind, change_event.c.id)
+sa.Index("ix_change_event_object", change_event.c.object_id, change_event.c.id)
+
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),  # time-ordered
+    sa.Column("type", sa.String(32), nullable=False),  # A11_INSIDER, A12_PARTNER_SCRAPE, A17_RULE_WAIVED, ...
+    sa.Column("severity", sa.String(2), nullable=False),  # S1 | S2 | S3
+    sa.Column("about", sa.String(16), nullable=False),  # PERSON | OFFICER | PARTNER | SYSTEM
+    sa.Column("about_id", sa.Text, nullable=False),  # opaque id
+    sa.Column("org_id", sa.Text, nullable=False),  # whose supervisors see it
+    sa.Column("subject_id", sa.String(32)),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object, no personal data
+    sa.Column("opened_at_us", sa.BigInteger, nullable=False),
+    sa.Column("due_at_us", sa.BigInteger),
+    sa.Column("ack_by", sa.Text),
+    sa.Column("ack_at_us", sa.BigInteger),
+    sa.Column("outcome", sa.Text),
+    sa.Column("closed_at_us", sa.BigInteger),
+)
+sa.Index("ix_alert_org", alert.c.org_id, alert.c.id)
+sa.Index("ix_alert_about", alert.c.about_id, alert.c.type, alert.c.id)

@@ -1,0 +1,38 @@
+"""Every table, once: `metadata` holds them all when this package is imported."""
+
+from __future__ import annotations
+
+from gateway.store.tables import case_facts, consents, identities, limits, login, oauth, oauth_keys, policies
+from gateway.store.tables.base import (
+    access_event,
+    access_event_subject,
+    alert,
+    change_event,
+    data_key,
+    heartbeat,
+    job,
+    metadata,
+    officer_token,
+    subject,
+)
+
+__all__ = [
+    "access_event",
+    "access_event_subject",
+    "alert",
+    "case_facts",
+    "change_event",
+    "consents",
+    "data_key",
+    "heartbeat",
+    "identities",
+    "job",
+    "limits",
+    "login",
+    "metadata",
+    "oauth",
+    "oauth_keys",
+    "officer_token",
+    "policies",
+    "subject",
+]

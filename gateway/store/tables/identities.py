@@ -1,0 +1,3 @@
+"""Organisations, officers, posts, case assignments, devices, and the phones of enrolled persons."""
+
+from __future__ import annotations

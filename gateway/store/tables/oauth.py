@@ -1,0 +1,3 @@
+"""The authorization server's tables: clients, pushed requests, codes, grants, refresh tokens."""
+
+from __future__ import annotations

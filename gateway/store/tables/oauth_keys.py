@@ -1,0 +1,3 @@
+"""Signing keys of the authorization server, and what may be used once (assertion and proof ids)."""
+
+from __future__ import annotations
