@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.caller import Caller
+from gateway.consent.ports import ConsentInForce
 from gateway.policy.decision import Purpose
 
 
@@ -36,15 +37,6 @@ class Seal(StrEnum):
     NONE = "NONE"
     SEALED_JUVENILE = "SEALED_JUVENILE"
     SEALED_PUBLIC_ORDER = "SEALED_PUBLIC_ORDER"
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentInForce:
-    """A consent that holds for this grantee, purpose and person now. `items` are leaf fields, "noun.field"."""
-
-    consent_id: str
-    items: frozenset[str]
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,7 +65,8 @@ class Databases:
         if not self._known(template):
             if self._server:
                 self._sql(f"CREATE DATABASE {self.kind}_template")
-            asyncio.run(migrate_store(template))
+            with ThreadPoolExecutor(1) as aside:  # a test's own loop may be running here
+                aside.submit(asyncio.run, migrate_store(template)).result()
         return self._settings(self._make(template))
 
     def _known(self, template: Settings) -> bool:
