@@ -10,9 +10,11 @@ from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
 from gateway.store.health import Health
+from gateway.store.identities import StoredIdentities
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
 from gateway.store.migrate import Migrated, migrate, revision
+from gateway.store.phones import StoredPhones
 from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.subjects import StoredSubjects
 from gateway.store.tokens import SeededTokens
@@ -29,6 +31,8 @@ class Store:
     jobs: StoredJobs
     tokens: SeededTokens
     health: Health
+    identities: StoredIdentities
+    phones: StoredPhones
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -57,6 +61,8 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             jobs=StoredJobs(database, clock),
             tokens=SeededTokens(database, clock, demo=settings.demo),
             health=Health(database, clock),
+            identities=StoredIdentities(database, keys, clock),
+            phones=StoredPhones(database, keys, clock),
         )
     except BaseException:
         await database.close()
