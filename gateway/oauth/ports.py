@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.caller import SharingDetail
 from gateway.oauth.client import Client
 
 
@@ -83,4 +84,13 @@ class Revoker(Protocol):
 
     async def revoke_consent(self, consent_id: str) -> None:
         """Every grant whose details name this consent."""
+        ...
+
+
+class ConsentsAtIssue(Protocol):
+    async def cover(self, client: Client, details: Sequence[SharingDetail]) -> Sequence[datetime | None]:
+        """For each detail that a partner asks a token for, in order: when the consent it names ends; None where that
+        consent is not this client's organisation's, not in force now, of another purpose, or does not hold every one of
+        the detail's `datatypes`. Looks only; no use is spent.
+        """
         ...
