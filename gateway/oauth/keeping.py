@@ -1,0 +1,109 @@
+"""What authlib's flows ask of the store. Secrets go in and out in clear; the store keeps their hashes only.
+
+Every single use is one atomic statement, also with two replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.oauth.ports import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class PushedRequest:
+    """An authorization request as it was pushed and checked (RFC 9126)."""
+
+    client_id: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    expires_at: datetime = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code was issued for; `code_challenge` is S256's."""
+
+    grant_id: str
+    client_id: str
+    redirect_uri: str
+    code_challenge: str
+    resource: str
+    expires_at: datetime
+    dpop_jkt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    grant_id: str
+    client_id: str
+    resource: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class PushedRequests(Protocol):
+    async def push(self, request_uri: str, request: PushedRequest) -> None: ...
+
+    async def find(self, request_uri: str) -> PushedRequest | None:
+        """None where there is none, it is used, or it is past; looking spends nothing."""
+        ...
+
+    async def burn(self, request_uri: str) -> bool:
+        """True for the first to end it, where it was still open."""
+        ...
+
+
+class Grants(Protocol):
+    async def authorise(self, request_uri: str, code_text: str, code: Code, grant: Grant, until: datetime) -> bool:
+        """Burn the pushed request and keep grant and code, all or nothing; False where the request was not open."""
+        ...
+
+    async def create(self, grant: Grant, until: datetime) -> None:
+        """A grant without a code: a partner's own. `until`: after that nothing can come of it."""
+        ...
+
+    async def redeem(self, code_text: str) -> Code | None:
+        """Consume a code: the first gets it, expired or not. A second use revokes the grant; None then, and for none."""
+        ...
+
+    async def find(self, grant_id: str) -> Grant | None:
+        """None where it is revoked."""
+        ...
+
+    async def narrow(self, grant: Grant) -> None:
+        """Keep fewer scopes or details than before."""
+        ...
+
+    async def add_refresh_token(self, token: str, kept: RefreshToken) -> bool:
+        """False where the grant was revoked meanwhile, and then nothing is kept."""
+        ...
+
+    async def find_refresh_token(self, token: str) -> RefreshToken | None:
+        """None where there is none, it was rotated away, it expired, or its grant is revoked. Spends nothing."""
+        ...
+
+    async def rotate_refresh_token(self, token: str, client_id: str, new_token: str, kept: RefreshToken) -> bool:
+        """The new one in the place of the old, in one transaction, for the first who asks. A second use of the old one
+        by its client revokes the grant; False then."""
+        ...
+
+    async def revoke(self, grant_id: str, actor_user: str) -> None:
+        """The grant with all that came of it, evidenced and effective at once; again is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InitialPolicy:
+    """What an initial access token lets its bearer register, at most (RFC 7591, section 3)."""
+
+    org_id: str
+    org_kind: str
+    jurisdiction: str
+    kind: str
+    scope: frozenset[str]
+    purposes: frozenset[str]
+    grant_types: frozenset[str]
+    roles: frozenset[str] = frozenset()

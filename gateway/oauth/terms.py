@@ -1,0 +1,41 @@
+"""How long things last, and what can be asked of this server at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RAR_TYPE = "urn:yimen:data-sharing:v1"
+SCOPE = "graphql"
+"""The one scope there is: to ask the GraphQL endpoint. What may be asked there is RAR's and the policy's matter."""
+
+AUTHORIZATION_CODE = "authorization_code"
+CLIENT_CREDENTIALS = "client_credentials"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105  (a grant type's name)
+PRE_AUTHORIZED_CODE = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+GRANT_TYPES = (AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN)
+
+REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`issuer` is the base URL, without a slash at the end; `resources` are the resource servers tokens are for, the
+    first being what is meant where none is named. `_s` are seconds.
+    """
+
+    issuer: str
+    resources: tuple[str, ...]
+    scopes: tuple[str, ...] = (SCOPE,)
+    code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
+    request_s: int = 300  # less than 600
+    access_s: int = 600
+    refresh_s: int = 12 * 3600  # a working day
+    overlap_s: int = 24 * 3600  # a rotated client's old keys still verify this long
+
+    @property
+    def graphql(self) -> str:
+        return f"{self.issuer}/graphql"
+
+
+def terms_for(base_url: str) -> Terms:
+    return Terms(base_url, (f"{base_url}/graphql",))
