@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.settings import Settings
+from gateway.store.case_facts import StoredCases
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
@@ -33,6 +34,7 @@ class Store:
     health: Health
     identities: StoredIdentities
     phones: StoredPhones
+    cases: StoredCases
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -63,6 +65,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             health=Health(database, clock),
             identities=StoredIdentities(database, keys, clock),
             phones=StoredPhones(database, keys, clock),
+            cases=StoredCases(database, clock),
         )
     except BaseException:
         await database.close()
