@@ -36,6 +36,8 @@ class Admission:
     grant_id: str
     client_id: str
     user_id: str
+    consent_ids: tuple[str, ...] = ()  # of the token's details: a withdrawal ends the token
+    granted_at: datetime | None = None  # None: any revocation of its user or client counts, however old
 
 
 class Door(Protocol):
