@@ -13,7 +13,8 @@ from adapters.graphql_answer import read_answers
 from adapters.graphql_request import GraphqlRequest, field_faults, read_request, root_of
 from adapters.kind import Opening, spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
-from adapters.signing import Outgoing, check_auth, open_signer
+from adapters.sending import open_sending
+from adapters.signing import Outgoing, check_auth
 from adapters.source import Answer, Failed, Key, Lookup
 from adapters.templates import KeyPartMissing
 
@@ -30,7 +31,7 @@ class GraphqlKind:
     uses_http = True
 
     def check(self, manifest: SourceManifest) -> list[tuple[str, str]]:
-        faults = check_auth(manifest.auth, ("none", "bearer"))
+        faults = check_auth(manifest.auth, ("none", "bearer", "oauth"))
         faults += [(f"source.options.{entry}", "kind graphql knows no such option") for entry in manifest.options]
         for position, answer in enumerate(manifest.answers):
             faults += read_request(answer, f"answers.{position}.request")[1]
@@ -51,9 +52,9 @@ class GraphqlSource:
     def __init__(self, opening: Opening) -> None:
         if opening.channel is None:
             raise ValueError("kind graphql needs a channel")
-        self._manifest, self._channel, self._now = opening.manifest, opening.channel, opening.now
+        self._manifest, self._now = opening.manifest, opening.now
         self._url, self._path = opening.endpoint, urlsplit(opening.endpoint).path
-        self._signer = open_signer(opening.manifest.auth, opening.secrets)
+        self._sending = open_sending(opening)
         self._gate = asyncio.Semaphore(max(1, opening.manifest.limits.concurrency))
         self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
 
@@ -76,7 +77,8 @@ class GraphqlSource:
         return [answers[key] for key in lookup.keys]
 
     async def close(self) -> None:
-        """Nothing of its own: the channel belongs to the registry."""
+        """The channel is not closed: it belongs to the registry."""
+        await self._sending.close()
 
     async def _ask(
         self, request: GraphqlRequest, keys: Sequence[Key], fields: frozenset[str], deadline: Deadline
@@ -87,10 +89,8 @@ class GraphqlSource:
         try:
             # Waiting for the gate counts too: those before us may have later deadlines.
             async with asyncio.timeout_at(deadline.at), self._gate:
-                headers = _HEADERS | self._signer.headers(Outgoing("POST", self._path, (), body), self._now())
-                reply = await self._channel.send(
-                    "POST", self._url, headers=headers, body=body, timeout_s=deadline.left_s()
-                )
+                outgoing = Outgoing("POST", self._path, (), body)
+                reply = await self._sending.send(outgoing, self._url, _HEADERS, deadline.left_s)
         except SourceUnavailable as error:
             return [Failed(error.reason, error.retry_at, error.detail)] * len(keys)
         except TimeoutError:

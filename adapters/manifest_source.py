@@ -25,7 +25,10 @@ _REFERENCE_RULE = 'a reference, "env:NAME" or "file:PATH", never the secret itse
 
 # What may stand in [source.auth] as plain text; anything else there is taken for a secret.
 _NOT_SECRET = frozenset(
-    {"style", "paasid", "appkey", "client_id", "username", "header", "realm", "scheme", "algorithm"}
+    {
+        *("style", "paasid", "appkey", "client_id", "username", "header", "realm", "scheme", "algorithm"),
+        *("issuer", "scope", "resource", "token_endpoint"),
+    }
 )
 _SECRET_NAME = re.compile(
     r"(.*_)?(token|secret|password|passwd|pwd|passphrase|credential|api_?key|private_?key|authorization)", re.IGNORECASE
@@ -152,7 +155,7 @@ def _auth(table: Table) -> Mapping[str, Any]:
         secret = name not in _NOT_SECRET and (isinstance(value, str) or _SECRET_NAME.fullmatch(name) is not None)
         if secret and not (isinstance(value, str) and is_reference(value)):
             table.fault(name, f"{name} must be {_REFERENCE_RULE}")
-        elif isinstance(value, (list, dict)):
+        elif isinstance(value, (list, dict)) and name != "authorization_details":
             table.fault(name, f"{name} must be a text or a number")
     return frozen(table.data)  # type: ignore[no-any-return]  # `frozen` keeps the shape it is given
 

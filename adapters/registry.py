@@ -16,6 +16,7 @@ from adapters.health import Health
 from adapters.kind import Kind, Opening, spec_of
 from adapters.manifest import SourceManifest
 from adapters.mapping import Mapped
+from adapters.oauth_manifest import hosts_of
 from adapters.resilience import Guarded
 from adapters.secrets import Secrets
 from adapters.source import Lookup, Source
@@ -115,10 +116,11 @@ def open_source(
 
 
 def rule_of(manifest: SourceManifest, endpoint: str, secrets: Secrets) -> Rule:
-    """What the source's channel may reach: the endpoint's own host and port, and `allow_hosts`; nothing else."""
+    """What the source's channel may reach: the endpoint's own host and port, the authorization server's that its
+    `[source.auth]` names, and `allow_hosts`; nothing else."""
     tls = {name: str(secrets.path(reference)) for name, reference in manifest.tls.items()}
     limits = manifest.limits
-    hosts = frozenset({host_of(manifest, endpoint), *manifest.allow_hosts})
+    hosts = frozenset({host_of(manifest, endpoint), *manifest.allow_hosts, *hosts_of(manifest.auth)})
     return Rule(
         name=manifest.code,
         hosts=hosts,

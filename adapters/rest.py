@@ -17,7 +17,8 @@ from adapters.rest_answer import Records, read_reply
 from adapters.rest_batch import Asked, sort_into_keys
 from adapters.rest_pages import gather_pages
 from adapters.rest_request import RestRequest, read_request
-from adapters.signing import Outgoing, check_auth, open_signer, query_string
+from adapters.sending import open_sending
+from adapters.signing import Outgoing, check_auth, query_string
 from adapters.source import Absent, Answer, Failed, Found, Key, Lookup
 from adapters.templates import KeyPartMissing
 
@@ -48,10 +49,10 @@ class RestSource:
     def __init__(self, opening: Opening) -> None:
         if opening.channel is None:
             raise ValueError("kind rest needs a channel")
-        self._manifest, self._channel, self._now = opening.manifest, opening.channel, opening.now
+        self._manifest, self._now = opening.manifest, opening.now
         parts = urlsplit(opening.endpoint)
         self._origin, self._base = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-        self._signer = open_signer(opening.manifest.auth, opening.secrets)
+        self._sending = open_sending(opening)
         self._gate = asyncio.Semaphore(max(1, opening.manifest.limits.concurrency))
         self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
 
@@ -69,7 +70,8 @@ class RestSource:
         return [answers[key] for key in lookup.keys]
 
     async def close(self) -> None:
-        """Nothing of its own: the channel belongs to the registry."""
+        """The channel is not closed: it belongs to the registry."""
+        await self._sending.close()
 
     async def _one(self, request: RestRequest, key: Key, lookup: Lookup, deadline: Deadline) -> Answer:
         got = await self._ask(request, (key,), deadline)
@@ -125,10 +127,7 @@ class RestSource:
         try:
             # Waiting for the gate counts too: those before us may have later deadlines.
             async with asyncio.timeout_at(deadline.at), self._gate:
-                headers |= self._signer.headers(outgoing, self._now())
-                reply = await self._channel.send(
-                    outgoing.method, url, headers=headers, body=outgoing.body or None, timeout_s=deadline.left_s()
-                )
+                reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
         except SourceUnavailable as error:
             return Failed(error.reason, error.retry_at, error.detail)
         except TimeoutError:

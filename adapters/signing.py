@@ -1,4 +1,5 @@
-"""How a REST or GraphQL request proves who sends it: TIF headers, appkey with HMAC, or a bearer token.
+"""How a REST or GraphQL request proves who sends it: TIF headers, appkey with HMAC, or a bearer token. What must ask an
+authorization server first (style "oauth") is in `adapters.oauth_source`; its form is checked from here like the others.
 
 Every request gets a fresh nonce and the present time; a retried request is signed again.
 """
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 from urllib.parse import quote
+
+from adapters.oauth_manifest import STYLE as OAUTH
+from adapters.oauth_manifest import oauth_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ _PARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {  # styl
     "tif": (("paasid",), ("token",)),
     "hmac": (("appkey",), ("secret",)),
     "bearer": ((), ("token",)),
+    "oauth": ((), ()),  # adapters/oauth_manifest.py knows its entries
 }
 
 
@@ -116,6 +121,8 @@ def check_auth(auth: Mapping[str, Any], styles: Sequence[str] = tuple(_PARTS)) -
     style = auth.get("style", "none")
     if not isinstance(style, str) or style not in styles:
         return [("source.auth.style", f"one of {', '.join(styles)}")]
+    if style == OAUTH:
+        return oauth_faults(auth)
     plain, secret = _PARTS[style]
     faults = [
         (f"source.auth.{n}", f"style {style} knows no such entry") for n in auth if n not in (*plain, *secret, "style")

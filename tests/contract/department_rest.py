@@ -19,6 +19,7 @@ from adapters.egress import Rule
 from adapters.egress_aiohttp import AiohttpEgress
 from adapters.rest import RestKind
 from demo.serving import serving_app
+from tests.adapters.oauth_lab import CLIENT, Server, new_key
 from tests.contract.departments import Department, department, manifest_for, opening_for, rows_of
 
 OUTCOME = {"path": "code", "ok": ["0"], "absent": ["1404"], "busy": ["E5000"]}
@@ -80,8 +81,10 @@ def _listed(rows: list[dict[str, str]], total: int) -> Response:
     return JSONResponse({"code": "0", "data": {"total": total, "list": rows}})
 
 
-def rest_app(trouble: Trouble) -> Starlette:
+def rest_app(trouble: Trouble, server: Server | None = None) -> Starlette:
     async def key(request: Request) -> Response:
+        if server is not None and (refused := server.admit(request)):
+            return refused
         rows = rows_of(request.path_params["sfzh"])
         return await trouble.applied() or (_listed(rows, len(rows)) if rows else JSONResponse({"code": "1404"}))
 
@@ -100,6 +103,7 @@ def rest_app(trouble: Trouble) -> Starlette:
             Route("/key/{sfzh:path}", key),
             Route("/batch", batch, methods=["POST"]),
             Route("/pages", pages),
+            *(server.routes() if server is not None else ()),
         ]
     )
 
@@ -113,6 +117,25 @@ async def _department(tmp_path: Path, request: dict[str, Any]) -> AsyncIterator[
         assert RestKind().check(manifest) == []
         raw = RestKind().open(opening_for(manifest, base_dir=tmp_path, channel=channel))
         yield department(manifest, raw, outage=trouble.outage, silence=trouble.silence)
+        await egress.close()
+
+
+@asynccontextmanager
+async def rest_oauth_department(tmp_path: Path) -> AsyncIterator[Department]:
+    """Mode key behind an authorization server that wants a nonce at both doors."""
+    trouble, egress = Trouble(), AiohttpEgress()
+    jwk, public = new_key()
+    server = Server(public, as_nonce="as", rs_nonce="rs")
+    (tmp_path / "client.jwk").write_text(json.dumps(jwk))
+    async with serving_app(rest_app(trouble, server)) as url:
+        server.url = url
+        auth = {"style": "oauth", "issuer": url, "client_id": CLIENT, "key": "file:client.jwk"}
+        channel = egress.open(Rule("CONTRACT", frozenset({urlsplit(url).netloc}), allow_plain_http=True))
+        manifest = manifest_for("rest", endpoint=url, request=KEY, auth=auth)
+        assert RestKind().check(manifest) == []
+        raw = RestKind().open(opening_for(manifest, base_dir=tmp_path, channel=channel))
+        yield department(manifest, raw, outage=trouble.outage, silence=trouble.silence)
+        assert server.faults == []
         await egress.close()
 
 

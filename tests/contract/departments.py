@@ -46,6 +46,7 @@ CONTRACT_KINDS: list[tuple[str, str]] = [
     ("rest-key", "tests.contract.department_rest:rest_key_department"),
     ("rest-batch", "tests.contract.department_rest:rest_batch_department"),
     ("rest-pages", "tests.contract.department_rest:rest_pages_department"),
+    ("rest-oauth", "tests.contract.department_rest:rest_oauth_department"),
     ("graphql", "tests.contract.department_graphql:graphql_department"),
     ("graphql-batch", "tests.contract.department_graphql:graphql_batch_department"),
     ("soap", "tests.contract.department_soap:soap_department"),

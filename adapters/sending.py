@@ -1,0 +1,52 @@
+"""How a request of kind rest or graphql leaves: signed on the spot, or with a token that is fetched first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from adapters.clock import Now
+from adapters.egress import Channel, Reply
+from adapters.kind import Opening
+from adapters.oauth_client import OAuthClient
+from adapters.oauth_manifest import STYLE, registration_of
+from adapters.oauth_source import OAuthSending
+from adapters.signing import Outgoing, Signer, open_signer
+
+
+class Sending(Protocol):
+    """Proves who sends, and sends."""
+
+    async def send(self, request: Outgoing, url: str, headers: Mapping[str, str], left_s: Callable[[], float]) -> Reply:
+        """The reply, whatever its status; `left_s` says how long there still is. Raises SourceUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Signed:
+    """For every way of signing that needs nobody else."""
+
+    def __init__(self, signer: Signer, channel: Channel, now: Now) -> None:
+        self._signer, self._channel, self._now = signer, channel, now
+
+    async def send(self, request: Outgoing, url: str, headers: Mapping[str, str], left_s: Callable[[], float]) -> Reply:
+        proven = {**headers, **self._signer.headers(request, self._now())}
+        return await self._channel.send(
+            request.method, url, headers=proven, body=request.body or None, timeout_s=left_s()
+        )
+
+    async def close(self) -> None:
+        """Nothing of its own."""
+
+
+def open_sending(opening: Opening) -> Sending:
+    """What `[source.auth]` asks for. Raises AdapterError for a secret that is missing or no key."""
+    manifest, channel = opening.manifest, opening.channel
+    if channel is None:
+        raise ValueError("a signed request needs a channel")
+    if manifest.auth.get("style") != STYLE:
+        return Signed(open_signer(manifest.auth, opening.secrets), channel, opening.now)
+    registration = registration_of(manifest.auth, opening.secrets, opening.endpoint, manifest.code)
+    client = OAuthClient(registration, channel, opening.now, name=manifest.code)
+    return OAuthSending(client, channel, opening.now, token_s=manifest.limits.timeout_s)
