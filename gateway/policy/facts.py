@@ -55,6 +55,7 @@ class SubjectFacts:
     revocation_pending: bool = False
     consent: ConsentInForce | None = None
     break_glass: str | None = None  # the id of a break-glass grant in force for this caller and person
+    break_glass_items: frozenset[str] = frozenset()  # all it opens: "noun.field", or "noun" for every field of it
     visible_from: datetime | None = None  # an access now may be shown to the person from then on
 
 
