@@ -6,14 +6,16 @@ import sqlalchemy as sa
 
 from gateway.store.tables.base import metadata
 
-# The terms as asked, never changed afterwards; what became of them is in `consent_event`.
+# The terms as asked, never changed afterwards (but for whose they are); what became of them is in `consent_event`.
 consent = sa.Table(
     "consent",
     metadata,
     sa.Column("consent_id", sa.String(32), primary_key=True),  # told to the grantee only once it is given
     sa.Column("request_id", sa.String(32), nullable=False, unique=True),  # told to whoever asked
-    sa.Column("subject_id", sa.String(32), nullable=False),  # no foreign key: an unknown person takes the same road
-    sa.Column("name_hmac", sa.LargeBinary, nullable=False),  # keyed; the name the grantee said
+    sa.Column("subject_id", sa.String(32)),  # null until somebody has looked who it is: asking must not look
+    sa.Column("person_ct", sa.LargeBinary),  # ID number and name as the grantee said them; gone once looked at
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("data_key.key_id")),
+    sa.Column("alg_id", sa.String(16)),
     sa.Column("client_id", sa.Text, nullable=False),
     sa.Column("org_id", sa.Text, nullable=False),
     sa.Column("purpose", sa.Text, nullable=False),
@@ -30,12 +32,13 @@ consent = sa.Table(
 sa.Index("uq_consent_reference", consent.c.client_id, consent.c.reference, unique=True)
 sa.Index("ix_consent_subject", consent.c.subject_id, consent.c.client_id, consent.c.purpose)
 
-# Rows are only ever added. The key makes the next event of a consent a race that one writer wins.
+# Rows are only ever added. `seq` 1 is the request, 2 the answer to it, 3 the end of a consent that was given: the key
+# makes each of them a race that one writer wins.
 consent_event = sa.Table(
     "consent_event",
     metadata,
     sa.Column("consent_id", sa.String(32), sa.ForeignKey("consent.consent_id"), primary_key=True),
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),  # 1 is `requested`
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.String(16), nullable=False),  # requested | given | refused | withdrawn | expired | superseded
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("done_by", sa.String(16), nullable=False),  # grantee | principal | system
