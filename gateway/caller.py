@@ -190,10 +190,15 @@ class Evidence(Protocol):
 
 
 class Subjects(Protocol):
-    """From a person's ID number to the random `subject_id` everything else is keyed by."""
+    """From a person's ID number to the opaque `subject_id` everything else is keyed by."""
 
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
         """The subject ids for normalised 18-digit ID numbers, in order; new ones are made, once, atomically."""
+        ...
+
+    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        """The same ids as `intern` gives, now or later, but nobody is made: the same one read, known or unknown. For
+        whoever merely asks about somebody."""
         ...
 
     def pid(self, subject_id: str, org_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Persons as random ids: found by a keyed HMAC of the ID number, kept as ciphertext, shown as a pseudonym per reader."""
+"""Persons as opaque ids: found by a keyed HMAC of the ID number, kept as ciphertext, shown as a pseudonym per reader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.store.encryption import Place
 from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable, SubjectUnknown
-from gateway.store.ids import random_id, to_us
+from gateway.store.ids import to_us
 from gateway.store.keys import Keys, Sealed
 from gateway.store.tables import subject
 
@@ -45,7 +45,9 @@ class StoredSubjects:
         self._database, self._keys, self._clock = database, keys, clock
         self._id_key = keys.derive("subject/id-hmac/v1")
         self._pid_key = keys.derive("subject/pid/v1")
+        self._own_key = keys.derive("subject/id/v1")
         self._found: OrderedDict[bytes, str] = OrderedDict()
+        self._met: OrderedDict[bytes, str] = OrderedDict()
         self._remembered = remembered
 
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
@@ -64,6 +66,23 @@ class StoredSubjects:
             self._found.update(found)
         while len(self._found) > self._remembered:
             self._found.popitem(last=False)
+        return [answer[key] for key in asked]
+
+    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        """See the port: the same statement for the known and the unknown, and nothing written for either."""
+        asked = [self._id_hmac(id_no) for id_no in id_numbers]
+        # Remembered apart: what somebody else interned must not answer sooner than what nobody knows.
+        answer = {key: self._met[key] for key in asked if key in self._met}
+        missing = sorted(set(asked) - answer.keys())
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            found = {key: self._own_id(key) for key in chunk} | await self._find(chunk)
+            answer.update(found)
+            self._met.update(found)
+        for key in asked:
+            self._met.move_to_end(key)
+        while len(self._met) > self._remembered:
+            self._met.popitem(last=False)
         return [answer[key] for key in asked]
 
     def pid(self, subject_id: str, org_id: str) -> str:
@@ -109,9 +128,7 @@ class StoredSubjects:
         make = insert(subject).on_conflict_do_nothing().returning(subject.c.id_hmac, subject.c.subject_id)
         found: dict[bytes, str] = {}
         for _ in range(3):  # a lost race is over by the second look
-            async with self._database.read() as connection:
-                query = sa.select(subject.c.id_hmac, subject.c.subject_id).where(subject.c.id_hmac.in_(asked))
-                found |= {bytes(key): subject_id for key, subject_id in await connection.execute(query)}
+            found |= await self._find(asked)
             if len(found) == len(asked):
                 return found
             rows = list(self._new(key for key in asked if key not in found))
@@ -122,10 +139,19 @@ class StoredSubjects:
                 return found
         raise StoreUnavailable("subjects could not be interned")
 
+    async def _find(self, asked: Sequence[bytes]) -> dict[bytes, str]:
+        query = sa.select(subject.c.id_hmac, subject.c.subject_id).where(subject.c.id_hmac.in_(asked))
+        async with self._database.read() as connection:
+            return {bytes(key): subject_id for key, subject_id in await connection.execute(query)}
+
     def _new(self, keys: Iterator[bytes]) -> Iterator[dict[str, object]]:
         created_at_us = to_us(self._clock.now())
         for key in keys:
-            yield {"subject_id": random_id(), "id_hmac": key, "created_at_us": created_at_us}
+            yield {"subject_id": self._own_id(key), "id_hmac": key, "created_at_us": created_at_us}
+
+    def _own_id(self, id_hmac: bytes) -> str:
+        """The id of a number nobody has interned yet; interned later, it is the same person."""
+        return hmac.digest(self._own_key, id_hmac, "sha256")[:16].hex()
 
     def _id_hmac(self, id_no: str) -> bytes:
         if not _NORMALISED.fullmatch(id_no):

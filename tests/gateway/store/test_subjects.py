@@ -259,3 +259,27 @@ def test_no_two_places_share_their_associated_data(a: str, b: str, c: str, d: st
 
     one, other = Place("t", a, b), Place("t", c, d)
     assert (one.associated_data() == other.associated_data()) == (one == other)
+
+
+@pytest.mark.anyio
+async def test_who_is_merely_asked_about_is_recognised_and_not_made(store: Store, open_replica: OpenStore) -> None:
+    (known,) = await store.subjects.intern([ZHANG])
+    statements: list[list[str]] = []
+    for replica, who in ((store, ZHANG), (store, LI), (await open_replica(), ZHANG), (await open_replica(), LI)):
+        seen: list[str] = []
+
+        def note(_c: object, _cursor: object, statement: str, *_rest: object, seen: list[str] = seen) -> None:
+            seen.append(statement)
+
+        sa.event.listen(replica.database.engine.sync_engine, "before_cursor_execute", note)
+        (found,) = await replica.subjects.recognise([who])
+        sa.event.remove(replica.database.engine.sync_engine, "before_cursor_execute", note)
+        statements.append(seen)
+        assert (found == known) == (who == ZHANG)
+    assert statements[0] == statements[1] == statements[2] == statements[3]
+    assert len(statements[0]) == 1
+    async with store.database.read() as connection:
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(subject)) == 1
+    recognised = await store.subjects.recognise([LI, ZHANG, LI])
+    assert await (await open_replica()).subjects.intern([LI, ZHANG, LI]) == recognised, "made later, they are the same"
+    assert await store.subjects.recognise(numbers(600)) == await store.subjects.intern(numbers(600))
