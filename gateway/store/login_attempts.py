@@ -76,16 +76,20 @@ class StoredAttempts:
         fresh = table.c.last_at_us < now_us - _FORGET_S * _SECOND
         count = sa.case((fresh, 1), else_=table.c.failures + 1)
         wait_us = sa.case(
-            (fresh, 0),
-            *((table.c.failures + 1 <= most, seconds * _SECOND) for most, seconds in _waits(bucket)),
-            else_=bucket.most_s * _SECOND,
+            (fresh, _us(0)),
+            *((table.c.failures + 1 <= most, _us(seconds)) for most, seconds in _waits(bucket)),
+            else_=_us(bucket.most_s),
         )
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         put = insert(table).values(key=key, failures=1, last_at_us=now_us, next_at_us=now_us)
         counted = await connection.execute(
             put.on_conflict_do_update(
                 index_elements=["key"],
-                set_={"failures": count, "last_at_us": now_us, "next_at_us": now_us + wait_us},
+                set_={
+                    "failures": count,
+                    "last_at_us": now_us,
+                    "next_at_us": sa.literal(now_us, sa.BigInteger) + wait_us,
+                },
                 where=table.c.next_at_us <= now_us,
             ).returning(table.c.failures)
         )
@@ -103,6 +107,10 @@ class StoredAttempts:
 
     def _hash(self, bucket: Bucket) -> bytes:
         return hmac.digest(self._key, bucket.key.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _us(seconds: int) -> sa.ColumnElement[int]:
+    return sa.literal(seconds * _SECOND, sa.BigInteger)
 
 
 def _waits(bucket: Bucket) -> list[tuple[int, int]]:
