@@ -12,6 +12,7 @@ from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
 from gateway.store.health import Health
 from gateway.store.identities import StoredIdentities
+from gateway.store.identity_changes import StoredIdentityChanges
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
 from gateway.store.migrate import Migrated, migrate, revision
@@ -33,6 +34,7 @@ class Store:
     tokens: SeededTokens
     health: Health
     identities: StoredIdentities
+    identity_changes: StoredIdentityChanges
     phones: StoredPhones
     cases: StoredCases
 
@@ -64,6 +66,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             tokens=SeededTokens(database, clock, demo=settings.demo),
             health=Health(database, clock),
             identities=StoredIdentities(database, keys, clock),
+            identity_changes=StoredIdentityChanges(database, keys, clock),
             phones=StoredPhones(database, keys, clock),
             cases=StoredCases(database, clock),
         )
