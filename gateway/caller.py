@@ -56,6 +56,7 @@ class Caller:
     posts: frozenset[str] = frozenset()
     level: int = 1  # authentication: 1 one factor, 2 two factors or a client's own key, 3 phishing-resistant
     details: tuple[SharingDetail, ...] = ()
+    scope: frozenset[str] = frozenset()  # of the token, where a resource asks for one (RFC 6749 3.3)
     granted_at: datetime | None = field(default=None, compare=False)  # when the grant behind the token came to be
     next_nonce: str | None = field(default=None, compare=False, repr=False)  # DPoP nonce to hand out with the answer
 

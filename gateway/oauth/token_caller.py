@@ -39,6 +39,7 @@ def caller_of(claims: Mapping[str, Any], expires_at: datetime) -> Caller:
             posts=_codes(claims.get("posts", [])),
             level=int(claims.get("level", 1)),
             details=details,
+            scope=frozenset(claims.get("scope", "").split()),
             granted_at=datetime.fromtimestamp(claims["granted_at"], UTC),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
