@@ -88,7 +88,7 @@ class OAuthClient:
     def __init__(
         self, registration: Registration, channel: Channel, now: Now, *, name: str, dpop_key: SigningKey | None = None
     ) -> None:
-        self.registration, self._channel, self._now, self._name = registration, channel, now, name
+        self.registration, self._channel, self.now, self._name = registration, channel, now, name
         self.dpop_key = dpop_key or SigningKey.new()
         self._nonce: str | None = None
         self._metadata: Mapping[str, Any] | None = None
@@ -104,7 +104,7 @@ class OAuthClient:
 
     async def token(self, form: Mapping[str, str], *, timeout_s: float) -> Token:
         """What the token endpoint gives for `form`."""
-        asked = self._now()
+        asked = self.now()
         answer = await self.post("token_endpoint", form, timeout_s=timeout_s)
         value, kind, life = answer.get("access_token"), answer.get("token_type"), answer.get("expires_in")
         if not isinstance(value, str) or not _is_token(value) or not isinstance(kind, str):
@@ -129,10 +129,10 @@ class OAuthClient:
             if not (again and nonce and code == "use_dpop_nonce"):
                 break
         if not 200 <= reply.status < 300:
-            self._metadata_until = self._now()  # the server may have moved its endpoints
+            self._metadata_until = self.now()  # the server may have moved its endpoints
             if reply.status in (400, 401, 403):
                 raise Refused(self._name, code, reply.status)
-            said = failure_of_status(reply, self._now())
+            said = failure_of_status(reply, self.now())
             failed = said if isinstance(said, Failed) else Failed(Reason.DOWN)
             detail = f"its authorization server: HTTP {reply.status}"
             raise SourceUnavailable(self._name, failed.reason, detail, retry_at=failed.retry_at)
@@ -150,7 +150,7 @@ class OAuthClient:
         return url
 
     async def metadata(self, *, timeout_s: float) -> Mapping[str, Any]:
-        if self._metadata is not None and self._now() < self._metadata_until:
+        if self._metadata is not None and self.now() < self._metadata_until:
             return self._metadata
         reply = await self._channel.send(
             "GET", metadata_url(self.registration.issuer), headers={"accept": "application/json"}, timeout_s=timeout_s
@@ -161,11 +161,11 @@ class OAuthClient:
         metadata = self._json(reply)
         if metadata.get("issuer") != self.registration.issuer:  # RFC 8414, section 3.3: or it is somebody else's
             raise self._unusable("its authorization server's metadata names another issuer")
-        self._metadata, self._metadata_until = metadata, self._now() + timedelta(seconds=_DISCOVERY_S)
+        self._metadata, self._metadata_until = metadata, self.now() + timedelta(seconds=_DISCOVERY_S)
         return metadata
 
     async def _post(self, url: str, form: Mapping[str, str], timeout_s: float) -> Reply:
-        us, now = self.registration, self._now()
+        us, now = self.registration, self.now()
         sent = {
             **form,
             "client_id": us.client_id,
