@@ -171,7 +171,7 @@ class AccessTokens:
         if claims["iat"] > self._clock.now().timestamp() + _SKEW_S:
             raise TokenInvalid("iat")
         jkt, x5t = cnf.get("jkt"), cnf.get("x5t#S256")
-        if not isinstance(jkt, str) and not isinstance(x5t, str):
+        if (jkt is None and x5t is None) or not isinstance(jkt, str | None) or not isinstance(x5t, str | None):
             raise TokenInvalid("cnf")
         return AccessToken(claims, kid, datetime.fromtimestamp(claims["exp"], UTC), jkt, x5t)
 

@@ -207,7 +207,8 @@ def nobody(alg: str) -> PublicKey:
     """A key whose private half is forgotten. What an unknown sender signed is held against it, so that refusing costs
     what checking costs. Made when first asked for."""
     kty = next(kty for kty, algorithms in _BY_TYPE.items() if alg in algorithms)
-    made = JWKRegistry.generate_key(kty, {"EC": "P-256", "OKP": "Ed25519", "RSA": 2048}[kty], private=False)
+    what: dict[str, str | int] = {"EC": "P-256", "OKP": "Ed25519", "RSA": 2048}
+    made = JWKRegistry.generate_key(kty, what[kty], private=False)
     return read_key(made.as_dict())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.settings import Settings
 from gateway.store.case_facts import StoredCases
+from gateway.store.door import DoorJournal, StoredDoor
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
@@ -16,7 +17,11 @@ from gateway.store.identity_changes import StoredIdentityChanges
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
 from gateway.store.migrate import Migrated, migrate, revision
+from gateway.store.oauth_keys import StoredSigningKeys
 from gateway.store.phones import StoredPhones
+from gateway.store.replay import StoredReplays
+from gateway.store.revocations import StoredRevocations
+from gateway.store.sqlite_door import SqliteDoor
 from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.subjects import StoredSubjects
 from gateway.store.tokens import SeededTokens
@@ -37,6 +42,10 @@ class Store:
     identity_changes: StoredIdentityChanges
     phones: StoredPhones
     cases: StoredCases
+    replays: StoredReplays
+    door: StoredDoor
+    revocations: StoredRevocations
+    signing_keys: StoredSigningKeys
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -44,6 +53,7 @@ class Store:
 
     async def close(self) -> None:
         """What was accepted is written first."""
+        await self.door.close()
         await self.evidence.close()
         await self.database.close()
 
@@ -57,6 +67,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
         await check_durable(database)
         await migrate(database)
         keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
+        replays = StoredReplays(database, clock)
         return Store(
             database=database,
             keys=keys,
@@ -69,10 +80,22 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             identity_changes=StoredIdentityChanges(database, keys, clock),
             phones=StoredPhones(database, keys, clock),
             cases=StoredCases(database, clock),
+            replays=replays,
+            door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),
+            revocations=StoredRevocations(database, clock),
+            signing_keys=StoredSigningKeys(database, keys, clock),
         )
     except BaseException:
         await database.close()
         raise
+
+
+def _door_journal(database: Database) -> DoorJournal:
+    if database.is_sqlite:
+        return SqliteDoor(database)
+    from gateway.store.postgres_door import PostgresDoor  # as below
+
+    return PostgresDoor(database)
 
 
 def _journal(database: Database) -> EventJournal:
