@@ -56,6 +56,9 @@ _NEVER_WORDS = frozenset(
 """Words that a declared noun or field may not carry to a partner, whatever its manifest says (征信业管理条例 Art. 14;
 PIPL Art. 28; 治安管理处罚法 Art. 136; 社区矫正法 Art. 29). Word by word of a camelCase name."""
 
+NO_SCORE = ("EMPLOYER", "scoreAssessment")
+"""An employer gets no score, whoever agrees (社区矫正法 Art. 4)."""
+
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -140,16 +143,16 @@ class ReferenceTaken(GatewayError):
     code = "CONSENT_REFERENCE_TAKEN"
 
 
-def checked_items(items: Sequence[str], known: Mapping[str, ItemTitle]) -> tuple[str, ...]:
+def checked_items(items: Sequence[str], known: Mapping[str, ItemTitle], org_kind: str) -> tuple[str, ...]:
     """`items` sorted. Raises TermsRefused for none, too many, one twice, a wildcard, one that does not exist in the
-    schema, or one that never leaves for a partner.
+    schema, or one that never leaves for a partner, or for one of this kind.
     """
     if not items or len(items) > MOST_ITEMS or len(set(items)) != len(items):
         raise TermsRefused("items_count")
     for item in items:
         if not _ITEM.fullmatch(item):
             raise TermsRefused("item_form")  # not repeated: it may be any text
-        if item not in known or never_for_partners(item):
+        if item not in known or never_for_partners(item) or (org_kind, item.partition(".")[0]) == NO_SCORE:
             raise TermsRefused("item_not_shareable", item)
     return tuple(sorted(items))
 

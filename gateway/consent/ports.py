@@ -59,6 +59,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A request nobody has looked at yet: who was named, by whom, and until when an answer counts."""
+
+    asked: Asked
+    org_id: str
+    answer_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A person's answer to a request: what was shown, by hash, and how we knew it was them."""
 
@@ -79,8 +88,8 @@ class Consents(Protocol):
         """
         ...
 
-    async def asked_of(self, consent_id: str) -> Asked | None:
-        """Whom a request names; None once `settle` was called."""
+    async def unsettled(self, consent_id: str) -> Unsettled | None:
+        """None once `settle` was called."""
         ...
 
     async def settle(self, consent_id: str, subject_id: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import Change
 from gateway.clock import Clock
 from gateway.consent.consent import Consent, ConsentEvent, ConsentState, ReferenceTaken, Terms
-from gateway.consent.ports import Answer, Asked, ConsentEnded
+from gateway.consent.ports import Answer, Asked, ConsentEnded, Unsettled
 from gateway.store.changes import record_change
 from gateway.store.encryption import Place
 from gateway.store.engine import Database
@@ -81,7 +81,7 @@ class StoredConsents:
             raise ReferenceTaken
         return str(found.request_id), str(found.consent_id)
 
-    async def asked_of(self, consent_id: str) -> Asked | None:
+    async def unsettled(self, consent_id: str) -> Unsettled | None:
         """See the port."""
         async with self._database.read() as connection:
             query = sa.select(consent).where(consent.c.consent_id == consent_id)
@@ -90,7 +90,7 @@ class StoredConsents:
             return None
         sealed = Sealed(row.person_ct, row.key_id, row.alg_id)
         id_no, name = orjson.loads(await self._keys.unseal(_person_place(consent_id), sealed))
-        return Asked(id_no, name)
+        return Unsettled(Asked(id_no, name), row.org_id, from_us(row.answer_by_us))
 
     async def settle(self, consent_id: str, subject_id: str) -> None:
         """See the port."""
