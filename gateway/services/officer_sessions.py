@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.clock import Clock
 from gateway.oauth.ports import Login
@@ -27,10 +27,18 @@ class OfficerSessions:
         self._sessions, self._officers, self._clock = sessions, officers, clock
         self._times = times or SessionTimes()
 
-    async def open(self, cookie: str, officer: OfficerRecord, level: int, amr: tuple[str, ...]) -> Login:
-        """A session under a cookie that is new with it."""
+    async def open(
+        self,
+        cookie: str,
+        officer: OfficerRecord,
+        level: int,
+        amr: tuple[str, ...],
+        *,
+        auth_time: datetime | None = None,
+    ) -> Login:
+        """A session under a cookie that is new with it. `auth_time`: where that was earlier, at a provider."""
         now = self._clock.now()
-        session = OpenSession(secrets.token_hex(16), officer.user_id, level, amr, now)
+        session = OpenSession(secrets.token_hex(16), officer.user_id, level, amr, auth_time or now)
         idle_until = now + timedelta(seconds=min(self._times.idle_s, self._times.most_s))
         until = now + timedelta(seconds=self._times.most_s)
         await self._sessions.open(cookie, session, officer.org_id, idle_until, until)
