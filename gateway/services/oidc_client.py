@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -148,9 +149,7 @@ class OidcClient:
         for again in (False, True):
             keys = await self._signing_keys(again=again)
             try:
-                return jwt.decode(
-                    id_token, lambda jws: _chosen(keys, jws.headers()), algorithms=list(self.provider.signing_algs)
-                )
+                return jwt.decode(id_token, partial(_chosen, keys), algorithms=list(self.provider.signing_algs))
             except _KeyUnknown:
                 continue
             except (JoseError, ValueError, TypeError, KeyError):
@@ -215,8 +214,9 @@ class _KeyUnknown(Exception):
     pass
 
 
-def _chosen(keys: KeySet, header: Mapping[str, Any]) -> Any:
+def _chosen(keys: KeySet, jws: Any) -> Any:
     """The key a token names, of the type its algorithm needs; the only one of that type where it names none."""
+    header: Mapping[str, Any] = jws.headers()
     wanted = _KEY_TYPES.get(str(header.get("alg")))
     fitting = [key for key in keys.keys if wanted is not None and isinstance(key, wanted)]
     if "kid" in header:
