@@ -25,7 +25,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "VALUE_TYPE": ("值的类型不对", "the value has the wrong type"),
     "MISSING": ("不得为空", "must not be empty"),
     "TOO_LONG": ("过长", "too long"),
-    "UNREADABLE": ("含有不可读的字符(如 ? 或 □)", "holds characters nobody can read (? or □ for a rare one)"),
+    "UNREADABLE": ("含有不可读的字符(如 ? 或 □)", "holds characters nobody can read (a question mark or a box for a rare one)"),
     "CODE": (
         "代码须为大写字母、数字和下划线",
         "a code is capital letters, digits and underscores, and begins with a letter",

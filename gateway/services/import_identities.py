@@ -59,7 +59,7 @@ class ImportIdentities:
         register = self._register() if self._register is not None else None
         check = Check(given, register)
         numbers = tuple(check.id_numbers)
-        found = dict(zip(numbers, await self._subjects.intern(numbers), strict=True))
+        found = dict(zip(numbers, await self._subjects.recognise(numbers), strict=True))
 
         def make(held: Records) -> Plan:
             fresh = Check(given, register)  # what is held may differ from one call to the next, and so do the faults
@@ -74,6 +74,7 @@ class ImportIdentities:
         if dry_run or looked.faults or not looked.changes:
             return looked
         await self._revoke(looked)
+        await self._subjects.intern(numbers)  # the very ids they were recognised by; a look makes nobody
         plan = await self._changes.change(make, actor_org=actor_org, actor_user=actor_user, dry_run=False)
         await self._revoke(plan)
         _log.info("identities_imported", changes=len(plan.changes), revoked=len(plan.revoked))

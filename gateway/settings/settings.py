@@ -142,6 +142,19 @@ class Settings:
         "OpenTelemetry 追踪接收地址（需 tracing 附加包）",
         "OTLP/HTTP endpoint for traces; needs the tracing extra",
     )
+    messages_url: str | None = setting(
+        parsing.url,
+        None,
+        "短信等通知的发送服务地址（Standard Webhooks 签名）；演示中不设则进收件箱页",
+        "where messages to persons are sent by signed POST (Standard Webhooks); unset in the demo = its inbox page",
+    )
+    messages_secret: bytes | None = setting(
+        parsing.key,
+        None,
+        "通知签名密钥，32 字节 base64；建议用 YIMEN_MESSAGES_SECRET_FILE",
+        "key that signs those messages, 32 bytes in base64; best as YIMEN_MESSAGES_SECRET_FILE",
+        secret=True,
+    )
 
     @property
     def base_url(self) -> str:
@@ -241,6 +254,8 @@ def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterato
         yield "seeded_tokens_file: seeded tokens are for the demo only; set demo, or remove this"
     if settings.trusted_documents_only and settings.trusted_documents_dir is None:
         yield "trusted_documents_only: needs trusted_documents_dir"
+    if (settings.messages_url is None) != (settings.messages_secret is None):
+        yield "messages_url: goes with messages_secret, one is nothing without the other"
     for name in ("manifests_dir", "trusted_documents_dir"):
         path = getattr(settings, name)
         if name in given and path is not None and not path.is_dir():

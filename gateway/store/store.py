@@ -14,6 +14,7 @@ from gateway.store.evidence import EventJournal, StoredEvidence
 from gateway.store.health import Health
 from gateway.store.identities import StoredIdentities
 from gateway.store.identity_changes import StoredIdentityChanges
+from gateway.store.inbox import StoredInbox
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
 from gateway.store.migrate import Migrated, migrate, revision
@@ -41,6 +42,7 @@ class Store:
     identities: StoredIdentities
     identity_changes: StoredIdentityChanges
     phones: StoredPhones
+    inbox: StoredInbox
     cases: StoredCases
     replays: StoredReplays
     door: StoredDoor
@@ -79,6 +81,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             identities=StoredIdentities(database, keys, clock),
             identity_changes=StoredIdentityChanges(database, keys, clock),
             phones=StoredPhones(database, keys, clock),
+            inbox=StoredInbox(database, keys, clock, demo=settings.demo),
             cases=StoredCases(database, clock),
             replays=replays,
             door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),

@@ -64,5 +64,8 @@ class Subjects:
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
         return [f"subject-of-{number[-4:]}" for number in id_numbers]
 
+    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        return await self.intern(id_numbers)
+
     def pid(self, subject_id: str, org_id: str) -> str:
         return f"{subject_id}/{org_id}"

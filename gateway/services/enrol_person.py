@@ -1,0 +1,185 @@
+"""Enrol a person at the counter: who they are was seen on their card, and a phone in their hand becomes theirs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from adapters.identity import fold_name, is_readable, normalise_id
+from gateway.caller import (
+    AccessEvent,
+    Alert,
+    Alerts,
+    Caller,
+    CallerKind,
+    Decision,
+    Evidence,
+    Message,
+    Messages,
+    Subjects,
+)
+from gateway.clock import Clock
+from gateway.errors import MessagesUnavailable, RequestRefused
+from gateway.policy.decision import Purpose
+from gateway.policy.facts import CaseLink, Facts, Relationship
+from gateway.services.identities import JUSTICE_OFFICER, Phones
+
+_log = structlog.get_logger(__name__)
+_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_LONGEST_NAME = 100
+PURPOSE = "ENROLMENT"
+BASIS = ("社区矫正法第二十二条;个人信息保护法第三十四条 · Community Corrections Law Art. 22; PIPL Art. 34",)
+
+
+class Enrolments(Phones, Protocol):
+    async def enrol(self, subject_id: str, phone: str, *, by: str, org: str, at: datetime) -> str:
+        """Makes `phone` the person's one live phone and ends the one before, evidenced; the new phone's id."""
+        ...
+
+
+class PersonNames(Protocol):
+    async def remember(self, subject_id: str, id_no: str, name: str) -> None:
+        """Keeps both as ciphertext."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the officer at the counter says."""
+
+    id_no: str = field(repr=False)
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    case_no: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """`pid` is what the officer's organisation knows the person by; `notified`: the phone was sent a message."""
+
+    pid: str
+    phone_id: str
+    notified: bool
+
+
+class EnrolPerson:
+    """Only a justice officer whose organisation has a live case with the person, and who is neither them nor theirs.
+
+    Whoever could bind a phone to anybody could agree to anything in their name, so "no ground" counts here as it does for
+    questions: refused in the same words whether the person is unknown, sealed or simply not theirs, recorded, and a
+    supervisor is told. Without `facts` (a command of the operator) the role alone decides.
+    """
+
+    def __init__(
+        self,
+        enrolments: Enrolments,
+        names: PersonNames,
+        subjects: Subjects,
+        messages: Messages,
+        evidence: Evidence,
+        alerts: Alerts,
+        clock: Clock,
+        facts: Facts | None = None,
+    ) -> None:
+        self._enrolments, self._names, self._subjects, self._messages = enrolments, names, subjects, messages
+        self._evidence, self._alerts, self._clock, self._facts = evidence, alerts, clock, facts
+
+    async def __call__(self, caller: Caller, said: Enrolment) -> Enrolled:
+        """Raises RequestRefused: BAD_ID, BAD_NAME, BAD_PHONE (nothing recorded), FORBIDDEN, NO_GROUND (recorded)."""
+        id_no, name, phone = _checked(said)
+        (asked,) = await self._subjects.recognise([id_no])
+        await self._may(caller, said.case_no, asked)
+        (subject_id,) = await self._subjects.intern([id_no])
+        before = await self._enrolments.phone_of(subject_id)
+        await self._names.remember(subject_id, id_no, name)
+        phone_id = await self._enrolments.enrol(
+            subject_id, phone, by=caller.user_id, org=caller.org_id, at=self._clock.now()
+        )
+        notified = await self._tell(Message(subject_id, phone, "ENROLLED"))
+        if before is not None and before.phone != phone:
+            await self._tell(Message(subject_id, before.phone, "PHONE_CHANGED"))
+        return Enrolled(self._subjects.pid(subject_id, caller.org_id), phone_id, notified)
+
+    async def _may(self, caller: Caller, case_no: str | None, subject_id: str) -> None:
+        if caller.kind is not CallerKind.OFFICER or JUSTICE_OFFICER not in caller.roles:
+            await self._refuse(caller, case_no, subject_id, "FORBIDDEN", "default-deny")
+        if self._facts is None:
+            return
+        (facts,) = await self._facts.of(caller, Purpose(PURPOSE, case_no), [subject_id])
+        if facts.relationship is not Relationship.NONE:
+            inner = f"enrol-{facts.relationship.value.lower().replace('_', '-')}"
+        elif facts.case_link is CaseLink.NONE:
+            inner = "enrol-no-case-link"
+        else:
+            return
+        await self._refuse(caller, case_no, subject_id, "NO_GROUND", "no-ground", inner)
+
+    async def _refuse(
+        self, caller: Caller, case_no: str | None, subject_id: str, code: str, rule: str, inner: str = ""
+    ) -> None:
+        now = self._clock.now()
+        event = AccessEvent(
+            at=now,
+            actor_org=caller.org_id,
+            actor_user=caller.user_id,
+            purpose=PURPOSE,
+            case_no=case_no,
+            reference=None,
+            subjects=(subject_id,),
+            fields=("identity.phone",),
+            decision=Decision.DENY,
+            rule_ids=(rule,),
+            legal_basis=BASIS,
+            policy_version="",
+            result_digest=b"",
+            result_salt=secrets.token_bytes(16),
+            client_id=caller.client_id,
+            grant_id=caller.grant_id,
+            level=caller.level,
+            inner_rule_ids=(inner,) if inner else (),
+        )
+        await self._evidence.record(event)
+        if inner:
+            detail = {"rule": inner, "at": "ENROLMENT"}
+            alert = Alert("A11_INSIDER", "S1", "OFFICER", caller.user_id, caller.org_id, subject_id, detail=detail)
+            await self._alerts.raise_alert(alert)
+        raise RequestRefused(code)
+
+    async def _tell(self, message: Message) -> bool:
+        """The enrolment stands whether or not the message arrives: the person is at the counter."""
+        try:
+            await self._messages.send(message)
+        except MessagesUnavailable:
+            _log.warning("enrolment_not_notified", kind=message.kind)
+            return False
+        return True
+
+
+def _checked(said: Enrolment) -> tuple[str, str, str]:
+    number = normalise_id(said.id_no)
+    if number is None or not (number.checksum_ok and number.date_ok):
+        raise RequestRefused("BAD_ID")
+    name = said.name.strip()
+    if len(name) > _LONGEST_NAME or not is_readable(fold_name(name)):
+        raise RequestRefused("BAD_NAME")
+    phone = normalise_phone(said.phone)
+    if phone is None:
+        raise RequestRefused("BAD_PHONE")
+    if said.case_no is not None and len(said.case_no) > _LONGEST_NAME:
+        raise RequestRefused("PURPOSE_TOO_LONG")
+    return number.value18, name, phone
+
+
+def normalise_phone(text: str) -> str | None:
+    """Eleven digits of a mainland mobile number, or None. Blanks, hyphens, +86 and full-width digits are folded."""
+    if len(text) > 40:
+        return None
+    folded = re.sub(r"[\s\-()]", "", unicodedata.normalize("NFKC", text))
+    folded = re.sub(r"^(\+86|0086|86(?=1[0-9]{10}$))", "", folded)
+    return folded if folded.isascii() and _MOBILE.fullmatch(folded) else None
