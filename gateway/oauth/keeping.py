@@ -57,12 +57,8 @@ class PushedRequests(Protocol):
 
 
 class Grants(Protocol):
-    async def authorise(self, request_uri: str, code_text: str, code: Code, grant: Grant, until: datetime) -> bool:
+    async def authorise(self, request_uri: str, code_text: str, code: Code, grant: Grant) -> bool:
         """Burn the pushed request and keep grant and code, all or nothing; False where the request was not open."""
-        ...
-
-    async def create(self, grant: Grant, until: datetime) -> None:
-        """A grant without a code: a partner's own. `until`: after that nothing can come of it."""
         ...
 
     async def redeem(self, code_text: str) -> Code | None:
@@ -71,10 +67,6 @@ class Grants(Protocol):
 
     async def find(self, grant_id: str) -> Grant | None:
         """None where it is revoked."""
-        ...
-
-    async def narrow(self, grant: Grant) -> None:
-        """Keep fewer scopes or details than before."""
         ...
 
     async def add_refresh_token(self, token: str, kept: RefreshToken) -> bool:
@@ -88,6 +80,11 @@ class Grants(Protocol):
     async def rotate_refresh_token(self, token: str, client_id: str, new_token: str, kept: RefreshToken) -> bool:
         """The new one in the place of the old, in one transaction, for the first who asks. A second use of the old one
         by its client revokes the grant; False then."""
+        ...
+
+    async def reused(self, token: str, client_id: str) -> None:
+        """A refresh token that opens nothing was shown by `client_id`: where it is one that was rotated away from that very
+        client, its grant is revoked."""
         ...
 
     async def revoke(self, grant_id: str, actor_user: str) -> None:

@@ -61,6 +61,7 @@ class Login:
     auth_time: datetime
     session_id: str
     amr: tuple[str, ...] = ()
+    until: datetime | None = None  # when the officer's posts change next; no grant outlives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Grant:
     scope: frozenset[str]
     authorization_details: Sequence[Mapping[str, Any]]
     claims: Mapping[str, Any] = field(default_factory=dict)  # of the caller, for tokens: org_id, roles, ...
+    granted_at: datetime | None = None  # when it came to be; a later revocation of its user or client ends it
+    expires_at: datetime | None = None  # nothing that comes of it lives longer; None: not foreseen
 
 
 class Revoker(Protocol):
@@ -86,6 +89,10 @@ class Revoker(Protocol):
 
     async def revoke_consent(self, consent_id: str) -> None:
         """Every grant whose details name this consent."""
+        ...
+
+    async def revoke_token(self, token_id: str) -> None:
+        """One access token by its `jti` (RFC 7009); its grant lives on."""
         ...
 
 

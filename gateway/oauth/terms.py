@@ -28,7 +28,6 @@ class Terms:
     scopes: tuple[str, ...] = (SCOPE,)
     code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
     request_s: int = 300  # less than 600
-    access_s: int = 600
     refresh_s: int = 12 * 3600  # a working day
     overlap_s: int = 24 * 3600  # a rotated client's old keys still verify this long
 

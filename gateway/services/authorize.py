@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from gateway.oauth.errors import OAuthError
 from gateway.oauth.keeping import PushedRequest
 from gateway.oauth.ports import Login
+from gateway.oauth.rar import Asked, read_granted
+from gateway.oauth.server import Server
+from gateway.oauth.terms import REQUEST_URI
+from gateway.policy.purposes import PurposeRegister
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +72,75 @@ class AuthorizationRequests(Protocol):
         Raises OAuthError like `approve`.
         """
         ...
+
+
+class Authorize:
+    """Implements `AuthorizationRequests` on the authorization server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def load(self, client_id: str | None, request_uri: str | None) -> PendingAuthorization:
+        """See the port."""
+        if not client_id or not request_uri:
+            raise OAuthError("invalid_request", "authorize_parameters")
+        kit = self._server.kit
+        pushed = await kit.pushed.find(request_uri) if request_uri.startswith(REQUEST_URI) else None
+        client = await kit.clients.find(client_id)
+        if pushed is None or client is None or pushed.client_id != client_id:
+            raise OAuthError("invalid_request_uri", "invalid_request_uri")
+        asked = pushed.parameters
+        if asked["redirect_uri"] not in client.redirect_uris:  # taken off the registration since
+            raise OAuthError("invalid_request", "redirect_uri")
+        register = kit.register()
+        return PendingAuthorization(
+            client_id=client_id,
+            request_uri=request_uri,
+            client_name=client.client_name,
+            org_id=client.org_id,
+            redirect_host=_origin(asked["redirect_uri"]),
+            asked=tuple(_shown(one, register) for one in read_granted(asked["authorization_details"], register)),
+            expires_at=pushed.expires_at,
+            level=asked["level"],
+            max_age_s=asked["max_age"],
+            log_in_again="login" in asked["prompt"],
+            no_page="none" in asked["prompt"],
+            pushed=pushed,
+        )
+
+    async def approve(self, pending: PendingAuthorization, login: Login) -> str:
+        """See the port."""
+        if login.level < pending.level:
+            return await self.deny(pending, "unmet_authentication_requirements")
+        if self._too_old(pending, login):
+            return await self.deny(pending, "login_required")
+        try:
+            return await self._server.approve(pending.request_uri, pending.pushed, login)
+        except OAuthError as error:
+            if error.code in ("invalid_request_uri", "invalid_client", "invalid_request"):
+                raise  # answered before, or nobody left to send an answer to
+            return await self.deny(pending, error.code)
+
+    async def deny(self, pending: PendingAuthorization, error: str = "access_denied") -> str:
+        """See the port."""
+        return await self._server.refuse(pending.request_uri, pending.pushed, error)
+
+    def _too_old(self, pending: PendingAuthorization, login: Login) -> bool:
+        if pending.max_age_s is None:
+            return False
+        return self._server.kit.clock.now() - login.auth_time > timedelta(seconds=pending.max_age_s)
+
+
+def _shown(asked: Asked, register: PurposeRegister) -> AskedPurpose:
+    detail = asked.detail
+    rule = register.get(detail.purpose)
+    assert rule is not None  # noqa: S101  (`read_granted` refuses a purpose that is in no register)
+    return AskedPurpose(
+        detail.purpose, rule.title_zh, rule.title_en, rule.basis_zh, rule.basis_en, detail.reference,
+        None if detail.datatypes is None else tuple(sorted(detail.datatypes)), detail.until,
+    )  # fmt: skip
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -54,15 +54,6 @@ sa.Index("ix_oauth_grant_client", oauth_grant.c.client_id)
 sa.Index("ix_oauth_grant_user", oauth_grant.c.user_id)
 sa.Index("ix_oauth_grant_expires", oauth_grant.c.expires_at_us)
 
-# A table, not a JSON column: the end of a consent must find its grants.
-oauth_grant_consent = sa.Table(
-    "oauth_grant_consent",
-    metadata,
-    sa.Column("consent_id", sa.Text, primary_key=True),
-    sa.Column("grant_id", sa.String(32), sa.ForeignKey("oauth_grant.grant_id"), primary_key=True),
-)
-sa.Index("ix_oauth_grant_consent_grant", oauth_grant_consent.c.grant_id)
-
 oauth_code = sa.Table(
     "oauth_code",
     metadata,

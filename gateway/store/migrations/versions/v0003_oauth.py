@@ -54,14 +54,6 @@ def upgrade() -> None:
     op.create_index("ix_oauth_grant_expires", "oauth_grant", ["expires_at_us"])
     op.create_index("ix_oauth_grant_user", "oauth_grant", ["user_id"])
     op.create_table(
-        "oauth_grant_consent",
-        sa.Column("consent_id", sa.Text(), nullable=False),
-        sa.Column("grant_id", sa.String(length=32), nullable=False),
-        sa.ForeignKeyConstraint(["grant_id"], ["oauth_grant.grant_id"], name=op.f("fk_oauth_grant_consent_grant_id")),
-        sa.PrimaryKeyConstraint("consent_id", "grant_id", name=op.f("pk_oauth_grant_consent")),
-    )
-    op.create_index("ix_oauth_grant_consent_grant", "oauth_grant_consent", ["grant_id"])
-    op.create_table(
         "oauth_code",
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("grant_id", sa.String(length=32), nullable=False),

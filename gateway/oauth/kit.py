@@ -1,0 +1,35 @@
+"""What the authorization server stands on, handed over once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.oauth.access_token import AccessTokens
+from gateway.oauth.binding import Binder
+from gateway.oauth.client_assertion import ClientAssertions
+from gateway.oauth.grants import PreAuthorizedCodes
+from gateway.oauth.keeping import Grants, PushedRequests
+from gateway.oauth.ports import Clients, ConsentsAtIssue, Door, Revoker
+from gateway.oauth.terms import Terms
+from gateway.policy.purposes import PurposeRegister
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """`register` is asked each time, for the purposes in force may change while we run."""
+
+    terms: Terms
+    clock: Clock
+    register: Callable[[], PurposeRegister]
+    clients: Clients
+    pushed: PushedRequests
+    grants: Grants
+    consents: ConsentsAtIssue
+    assertions: ClientAssertions
+    bind: Binder
+    tokens: AccessTokens
+    door: Door
+    revoker: Revoker
+    pre_authorized: PreAuthorizedCodes | None = None

@@ -1,0 +1,44 @@
+"""What the authorization server says of itself (RFC 8414)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.oauth.jose import ALGORITHMS
+from gateway.oauth.terms import GRANT_TYPES, PRE_AUTHORIZED_CODE, RAR_TYPE, Terms
+
+WELL_KNOWN = "/.well-known/oauth-authorization-server"
+
+
+def metadata(terms: Terms, *, mtls: bool = False, pre_authorized: bool = False) -> dict[str, Any]:
+    """The document. `mtls`: certificates of a trusted proxy are on."""
+    base = terms.issuer
+    methods = ["private_key_jwt", *(["tls_client_auth", "self_signed_tls_client_auth"] if mtls else [])]
+    algorithms = list(ALGORITHMS)
+    found: dict[str, Any] = {
+        "issuer": base,
+        "authorization_endpoint": f"{base}/oauth/authorize",
+        "token_endpoint": f"{base}/oauth/token",
+        "jwks_uri": f"{base}/oauth/jwks",
+        "pushed_authorization_request_endpoint": f"{base}/oauth/par",
+        "require_pushed_authorization_requests": True,
+        "introspection_endpoint": f"{base}/oauth/introspect",
+        "revocation_endpoint": f"{base}/oauth/revoke",
+        "registration_endpoint": f"{base}/oauth/register",
+        "scopes_supported": list(terms.scopes),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": [*GRANT_TYPES, *([PRE_AUTHORIZED_CODE] if pre_authorized else [])],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "authorization_details_types_supported": [RAR_TYPE],
+        "dpop_signing_alg_values_supported": algorithms,
+        "tls_client_certificate_bound_access_tokens": mtls,
+        "prompt_values_supported": ["none", "login", "consent"],
+        "acr_values_supported": ["1", "2", "3"],
+        "ui_locales_supported": ["zh-CN", "en"],
+    }
+    for endpoint in ("token", "introspection", "revocation"):
+        found[f"{endpoint}_endpoint_auth_methods_supported"] = methods
+        found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algorithms
+    return found

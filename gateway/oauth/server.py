@@ -1,0 +1,200 @@
+"""Authlib's authorization server, bridged to async and held to FAPI 2.0.
+
+Authlib's flows are plain functions that call out for clients, codes and tokens. `greenlet_spawn` runs one on a greenlet,
+and `await_only` inside it hands a coroutine to the event loop and waits: the code reads as authlib wrote it, and no thread
+is involved (ADR 0007). Every error leaves as OAuthError.
+"""
+
+# Authlib says no types.
+# mypy: disable-error-code="no-untyped-call"
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AuthorizationServer
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from gateway.oauth.errors import InvalidClient, OAuthError
+from gateway.oauth.flow_request import FlowClient, FlowRequest
+from gateway.oauth.grants import (
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    PreAuthorizedCodeGrant,
+    RefreshTokenGrant,
+)
+from gateway.oauth.incoming import Incoming
+from gateway.oauth.introspection import Introspection
+from gateway.oauth.issue import lifetime_s, new_secret
+from gateway.oauth.keeping import PushedRequest
+from gateway.oauth.kit import Kit
+from gateway.oauth.par import parameters, refuse_misplaced
+from gateway.oauth.pkce import S256
+from gateway.oauth.ports import Grant, Login
+from gateway.oauth.revocation import Revocation
+from gateway.oauth.terms import REQUEST_URI
+
+_REFUSED = frozenset({"access_denied", "login_required", "consent_required", "interaction_required", "server_error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, as JSON; `nonce` as the DPoP-Nonce header."""
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+    nonce: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An officer's yes to a pushed request."""
+
+    request_uri: str
+    pushed: PushedRequest
+    login: Login
+
+
+class Server(AuthorizationServer):
+    def __init__(self, kit: Kit) -> None:
+        super().__init__(scopes_supported=list(kit.terms.scopes))
+        self.kit = kit
+        self.register_grant(AuthorizationCodeGrant, [S256()])
+        self.register_grant(ClientCredentialsGrant)
+        self.register_grant(RefreshTokenGrant)
+        if kit.pre_authorized is not None:
+            self.register_grant(PreAuthorizedCodeGrant)
+        self.register_endpoint(Introspection)
+        self.register_endpoint(Revocation)
+
+    async def token(self, incoming: Incoming) -> Answer:
+        """RFC 6749, section 3.2. Raises OAuthError."""
+        if "grant_type" not in incoming.form:
+            raise OAuthError("invalid_request", "grant_type")
+        return await self._run(incoming, self.create_token_response)
+
+    async def push(self, incoming: Incoming) -> Answer:
+        """RFC 9126. Raises OAuthError."""
+        return await self._run(incoming, self._push)
+
+    async def introspect(self, incoming: Incoming) -> Answer:
+        """RFC 7662. Raises OAuthError."""
+        return await self._run(incoming, lambda request: self.create_endpoint_response("introspection", request))
+
+    async def revoke(self, incoming: Incoming) -> Answer:
+        """RFC 7009. Raises OAuthError."""
+        return await self._run(incoming, lambda request: self.create_endpoint_response("revocation", request))
+
+    async def approve(self, request_uri: str, pushed: PushedRequest, login: Login) -> str:
+        """The URL with the code. Raises OAuthError: access_denied, invalid_authorization_details for what `login` or the
+        client may not have; others where there is nobody to send an answer to.
+        """
+        form = {name: value for name, value in pushed.parameters.items() if isinstance(value, str)}
+        form = {**form, "client_id": pushed.client_id, "scope": " ".join(pushed.parameters["scope"])}
+        request = FlowRequest(Incoming("/oauth/authorize", form, {}), self.kit.clock.now())
+        approval = Approval(request_uri, pushed, login)
+        answer: Answer = await greenlet_spawn(self._approve, request, approval)
+        return str(answer.body["location"])
+
+    async def refuse(self, request_uri: str, pushed: PushedRequest, error: str) -> str:
+        """The URL with `error`, the request burnt. Raises OAuthError where it was answered before."""
+        if not await self.kit.pushed.burn(request_uri):
+            raise OAuthError("invalid_request_uri", "invalid_request_uri")
+        redirect_uri, state = pushed.parameters["redirect_uri"], pushed.parameters.get("state")
+        return self.back_to(redirect_uri, {"error": error}, state)
+
+    def back_to(self, redirect_uri: str, answer: Mapping[str, str], state: str | None) -> str:
+        """`redirect_uri` with an authorization response, success or not; `iss` is always there (RFC 9207)."""
+        params = [*answer.items(), *([("state", state)] if state is not None else []), ("iss", self.kit.terms.issuer)]
+        return str(add_params_to_uri(redirect_uri, params))
+
+    # What authlib calls.
+
+    def query_client(self, client_id: str) -> FlowClient | None:
+        found = await_only(self.kit.clients.find(client_id))
+        return None if found is None else FlowClient(found)
+
+    def authenticate_client(self, request: FlowRequest, methods: Any, endpoint: str = "token") -> FlowClient:
+        """Authlib's own methods (secrets, `none`) are never asked; its check of assertions is not ours (peers.md)."""
+        incoming = request.incoming
+        client = await_only(self.kit.assertions.authenticate(incoming.form, incoming.headers))
+        return FlowClient(client)
+
+    def issue(self, request: FlowRequest, grant: Grant, resource: str) -> dict[str, Any]:
+        """The answer with an access token for `grant`, which is already as narrow as it shall be."""
+        issued = await_only(
+            self.kit.tokens.issue(
+                grant,
+                audience=resource,
+                cnf=request.binding.cnf,
+                granted_at=grant.granted_at or request.began,
+                lifetime_s=lifetime_s(grant, self.kit.clock.now()),
+            )
+        )
+        answer: dict[str, Any] = {
+            "access_token": issued.token,
+            "token_type": request.binding.token_type,
+            "expires_in": issued.expires_in,
+            "scope": " ".join(sorted(grant.scope)),
+        }
+        if grant.authorization_details:
+            answer["authorization_details"] = list(grant.authorization_details)
+        return answer
+
+    def create_oauth2_request(self, request: FlowRequest) -> FlowRequest:
+        return request
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens."""
+
+    def handle_response(self, status: int, body: Any, headers: Any) -> Answer:
+        return Answer(status, {"location": body} if isinstance(body, str) else body)
+
+    def handle_error_response(self, request: FlowRequest, error: OAuth2Error) -> Answer:
+        raise our_error(error)
+
+    # The plain halves of what is async above.
+
+    def _push(self, request: FlowRequest) -> Answer:
+        kit, form = self.kit, request.form
+        client = self.authenticate_client(request, (), "par")
+        refuse_misplaced(form)
+        form["client_id"] = client.client_id
+        request.binding = await_only(kit.bind.if_any(request.incoming))
+        self.get_authorization_grant(request).validate_authorization_request()
+        now = kit.clock.now()
+        kept = parameters(
+            form, client.registered, request.scope or "", request.binding.jkt,
+            terms=kit.terms, register=kit.register(), now=now,
+        )  # fmt: skip
+        request_uri = REQUEST_URI + new_secret()
+        until = now + timedelta(seconds=kit.terms.request_s)
+        await_only(kit.pushed.push(request_uri, PushedRequest(client.client_id, kept, expires_at=until)))
+        return Answer(201, {"request_uri": request_uri, "expires_in": kit.terms.request_s})
+
+    def _approve(self, request: FlowRequest, approval: Approval) -> Answer:
+        try:
+            grant = self.get_authorization_grant(request)
+        except OAuth2Error as error:
+            raise our_error(error) from None
+        answer: Answer = self.create_authorization_response(request, approval, grant)
+        return answer
+
+    async def _run(self, incoming: Incoming, flow: Any) -> Answer:
+        request = FlowRequest(incoming, self.kit.clock.now())
+        try:
+            answer: Answer = await greenlet_spawn(flow, request)
+        except OAuth2Error as error:  # where authlib lets one through itself
+            raise our_error(error) from None
+        return replace(answer, nonce=request.binding.next_nonce)
+
+
+def our_error(error: OAuth2Error) -> OAuthError:
+    """Authlib's code with our words: its descriptions repeat what the request said, and its invalid_client is a 400."""
+    if error.error == "invalid_client":
+        return InvalidClient()
+    return OAuthError(str(error.error), str(error.error), status=400)
