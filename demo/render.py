@@ -10,6 +10,7 @@ from string import Template
 
 from demo.places import write_private
 
+BROUGHT = ("policy", "policies")
 _SECRET = re.compile(r"\$\{SECRETS\}/([a-z0-9_]+)")
 
 
@@ -30,9 +31,10 @@ def write_secrets(directory: Path, names: frozenset[str]) -> dict[str, str]:
 def render_manifests(templates: Path, into: Path, values: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Write `<name>.toml` for each `<name>.toml.in`; gives (written, left out for want of a value).
 
-    Manifests of an earlier demo are removed first, so that a department that is gone is gone.
+    What an application brings besides its manifest goes along with it: `policy/<name>.toml` (purposes) and
+    `policies/<name>.*` (rules). Files of an earlier demo are removed first, so that a department that is gone is gone.
     """
-    for old in into.glob("*.toml"):
+    for old in (*into.glob("*.toml"), *(file for folder in BROUGHT for file in into.glob(f"{folder}/*"))):
         old.unlink()
     written, left_out = [], []
     for template in sorted(templates.glob("*.toml.in")):
@@ -44,4 +46,8 @@ def render_manifests(templates: Path, into: Path, values: Mapping[str, str]) -> 
             continue
         write_private(into / name, text)
         written.append(name)
+        for folder in BROUGHT:
+            for brought in templates.glob(f"{folder}/{name.removesuffix('.toml')}.*"):
+                (into / folder).mkdir(exist_ok=True)
+                write_private(into / folder / brought.name, brought.read_text(encoding="utf-8"))
     return written, left_out

@@ -20,6 +20,8 @@ TABLE: dict[str, str] = {
     "GDSJ": "demo.departments.gdsj",
     "JY": "demo.departments.jy",
     "AZBJ": "demo.departments.azbj",
+    "ZM": "demo.departments.zm",
+    "FA": "demo.departments.fa",
 }
 
 
