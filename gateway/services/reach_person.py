@@ -52,7 +52,7 @@ class ReachPerson:
         enrolled = await self._reachable(subject_id, found.asked)
         if enrolled is not None and now < found.answer_by:
             organisation = await self._words.organisation(found.org_id)
-            values = {"organisation": organisation.zh, "organisation_en": organisation.en}
+            values = {"organisation_zh": organisation.zh, "organisation_en": organisation.en}
             lives = found.answer_by - now
             await self._door.send_link(enrolled, "CONSENT_ASKED", consent_id=consent_id, lives=lives, values=values)
         await self._consents.settle(consent_id, subject_id)

@@ -27,6 +27,9 @@ _STATUS: Mapping[str, int] = {
     "CASE_REQUIRED": 403,
     "INTROSPECTION_OFF": 403,
     "TRUSTED_DOCUMENTS_ONLY": 403,
+    "CONSENT_NOT_YOURS_TO_ASK": 403,
+    "INSUFFICIENT_SCOPE": 403,
+    "LINK_DEAD": 404,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "MUTATION_IN_GET": 405,
@@ -35,6 +38,9 @@ _STATUS: Mapping[str, int] = {
     "SUBSCRIPTION_NEEDS_STREAM": 406,
     "BODY_TIMEOUT": 408,
     "HEADERS_TIMEOUT": 408,
+    "CONSENT_CHANGED": 409,
+    "CONSENT_CLOSED": 409,
+    "CONSENT_REFERENCE_TAKEN": 409,
     "BODY_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "HOST_NOT_ALLOWED": 421,
@@ -120,7 +126,7 @@ def problem(code: str, content_type: bytes = JSON, headers: Headers = (), *, req
     """The answer of a refusal, with what its status owes by HTTP."""
     extra = list(headers)
     if code == "UNAUTHENTICATED" and not any(name == b"www-authenticate" for name, _ in extra):
-        extra.append((b"www-authenticate", b'Bearer realm="yimen"'))
+        extra.append((b"www-authenticate", b'DPoP realm="yimen"'))
     if code in ("MUTATION_IN_GET", "PERSONAL_VARIABLES_IN_GET"):
         extra.append((b"allow", b"POST"))
     return Reply(status_of(code), body(code, request_id), content_type, extra)

@@ -1,0 +1,61 @@
+"""A person's access history, as a page that prints well and as JSON to keep."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from gateway.services.access_history import MOST, AccessInWords, PersonHistory
+from gateway.web.me_visit import Visit
+from gateway.web.problems import JSON, Reply
+
+_EVENT_ID = re.compile(r"[0-9a-f-]{36}")
+_MOST_PAGES = 50
+
+
+class HistoryPages:
+    """Each method answers one URL."""
+
+    def __init__(self, history: PersonHistory) -> None:
+        self._history = history
+
+    async def page(self, visit: Visit) -> Reply:
+        """`GET /me/history?before=`."""
+        person = await visit.person()
+        found = await self._history(person.subject_id, before=_before(visit))
+        return visit.page("me_history.html", accesses=found.accesses, before=found.before)
+
+    async def export(self, visit: Visit) -> Reply:
+        """`GET /me/history.json?before=`: everything at once, or the first ten thousand and where to go on."""
+        person = await visit.person()
+        before, said = _before(visit), list[dict[str, Any]]()
+        for _ in range(_MOST_PAGES):
+            found = await self._history(person.subject_id, before=before, limit=MOST)
+            said += map(_entry, found.accesses)
+            before = found.before
+            if before is None:
+                break
+        body = orjson.dumps({"accesses": said, "before": before}, option=orjson.OPT_INDENT_2)
+        name = b'attachment; filename="access-history.json"'
+        return Reply(200, body, JSON, [(b"content-disposition", name)])
+
+
+def _before(visit: Visit) -> str | None:
+    """What is no place in the log is the beginning."""
+    before = visit.asked.get("before", "")
+    return before if _EVENT_ID.fullmatch(before) else None
+
+
+def _entry(one: AccessInWords) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "at": one.instant,
+        "body": {"zh": one.body.zh, "en": one.body.en},
+        "purpose": {"zh": one.purpose.zh, "en": one.purpose.en},
+        "basis": list(one.basis),
+        "facts": [{"zh": fact.zh, "en": fact.en} for fact in one.facts],
+        "allowed": one.allowed,
+        "repeats": one.repeats,
+    }
