@@ -65,7 +65,7 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "graphql-require-preflight", "dpop"],
-        expose_headers=["x-request-id", "retry-after"],
+        expose_headers=["x-request-id", "retry-after", "dpop-nonce", "www-authenticate"],
         max_age=600,
     )
 

@@ -10,15 +10,17 @@ from starlette.types import Receive, Scope, Send
 from gateway.caller import Authenticator, Caller, Presented
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.web.challenge import NONCE, refusal
 from gateway.web.encoding import encode, refusal_code
 from gateway.web.graphql_request import check_content_type, check_preflight, from_body, from_url, read_body
 from gateway.web.negotiation import EVENTS, GRAPHQL, HTML, JSON, negotiate
-from gateway.web.problems import ALWAYS, Refusal, Reply, problem, status_of
+from gateway.web.problems import ALWAYS, Headers, Refusal, Reply, problem, status_of
 from gateway.web.problems import GRAPHQL as GRAPHQL_TYPE
 from gateway.web.problems import JSON as JSON_TYPE
 from gateway.web.settings import WebSettings
 from gateway.web.sse import EventStream
 
+PATH = "/graphql"
 _ALLOW = (b"allow", b"GET, POST, OPTIONS")
 _VARY = (b"vary", b"accept")
 _POST = (JSON, GRAPHQL, EVENTS)
@@ -53,7 +55,7 @@ class GraphQLEndpoint:
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
-        caller = await self._caller(headers)
+        caller = await self._caller("POST", headers)
         wanted = _negotiated(headers, _POST)
         check_content_type(headers)
         settings = self._settings
@@ -63,7 +65,7 @@ class GraphQLEndpoint:
             await self._stream(scope, receive, send, caller, request)
             return
         answer = await self._execute(caller, request)
-        await reply_to(answer, wanted, scope["yimen.request_id"])(scope, receive, send)
+        await reply_to(answer, wanted, scope["yimen.request_id"], next_nonce(caller))(scope, receive, send)
 
     async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
@@ -71,20 +73,29 @@ class GraphQLEndpoint:
         if self._page is not None and _accepted(headers, offered) == HTML:
             await self._page(scope, receive, send)  # a page without data: anybody may have it
             return
-        caller = await self._caller(headers)
+        caller = await self._caller("GET", headers)
         wanted = _negotiated(headers, _GET)
         check_preflight(headers)
         request = traced(from_url(scope["query_string"], depth=self._settings.json_depth), headers)
         answer = await self._execute(caller, request)
-        await reply_to(answer, wanted, scope["yimen.request_id"])(scope, receive, send)
+        await reply_to(answer, wanted, scope["yimen.request_id"], next_nonce(caller))(scope, receive, send)
 
-    async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
-        given = headers.get(b"authorization")
+    async def _caller(self, method: str, headers: Mapping[bytes, bytes]) -> Caller:
         try:
-            return await self._authenticate(Presented(given.decode("latin-1") if given is not None else None))
-        except Unauthenticated:
-            challenge = b'Bearer realm="yimen"' + (b', error="invalid_token"' if given is not None else b"")
-            raise Refusal("UNAUTHENTICATED", ((b"www-authenticate", challenge),)) from None
+            return await self._authenticate(presented(method, headers, self._settings.client_certificate_header))
+        except Unauthenticated as error:
+            raise refusal(error, self._settings.base_url) from None
+
+
+def presented(method: str, headers: Mapping[bytes, bytes], certificate_header: str | None) -> Presented:
+    """What the headers show of their sender, of each header one."""
+
+    def text(name: bytes) -> str | None:
+        given = headers.get(name)
+        return None if given is None else given.decode("latin-1")
+
+    certificate = None if certificate_header is None else text(certificate_header.lower().encode())
+    return Presented(text(b"authorization"), method, PATH, text(b"dpop"), certificate)
 
 
 def single(scope: Scope) -> dict[bytes, bytes]:
@@ -95,9 +106,16 @@ def single(scope: Scope) -> dict[bytes, bytes]:
             headers[name] = value
         elif name == b"accept":
             headers[name] += b"," + value
-        elif name in (b"authorization", b"content-type", b"content-encoding"):
+        elif name == b"cookie":
+            headers[name] += b"; " + value
+        else:
             headers[name] = b"twice"
     return headers
+
+
+def next_nonce(caller: Caller) -> list[tuple[bytes, bytes]]:
+    """The header that gives a client its next DPoP nonce, where the last one is about to end (RFC 9449, 8.2)."""
+    return [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode())]
 
 
 def traced(request: GraphQLRequest, headers: Mapping[bytes, bytes]) -> GraphQLRequest:
@@ -118,14 +136,15 @@ def _negotiated(headers: Mapping[bytes, bytes], offered: tuple[str, ...]) -> str
     return wanted
 
 
-def reply_to(answer: GraphQLAnswer, wanted: str, request_id: str) -> Reply:
+def reply_to(answer: GraphQLAnswer, wanted: str, request_id: str, extra: Headers = ()) -> Reply:
     """The answer as `wanted` has it: under application/json a refused question is 200, under the newer type 400."""
     content_type = GRAPHQL_TYPE if wanted == GRAPHQL else JSON_TYPE
+    headers = [_VARY, *extra]
     status = 200
     if not answer.executed:
         code = refusal_code(answer)
         if code in ALWAYS:
-            return problem(code, content_type, (_VARY,))
+            return problem(code, content_type, headers)
         if wanted == GRAPHQL:
             status = status_of(code)
-    return Reply(status, encode(answer, request_id), content_type, (_VARY,))
+    return Reply(status, encode(answer, request_id), content_type, headers)

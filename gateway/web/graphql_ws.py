@@ -14,17 +14,17 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Authenticator, Caller, Presented
+from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
-from gateway.web.graphql import traced
+from gateway.web.graphql import presented, single, traced
 from gateway.web.graphql_request import from_object
 from gateway.web.problems import Refusal, error, worded
 from gateway.web.settings import WebSettings
-from gateway.web.streams import answers, seconds_left
+from gateway.web.streams import answers, seconds_left, until_revoked
 from gateway.web.strict_json import loads
 
 PROTOCOL = "graphql-transport-ws"
@@ -48,7 +48,7 @@ class GraphQLSocket:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        await _Session(self, receive, send, scope["yimen.request_id"], dict(scope["headers"])).run()
+        await _Session(self, receive, send, scope["yimen.request_id"], single(scope)).run()
 
 
 class _Session:
@@ -66,6 +66,7 @@ class _Session:
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._initialised = False
         self._caller: Caller | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._drained())]
@@ -76,6 +77,8 @@ class _Session:
             for timer in self._timers:
                 timer.cancel()
             tasks += self._operations.values()
+            if self._watching is not None:
+                tasks.append(self._watching)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -142,18 +145,39 @@ class _Session:
             self._end(4429, "Too many initialisation requests")
             return
         self._initialised = True
-        given = [value for name, value in payload.items() if name.lower() == "authorization"]
+        shown = self._shown(payload)
         try:
-            if len(given) > 1 or not all(isinstance(value, str) for value in given):
-                raise Unauthenticated
-            caller = await self._of.authenticate(Presented(given[0] if given else None, "GET"))
-        except Unauthenticated:
-            self._end(4403, "Forbidden")
+            if shown is None:
+                raise Unauthenticated(error="invalid_token")
+            caller = await self._of.authenticate(presented("GET", shown, self._settings.client_certificate_header))
+        except Unauthenticated as error:
+            # The one thing a client can mend by itself, and a socket has no header to say it in.
+            nonce = error.nonce if error.error == "use_dpop_nonce" else None
+            self._end(4403, "Forbidden" if nonce is None else f"use_dpop_nonce {nonce}")
             return
         await self._say({"type": "connection_ack"})
         self._caller = caller
         left = seconds_left(caller, self._of.clock)
         self._timers.append(self._loop.call_later(left, self._end, 4403, "Token expired"))
+        self._watching = asyncio.create_task(self._watch(caller))
+
+    def _shown(self, payload: Mapping[str, Any]) -> Mapping[bytes, bytes] | None:
+        """The headers of the upgrade, and what the first message adds to them: browsers can set no header on a socket.
+
+        None where one thing is said twice, or is no text.
+        """
+        shown = dict(self._headers)
+        for name, value in payload.items():
+            key = name.lower().encode()
+            if key in (b"authorization", b"dpop"):
+                if key in shown or not isinstance(value, str):
+                    return None
+                shown[key] = value.encode("latin-1", "replace")
+        return shown
+
+    async def _watch(self, caller: Caller) -> None:
+        await until_revoked(self._of.authenticate, caller, self._settings.stream_check_s)
+        self._end(4403, "Token revoked")
 
     async def _subscribe(self, operation_id: Any, payload: Any) -> None:
         caller = self._caller
@@ -167,6 +191,9 @@ class _Session:
             self._end(4409, "Subscriber already exists")
             return
         request = traced(from_object(payload), self._headers)  # a Refusal is an invalid message
+        if not await self._of.authenticate.still(caller):
+            self._end(4403, "Token revoked")
+            return
         if len(self._operations) >= self._settings.socket_operations:
             await self._say({"id": operation_id, "type": "error", "payload": [error("TOO_MANY_OPERATIONS")]})
             return

@@ -17,6 +17,8 @@ from gateway.web.health import Check, Livez, MetricsPage, Readyz
 from gateway.web.html import PageFiles
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.pages import QueryPageFiles, query_page
+from gateway.web.protected_resource import PATH as RESOURCE_METADATA
+from gateway.web.protected_resource import ProtectedResource
 from gateway.web.settings import WebSettings
 from gateway.web.sse import EventStream
 
@@ -36,11 +38,17 @@ class Parts:
 
 def routes(parts: Parts) -> list[BaseRoute]:
     execute, authenticate, settings, gate = parts.execute, parts.authenticate, parts.settings, parts.gate
-    stream = EventStream(execute, settings, gate, parts.clock)
+    stream = EventStream(execute, authenticate, settings, gate, parts.clock)
     page = query_page() if settings.graphiql else None
     found: list[BaseRoute] = [
         Route("/graphql", GraphQLEndpoint(execute, authenticate, settings, stream, page), name="graphql"),
         WebSocketRoute("/graphql", GraphQLSocket(execute, authenticate, settings, gate, parts.clock), name="socket"),
+        Route(
+            RESOURCE_METADATA,
+            ProtectedResource(settings.base_url, certificates=settings.client_certificate_header is not None),
+            methods=["GET"],
+            name="protected resource",
+        ),
         Route("/livez", Livez(), methods=["GET"], name="livez"),
         Route("/static/{file}", PageFiles(), methods=["GET"], name="page files"),
         Route("/readyz", Readyz(parts.checks, gate), methods=["GET"], name="readyz"),

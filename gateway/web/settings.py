@@ -12,6 +12,8 @@ class WebSettings:
     allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")  # without port; ("*",) asks nothing
     cors_origins: tuple[str, ...] = ()  # whole origins ("https://desk.example"); pages elsewhere get nothing
     graphiql: bool = False
+    base_url: str = "http://localhost:8000"  # what others reach us at; never taken from a request
+    client_certificate_header: str | None = None  # the trusted proxy's; None: mTLS is off, no header is looked at
     metrics: bool = True
 
     body_bytes: int = 1_048_576
@@ -33,4 +35,5 @@ class WebSettings:
     socket_operations: int = 20
     socket_init_s: float = 5.0
     stream_ping_s: float = 15.0
+    stream_check_s: float = 1.0  # how often an open stream asks whether its token was revoked
     stream_send_s: float = 10.0  # a reader that takes longer for one answer is let go

@@ -9,14 +9,15 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Caller
+from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.web.challenge import NONCE
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
 from gateway.web.problems import Refusal
 from gateway.web.settings import WebSettings
-from gateway.web.streams import answers, seconds_left
+from gateway.web.streams import answers, seconds_left, until_revoked
 
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), (b"vary", b"accept")]
 _COMPLETE = b"event: complete\ndata: \n\n"
@@ -28,8 +29,11 @@ _Answers = asyncio.Queue[GraphQLAnswer | None]
 class EventStream:
     """One answer is held back at most: a reader that does not read stops the source, and in the end is let go."""
 
-    def __init__(self, execute: Execute, settings: WebSettings, gate: Gate, clock: Clock) -> None:
-        self._execute, self._settings, self._gate, self._clock = execute, settings, gate, clock
+    def __init__(
+        self, execute: Execute, authenticate: Authenticator, settings: WebSettings, gate: Gate, clock: Clock
+    ) -> None:
+        self._execute, self._authenticate = execute, authenticate
+        self._settings, self._gate, self._clock = settings, gate, clock
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, caller: Caller, request: GraphQLRequest
@@ -39,7 +43,8 @@ class EventStream:
             raise Refusal(code)
         try:
             scope["yimen.limit"].reschedule(None)
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            nonce = [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *nonce]})
             if await self._run(scope, receive, send, caller, request):
                 await self._write(send, _COMPLETE, more=False)
         finally:
@@ -52,10 +57,12 @@ class EventStream:
         write = asyncio.create_task(self._write_all(queue, send, scope["yimen.request_id"]))
         gone = asyncio.create_task(_gone(receive))
         drain = asyncio.create_task(self._gate.until_draining())
-        tasks = (write, gone, drain, produce)
+        check = until_revoked(self._authenticate, caller, self._settings.stream_check_s)
+        revoked = asyncio.create_task(check)
+        tasks = (write, gone, drain, revoked, produce)
         try:
             await asyncio.wait(
-                tasks[:3], timeout=seconds_left(caller, self._clock), return_when=asyncio.FIRST_COMPLETED
+                tasks[:4], timeout=seconds_left(caller, self._clock), return_when=asyncio.FIRST_COMPLETED
             )
             if write.done():
                 write.result()  # a reader too slow: TimeoutError cuts the connection

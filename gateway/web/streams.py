@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
 
-from gateway.caller import Caller
+from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.problems import code_of, error
 
+_UNKNOWN = 3
 _log = structlog.get_logger("yimen.stream")
 
 
@@ -33,6 +36,20 @@ async def answers(
         close = getattr(source, "aclose", None)
         if close is not None:
             await close()
+
+
+async def until_revoked(authenticate: Authenticator, caller: Caller, every_s: float) -> None:
+    """Returns once the caller's token is no longer good, or once that cannot be known several times running: an open
+    stream is no way to outlive a revocation."""
+    unknown = 0
+    while unknown < _UNKNOWN:
+        await asyncio.sleep(every_s)
+        try:
+            if not await authenticate.still(caller):
+                return
+            unknown = 0
+        except GatewayError:
+            unknown += 1
 
 
 def seconds_left(caller: Caller, clock: Clock) -> float:

@@ -172,7 +172,7 @@ async def test_without_a_live_token_there_is_nothing(web: Running, given: str) -
         if given.strip() == f"Bearer {TOKEN}":
             continue  # a trailing blank is no part of a header's value
         assert await refusal(response) == (401, "UNAUTHENTICATED")
-        assert response.headers["www-authenticate"].startswith("Bearer ")
+        assert response.headers["www-authenticate"].startswith("DPoP ")
     if given.strip() != f"Bearer {TOKEN}":
         assert web.execute.requests == []
 
