@@ -153,7 +153,8 @@ class DropSource:
                 return Failed(Reason.DOWN, detail="the index cannot be opened with its key")
             incomplete = blocked.reason if blocked else Reason.INCOMPLETE if view.doubts[at] else None
             if rows:
-                return Found(rows, min(stored.dated_at for stored in view.rows[at]), now, incomplete)
+                dated_at = min(stored.dated_at for stored in view.rows[at])
+                return Found(rows, dated_at, now, incomplete, none_as_of=drop.dated_at)
             return Absent(drop.dated_at, now)  # the page behind the last one
         if blocked:
             return Failed(blocked.reason, detail=f"{blocked.file}: {blocked.detail}")

@@ -87,6 +87,7 @@ class Mapped:
         asked = Asked.of(mapper.spec.by, key, number)
         rows: list[Row] = []
         incomplete = answer.incomplete
+        none_as_of = None if answer.none_as_of is None else _as_of(answer.none_as_of, fetched_at, mapper.spec)
         for position, raw in enumerate(answer.rows):
             if position and position % _SLICE == 0:
                 await asyncio.sleep(0)
@@ -100,12 +101,12 @@ class Mapped:
                 if row is not None:
                     rows.append(row)
         if not rows and incomplete is None:
-            return Absent(as_of, fetched_at)  # all it has is about other people
+            return Absent(none_as_of or as_of, fetched_at)  # all it has is about other people
         if paged:  # in the order its cursor counts in, and as many as came: the asker tells by it whether more follow
-            return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows))
+            return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows), none_as_of)
         found = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
         found.sort(key=lambda row: row.record_id)
-        return Found(tuple(found), as_of, fetched_at, incomplete)
+        return Found(tuple(found), as_of, fetched_at, incomplete, none_as_of)
 
 
 def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> Key:

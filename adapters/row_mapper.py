@@ -10,7 +10,7 @@ from adapters.dates import as_utc, is_plausible, midnight, read_instant
 from adapters.identity import normalise_id
 from adapters.manifest import AnswerSpec
 from adapters.matching import SURE, Asked, Unmatchable, Verdict, judge
-from adapters.source import Match, Quality, Row, Value
+from adapters.source import MINOR, Match, Quality, Row, Value
 from adapters.texts import Doubts, plain_text
 from adapters.values import Convert, converter, raw_converter
 
@@ -66,7 +66,7 @@ class RowMapper:
                 self._note(verdict, doubts)
                 if verdict.match is Match.REVIEW:
                     when = self._dated(values, as_of, fetched_at, [])
-                    return Row({}, "", when, Match.REVIEW, tuple(doubts), {}, verdict.hint)
+                    return Row(self._of_a_minor(values), "", when, Match.REVIEW, tuple(doubts), {}, verdict.hint)
         found: dict[str, Value] = {}
         if self._flat:
             get = values.get
@@ -85,6 +85,11 @@ class RowMapper:
         quality = tuple(dict.fromkeys(doubts)) if doubts else ()
         links = {name: _link(name, reach(values)) for name, reach in self._links} if self._links else {}
         return Row(found, record_id, as_of_row, Match.AUTO, quality, links)
+
+    def _of_a_minor(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """All that is kept of a row a human must look at: without it nobody could tell that it has to be hidden."""
+        marks = [convert(reach(values), []) for name, _, reach, convert in self._plan if name == MINOR]
+        return {MINOR: True} if True in marks else {}
 
     def _note(self, verdict: Verdict, doubts: Doubts) -> None:
         review = verdict.match is Match.REVIEW  # its flags belong to no field, for no field leaves

@@ -22,6 +22,10 @@ Key: TypeAlias = tuple[str | None, ...]
 """One value per name in `Lookup.by`; None where the asker does not know that part."""
 
 
+MINOR = "minorAtOffence"
+"""The one canonical field that decides whether a record may be seen at all."""
+
+
 class Quality(StrEnum):
     """Doubts that travel with a value (domain-brief, section 4b)."""
 
@@ -74,7 +78,8 @@ class Row:
     """One record of one source.
 
     A kind (rest, soap, ...) fills `values` with the department's own field names and raw values;
-    `adapters.mapping` turns them into canonical names and types and sets the rest.
+    `adapters.mapping` turns them into canonical names and types and sets the rest. A row to be reviewed brings no values,
+    but for one: that the person was a minor at the offence.
     `links` holds the canonical key values other nouns hang on (never released to a reader by themselves).
     """
 
@@ -89,12 +94,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The source has records for the key. `incomplete` says some are known to be missing."""
+    """The source has records for the key. `incomplete` says some are known to be missing. `none_as_of` is what `as_of`
+    would be were there no record, where that is another time."""
 
     rows: tuple[Row, ...]
     as_of: datetime | None = None
     fetched_at: datetime | None = None
     incomplete: Reason | None = None
+    none_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

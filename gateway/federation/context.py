@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,13 +10,24 @@ from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from adapters.identity import normalise_id
-from adapters.source import Answer, Found, Page
+from adapters.source import Answer, Found, Match, Page, Row
 from gateway.caller import Subjects
 from gateway.federation.catalog import Offer, Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
+from gateway.federation.hiding import is_hidden, is_personal, without
 from gateway.federation.loaders import Asked, Loader
+from gateway.federation.met import Met
 from gateway.federation.narrowing import as_if_absent, narrow
-from gateway.federation.parts import Data, Shape, build_part, no_source_part, shape_of, withheld_part
+from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
+from gateway.federation.parts import (
+    NOT_FOUND,
+    Data,
+    Shape,
+    build_part,
+    no_source_part,
+    shape_of,
+    withheld_part,
+)
 from gateway.policy.decision import Mask, Policy, Question
 from schema.errors import BadInput
 from schema.wiring import LINKS
@@ -41,6 +50,14 @@ class _Begun:
     absent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose a row is: the normalised ID number, for asking on, and the subject."""
+
+    id_no: str
+    subject: str
+
+
 class OperationContext:
     """Implements `schema.context.QueryContext`; counts what evidence must name: subjects, states, fields."""
 
@@ -57,24 +74,16 @@ class OperationContext:
         deadline: float,
     ) -> None:
         self._snapshot = snapshot
-        self._policy = policy
-        self._question = question
         self._mask = mask
-        self._subjects = subjects
+        self.met = Met(policy, question, mask, subjects)
         self._batch_persons = batch_persons
         self._now = now
         self._asked = question.selected if question is not None else {}
         self._implied = question.implied if question is not None else {}
         self._shapes: dict[Mask, _Shapes] = {}
-        self._subject_masks: dict[str, Mask] = {}
         self._loader = Loader(snapshot, deadline)
         self._persons = 0
         self.states_by_noun: dict[tuple[str, str], int] = {}
-
-    @property
-    def subject_ids(self) -> Sequence[str]:
-        """Everyone this operation was about, in the order met."""
-        return tuple(self._subject_masks)
 
     @property
     def states(self) -> dict[str, int]:
@@ -88,11 +97,13 @@ class OperationContext:
         """The operation runs once more, over what is already fetched: counts begin anew."""
         self._persons = 0
         self.states_by_noun.clear()
+        self.met.forget()
 
     def close(self) -> None:
         self._loader.close()
 
     async def people(self, keys: Sequence[tuple[str, str]]) -> Sequence[Data | Exception]:
+        """See the port."""
         self._persons += len(keys)
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
@@ -106,7 +117,9 @@ class OperationContext:
             for number, (_, name) in zip(numbers, keys, strict=True)
         ]
         good = [number.value18 for number, fault in zip(numbers, faults, strict=True) if number and fault is None]
-        found = iter(await self._meet(good))
+        subjects = await self.met.meet(good)
+        self.met.asked_for(subjects)
+        found = iter(subjects)
         answer: list[Data | Exception] = []
         for number, fault, (_, name) in zip(numbers, faults, keys, strict=True):
             if fault is not None or number is None:
@@ -114,7 +127,7 @@ class OperationContext:
                 continue
             subject = next(found)
             links = {"idNo": number.value18, "name": name.strip(), SUBJECT: subject}
-            answer.append({"pid": self._pid(subject), LINKS: links})
+            answer.append({"pid": self.met.pid(subject), LINKS: links})
         return answer
 
     async def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Data:
@@ -133,7 +146,7 @@ class OperationContext:
         shown = self._shape(noun, None) if shape.absent else shape
         if not shown.open or any(not links.get(name) for name in by):
             return _Begun(shown, None, subject, False)
-        return _Begun(shown, self._loader.load(noun, by, links, shown.shown), subject, shape.absent)
+        return _Begun(shown, self._loader.load(noun, by, links, shown.fetched), subject, shape.absent)
 
     async def _finish(self, begun: _Begun) -> Data:
         shape, noun = begun.shape, begun.shape.noun.name
@@ -145,33 +158,46 @@ class OperationContext:
         if begun.absent:
             answers = as_if_absent(answers)
         if begun.subject is not None:
-            part = build_part(shape, offers, answers, self._now)
+            mask = self.met.mask_of(begun.subject)
+            part = build_part(shape, offers, without(answers, lambda row: is_hidden(row, mask)), self._now)
             for record in part["records"]:
                 record[LINKS] = {**record[LINKS], SUBJECT: begun.subject}
             return self._count(noun, part)
-        return self._count(noun, await self._of_whom_it_concerns(shape, offers, answers))
+        owners = await self._owners(answers)
+        part = self._of_whom_it_concerns(shape, offers, answers, owners)
+        if part["state"] == NOT_FOUND and is_personal(shape.noun):
+            self.met.sought(list(dict.fromkeys(owner.subject for owner in owners.values())))
+        return self._count(noun, part)
 
     async def page(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
     ) -> Data:
+        """See the port. What must not be noticed is left out before the page is cut, so no page is shorter for it."""
         shape = self._shape(noun, None)
         if not shape.open:
-            return self._count(noun, _connection(withheld_part(shape), first, after))
-        key = tuple(links.get(name) for name in by)
+            return self._count(noun, connection(withheld_part(shape), first, after))
+        key, cursor, size = tuple(links.get(name) for name in by), read_cursor(after), first + 1 + MARGIN
+        kept: list[Row] = []
+        owners: dict[str, _Owner] = {}
+        while True:
+            offers, answers = await self._loader.page(noun, by, key, Page(size, cursor), shape.fetched)
+            if not offers:
+                return self._count(noun, connection(no_source_part(shape), first, after))
+            answer = answers[0]
+            if not isinstance(answer, Found):
+                break
+            owners |= await self._owners([answer])
+            kept += [row for row in answer.rows if self._is_visible(row, shape, owners)]
+            if len(kept) > first or len(answer.rows) < size or not answer.rows[-1].record_id:
+                break
+            cursor, size = answer.rows[-1].record_id, FURTHER
         # One more than asked for tells whether there is a next page, without counting what is there.
-        offers, answers = await self._loader.page(noun, by, key, Page(first + 1, _read_cursor(after)), shape.shown)
-        if not offers:
-            return self._count(noun, _connection(no_source_part(shape), first, after))
-        more = any(isinstance(answer, Found) and len(answer.rows) > first for answer in answers)
-        # Evidence names whom the page shows, not the one after it.
-        shown = [
-            replace(answer, rows=answer.rows[:first]) if isinstance(answer, Found) else answer for answer in answers
-        ]
-        ends_at = next((answer.rows[-1].record_id for answer in shown if isinstance(answer, Found) and answer.rows), "")
-        part = await self._of_whom_it_concerns(shape, offers, shown)
-        if isinstance(answers[0], Found) and answers[0].incomplete is not None:
+        if isinstance(answer, Found):
+            answer = replace(answer, rows=tuple(kept[:first]))
+        part = self._of_whom_it_concerns(shape, offers, [answer], owners)
+        if isinstance(answer, Found) and answer.incomplete is not None:
             part["state"] = "PARTIAL"
-        return self._count(noun, _connection(part, first, after, more=more, ends_at=ends_at))
+        return self._count(noun, connection(part, first, after, more=len(kept) > first))
 
     def catalogue(self) -> Sequence[Data]:
         return catalogue_entries(self._snapshot)
@@ -182,20 +208,8 @@ class OperationContext:
     def source_health(self) -> AsyncIterator[Data]:
         return self._snapshot.watch.listen()
 
-    async def _meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
-        """Subject ids, and for those newly met the mask that holds for them: one question a level."""
-        if not id_numbers:
-            return ()
-        subjects = await self._subjects.intern(id_numbers)
-        new = [subject for subject in dict.fromkeys(subjects) if subject not in self._subject_masks]
-        if new and self._question is not None:
-            masks = await self._policy.decide_subjects(self._question, self._mask, new)
-            self._subject_masks.update(zip(new, masks, strict=True))
-        return subjects
-
-    async def _of_whom_it_concerns(self, shape: Shape, offers: Sequence[Offer], answers: Sequence[Answer]) -> Data:
-        """The part of answers that were asked for without a person: the rows say whose they are, and each is shown as
-        its own subject's mask allows. That person's other parts then hang on it."""
+    async def _owners(self, answers: Sequence[Answer]) -> dict[str, _Owner]:
+        """Whose the rows are, by the ID number as a row has it; whoever is newly met is decided on."""
         numbers = {
             id_no: number
             for answer in answers
@@ -203,25 +217,49 @@ class OperationContext:
             for row in answer.rows
             if (id_no := row.links.get("idNo")) and (number := normalise_id(id_no)) is not None
         }
-        met = await self._meet([number.value18 for number in numbers.values()])
-        subjects = dict(zip(numbers, met, strict=True))
-        withheld = False
-        if any(self._subject_masks.get(subject, self._mask) is not self._mask for subject in met):
-            noun = shape.noun.name
-            answers, withheld = narrow(
-                answers, shape, lambda row: self._shape(noun, subjects.get(row.links.get("idNo") or ""))
-            )
+        subjects = await self.met.meet([number.value18 for number in numbers.values()])
+        return {
+            id_no: _Owner(number.value18, subject)
+            for (id_no, number), subject in zip(numbers.items(), subjects, strict=True)
+        }
+
+    def _is_hidden(self, row: Row, shape: Shape, owners: Mapping[str, _Owner]) -> bool:
+        owner = owners.get(row.links.get("idNo") or "")
+        if owner is None:
+            return (is_personal(shape.noun) and row.match is Match.AUTO) or is_hidden(row, self._mask)
+        mask = self.met.mask_of(owner.subject)
+        return mask.denied is not None or is_hidden(row, mask)
+
+    def _is_visible(self, row: Row, shape: Shape, owners: Mapping[str, _Owner]) -> bool:
+        owner = owners.get(row.links.get("idNo") or "")
+        own = shape if owner is None else self._shape(shape.noun.name, owner.subject)
+        return own.open and not self._is_hidden(row, shape, owners)
+
+    def _of_whom_it_concerns(
+        self, shape: Shape, offers: Sequence[Offer], answers: Sequence[Answer], owners: Mapping[str, _Owner]
+    ) -> Data:
+        """The part of answers that were asked for without a person: the rows say whose they are, and each is shown as
+        its own subject's mask allows, or not at all. That person's other parts then hang on it."""
+        noun = shape.noun.name
+
+        def own(row: Row) -> Shape:
+            owner = owners.get(row.links.get("idNo") or "")
+            return shape if owner is None else self._shape(noun, owner.subject)
+
+        answers = without(answers, lambda row: self._is_hidden(row, shape, owners))
+        answers, withheld = narrow(answers, shape, own)
         part = build_part(shape, offers, answers, self._now)
         if withheld and not part["records"]:
             return withheld_part(shape)
         for record in part["records"]:
-            id_no = record[LINKS].get("idNo") or ""
-            if id_no in subjects:
-                record[LINKS] = {**record[LINKS], "idNo": numbers[id_no].value18, SUBJECT: subjects[id_no]}
+            owner = owners.get(record[LINKS].get("idNo") or "")
+            if owner is not None:
+                record[LINKS] = {**record[LINKS], "idNo": owner.id_no, SUBJECT: owner.subject}
+                self.met.turned_up([owner.subject])
         return part
 
     def _shape(self, noun: str, subject: str | None) -> Shape:
-        mask = self._subject_masks.get(subject, self._mask) if subject is not None else self._mask
+        mask = self.met.mask_of(subject)
         shapes = self._shapes.get(mask)
         if shapes is None:
             shapes = self._shapes[mask] = _SHAPES.setdefault(mask, {})
@@ -234,46 +272,7 @@ class OperationContext:
             shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}), place[2])
         return shape
 
-    def _pid(self, subject: str) -> str:
-        return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""
-
     def _count(self, noun: str, part: Data) -> Data:
         place = (noun, part["state"])
         self.states_by_noun[place] = self.states_by_noun.get(place, 0) + 1
         return part
-
-
-def _connection(part: Data, first: int, after: str | None, *, more: bool = False, ends_at: str = "") -> Data:
-    """`more` and `ends_at` (the last record id the source gave for this page) do not depend on what the mask left."""
-    records = part["records"]
-    edges = [{"cursor": _cursor(record["sourceRecordId"] or ""), "node": record} for record in records]
-    return {
-        "edges": edges,
-        "nodes": records,
-        "state": part["state"],
-        "reason": part["reason"],
-        "retryAt": part["retryAt"],
-        "pageInfo": {
-            "hasNextPage": more,
-            "hasPreviousPage": after is not None,
-            "startCursor": edges[0]["cursor"] if edges else None,
-            "endCursor": _cursor(ends_at) if ends_at else None,
-        },
-    }
-
-
-def _cursor(record_id: str) -> str:
-    return base64.urlsafe_b64encode(b"1:" + record_id.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor[:400] + "=" * (-len(cursor[:400]) % 4)).decode()
-    except (binascii.Error, ValueError):
-        raise BadInput("BAD_CURSOR") from None
-    version, _, record_id = text.partition(":")
-    if version != "1" or not record_id:
-        raise BadInput("BAD_CURSOR")
-    return record_id

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from adapters.source import Absent, Answer, Found, Row
+from adapters.source import Answer, Found, Row
+from gateway.federation.hiding import no_record
 from gateway.federation.masking import masked
 from gateway.federation.parts import Shape
 
@@ -19,7 +20,7 @@ ShapeOf = Callable[[Row], Shape]
 
 def as_if_absent(answers: Sequence[Answer]) -> list[Answer]:
     """The same answers for someone who must look unknown: outages stay outages, records become "no record"."""
-    return [Absent(answer.as_of, answer.fetched_at) if isinstance(answer, Found) else answer for answer in answers]
+    return [no_record(answer) if isinstance(answer, Found) else answer for answer in answers]
 
 
 def narrow(answers: Sequence[Answer], shape: Shape, shape_of_row: ShapeOf) -> tuple[list[Answer], bool]:
@@ -39,10 +40,7 @@ def narrow(answers: Sequence[Answer], shape: Shape, shape_of_row: ShapeOf) -> tu
                 rows.append(_narrowed(row, own))
             else:
                 withheld |= not own.absent
-        if rows or answer.incomplete is not None or not answer.rows:
-            narrowed.append(replace(answer, rows=tuple(rows)))
-        else:
-            narrowed.append(Absent(answer.as_of, answer.fetched_at))
+        narrowed.append(replace(answer, rows=tuple(rows)) if rows or not answer.rows else no_record(answer))
     return narrowed, withheld
 
 

@@ -15,6 +15,7 @@ from adapters.source import Absent, Answer, Failed, Found, Match, Quality, Row
 from gateway.federation.catalog import Offer
 from gateway.federation.conflicts import find_conflicts, leading_record
 from gateway.federation.fields import base_field
+from gateway.federation.hiding import silent_fields
 from gateway.federation.masking import masked
 from gateway.policy.decision import EXISTS, Effect
 from schema.nouns import NounSpec
@@ -43,6 +44,7 @@ class Shape:
     withheld: tuple[str, ...]
     open: bool  # whether any source may be asked at all
     absent: bool = False  # this subject must look like one nobody knows
+    fetched: frozenset[str] = frozenset()  # what sources are asked for: `shown`, and what tells which records to hide
 
 
 def shape_of(
@@ -62,6 +64,7 @@ def shape_of(
         tuple(sorted(name for name in asked - implied if effect(name) is Effect.WITHHOLD)),
         effects.get(EXISTS) is Effect.ALLOW and bool((shown - implied) or not (asked - implied)),
         effects.get(EXISTS) is Effect.AS_IF_ABSENT,
+        shown | silent_fields(noun),
     )
 
 
@@ -165,6 +168,9 @@ def _record(shape: Shape, offer: Offer, row: Row, answer: Found, fetched_at: dat
         record[name] = masked(name, record[name])
     as_of = row.as_of or answer.as_of
     quality = _doubts(row)
+    if quality and len(shape.fetched) > len(shape.shown):  # nobody asked for these, so nobody hears of them
+        silent = shape.fetched - shape.shown
+        quality = [doubt for doubt in quality if doubt["field"] not in silent]
     if _is_stale(offer, as_of, now):
         quality = [*quality, {"field": None, "flag": Quality.STALE.value}]
     record["source"] = offer.code

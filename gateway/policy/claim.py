@@ -33,6 +33,14 @@ def claimed(said: Mapping[str, Any], register: PurposeRegister) -> Purpose | Non
     return purpose if fit else None
 
 
+_BRACKETS = str.maketrans("〔[【〕]】", "((()))")
+
+
+def folded(case_no: str) -> str:
+    """One spelling of a case number, whatever brackets, widths and blanks a court, a clerk or a keyboard put in."""
+    return "".join(unicodedata.normalize("NFKC", case_no).translate(_BRACKETS).split())
+
+
 def _fit(text: str) -> bool:
     if len(text) > _LONGEST:
         return False

@@ -11,7 +11,7 @@ import structlog
 from graphql import ExecutionResult, subscribe
 from graphql.execution import VariableValues
 
-from gateway.caller import Caller, Decision, Evidence, Metrics, Receipt, Subjects
+from gateway.caller import Caller, Evidence, Metrics, Receipt, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
@@ -22,7 +22,7 @@ from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
 from gateway.services.events import while_in_force
 from gateway.services.observe import Watched
-from gateway.services.release import encode, event_of, extend
+from gateway.services.release import answered, encode, extend, grounds, refused_whole
 from gateway.services.snapshots import Held, Snapshots
 from gateway.services.tracing import UNTRACED, Tracing
 from schema.expansion import LimitExceeded
@@ -233,9 +233,8 @@ class RunQuery:
         extensions: dict[str, Any] = {"snapshot": held.snapshot.version[:16]}
         body = encode(data, errors)
         if ready.question is not None:
-            event = event_of(ready.question, ready.mask, context, body, Decision.ALLOW, self._clock.now())
-            receipt = await self._evidence.record(event)
-            extensions |= _grounds(ready.mask, receipt)
+            events = answered(ready.question, ready.mask, context, body, self._clock.now())
+            extensions |= _grounds(ready.mask, context, await self._evidence.record_all(events))
         # With errors the door adds their texts, so it encodes again; without, these very bytes leave.
         return GraphQLAnswer(True, data, errors, extensions, None if errors else extend(body, extensions))
 
@@ -244,7 +243,7 @@ class RunQuery:
         extensions: dict[str, Any] = {}
         if refused.question is not None and refused.mask is not None:
             body = encode(None, refused.errors)
-            event = event_of(refused.question, refused.mask, None, body, Decision.DENY, self._clock.now())
+            event = refused_whole(refused.question, refused.mask, body, self._clock.now())
             receipt = await self._evidence.record(event)
             extensions = {"receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at}}
         return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
@@ -299,8 +298,9 @@ async def _decide(policy: Policy, question: Question) -> Mask:
         return replace(_NOTHING, denied="POLICY_UNAVAILABLE")
 
 
-def _grounds(mask: Mask, receipt: Receipt) -> dict[str, Any]:
+def _grounds(mask: Mask, context: OperationContext, receipt: Receipt) -> dict[str, Any]:
+    rules, basis = grounds(mask, context)
     return {
         "receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at},
-        "policy": {"rules": list(mask.rule_ids), "basis": list(mask.legal_basis), "version": mask.policy_version[:16]},
+        "policy": {"rules": list(rules), "basis": list(basis), "version": mask.policy_version[:16]},
     }

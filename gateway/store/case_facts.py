@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
 from gateway.clock import Clock
+from gateway.policy.claim import folded
 from gateway.policy.facts import Relationship, Seal
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
@@ -105,13 +106,13 @@ def _row(entry: Entry, at: datetime) -> _Row:
                 "execution_admin": entry.execution_admin, "offence_in_progress": entry.offence_in_progress,
                 "visible_from_us": _us(entry.visible_from), "changed_at_us": now,
             }  # fmt: skip
-            key = {"subject_id": entry.subject_id, "case_no": entry.case_no}
+            key = {"subject_id": entry.subject_id, "case_no": folded(entry.case_no)}
             return tables.case_register, key, values, "CASE_CHANGED", entry.subject_id
         case PartyEntry():
-            key = {"case_no": entry.case_no, "org_id": entry.org_id, "part": str(entry.part)}
+            key = {"case_no": folded(entry.case_no), "org_id": entry.org_id, "part": str(entry.part)}
             return tables.case_party, key, _span(entry.since, entry.until), "CASE_PARTY_CHANGED", None
         case AssignmentEntry():
-            key = {"case_no": entry.case_no, "user_id": entry.user_id}
+            key = {"case_no": folded(entry.case_no), "user_id": entry.user_id}
             return tables.case_assignment, key, _span(entry.since, entry.until), "CASE_ASSIGNMENT_CHANGED", None
         case RelationshipEntry():
             key = {"subject_id": entry.subject_id, "user_id": entry.user_id}
@@ -128,7 +129,7 @@ def _row(entry: Entry, at: datetime) -> _Row:
             )
         case UnsealOrder():
             values = {
-                "subject_id": entry.subject_id, "case_no": entry.case_no, "org_id": entry.org_id,
+                "subject_id": entry.subject_id, "case_no": None if entry.case_no is None else folded(entry.case_no), "org_id": entry.org_id,
                 "approved_by": entry.approved_by, "second_approved_by": entry.second_approved_by,
                 "from_us": to_us(entry.since), "expires_at_us": to_us(entry.expires_at),
             }  # fmt: skip

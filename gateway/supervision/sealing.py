@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.policy.claim import folded
 from gateway.policy.facts import CaseLink, Relationship, Seal, SubjectFacts
 from gateway.supervision.case_facts import OVER, Part
 
@@ -54,6 +55,7 @@ class Known:
 
 def facts_of(known: Known, claimed: str | None, now: datetime) -> SubjectFacts:
     """What policy is told. A person sealed towards the caller is one nobody knows, but for the reason."""
+    claimed = None if claimed is None else folded(claimed)
     seals = {case.case_no: _seal(case, known.seal) for case in known.cases}
     opened = {
         case.case_no

@@ -1,0 +1,85 @@
+"""Whom one operation met, under which mask each, and what of that evidence and the answer must say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.caller import Subjects
+from gateway.policy.decision import Mask, Policy, Question
+
+
+class Met:
+    """The people of one operation. Policy is asked once a level, for those newly met.
+
+    Three things can become of somebody met: they were asked for and may be seen, they were asked for and were refused,
+    or they turned up in rows and were left out, of which neither the answer nor their own history says a word.
+    """
+
+    def __init__(self, policy: Policy, question: Question | None, mask: Mask, subjects: Subjects) -> None:
+        self._policy, self._question, self._mask, self._subjects = policy, question, mask, subjects
+        self._masks: dict[str, Mask] = {}
+        self._shown: dict[str, None] = {}
+        self._refused: dict[str, None] = {}
+        self._sought: dict[str, None] = {}
+        self.in_vain = False  # a case was asked for by its number, and nothing could be shown
+
+    async def meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
+        """Subject ids of these normalised numbers, in order; the same read whether or not anybody knows them."""
+        if not id_numbers:
+            return ()
+        subjects = await self._subjects.recognise(id_numbers)
+        new = [subject for subject in dict.fromkeys(subjects) if subject not in self._masks]
+        if new and self._question is not None:
+            masks = await self._policy.decide_subjects(self._question, self._mask, new)
+            self._masks.update(zip(new, (_closed(mask) for mask in masks), strict=True))
+        return subjects
+
+    def mask_of(self, subject: str | None) -> Mask:
+        """The operation's own mask for what is nobody's."""
+        return self._mask if subject is None else self._masks.get(subject, self._mask)
+
+    def asked_for(self, subjects: Sequence[str]) -> None:
+        """These were named by who asks."""
+        for subject in subjects:
+            (self._shown if self.mask_of(subject).denied is None else self._refused)[subject] = None
+
+    def turned_up(self, subjects: Sequence[str]) -> None:
+        """Rows of these are shown."""
+        self._shown.update(dict.fromkeys(subjects))
+
+    def sought(self, subjects: Sequence[str]) -> None:
+        """A case was asked for by number; it is these people's and may not be shown. Of an unknown number it is nobody's,
+        and that is the same refusal."""
+        self.in_vain = True
+        self._sought.update(dict.fromkeys(subjects))
+
+    def forget(self) -> None:
+        """The operation runs once more."""
+        self._shown.clear()
+        self._refused.clear()
+        self._sought.clear()
+        self.in_vain = False
+
+    @property
+    def shown(self) -> Sequence[tuple[str, Mask]]:
+        """Who may be seen, in the order met, and by which mask."""
+        return [(subject, self.mask_of(subject)) for subject in self._shown]
+
+    @property
+    def refused(self) -> Sequence[tuple[str, Mask]]:
+        """Who was asked for and refused, by name or by case number."""
+        return [(subject, self.mask_of(subject)) for subject in {**self._refused, **self._sought}]
+
+    @property
+    def named(self) -> Sequence[tuple[str, Mask]]:
+        """Of whom the answer may speak: whoever asked for a case number does not learn that it is somebody's."""
+        return [(subject, self.mask_of(subject)) for subject in {**self._shown, **self._refused}]
+
+    def pid(self, subject: str) -> str:
+        return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""
+
+
+def _closed(mask: Mask) -> Mask:
+    """A refused person's mask opens nothing, whatever else it says."""
+    return mask if mask.denied is None or not mask.effects else replace(mask, effects={})
