@@ -19,7 +19,8 @@ from adapters.registry import OpenSource
 from gateway.bootstrap.trace_export import open_tracing
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
-from gateway.policy.standing import StandingPolicy
+from gateway.policy.cedar import CedarPolicy
+from gateway.policy.facts import Facts
 from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
 from gateway.services.run_query import RunQuery
@@ -27,6 +28,9 @@ from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
+from gateway.store.alerts import StoredAlerts
+from gateway.store.consent_use import StoredLiveConsents
+from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.settings import WebSettings
@@ -88,6 +92,7 @@ def source_loads(
     environ: Mapping[str, str],
     metrics: PrometheusMetrics,
     tracing: Tracing,
+    facts: Facts,
 ) -> SourceLoads:
     def observed(source: OpenSource) -> OpenSource:
         return replace(source, source=Observed(source.source, source.manifest.code, metrics, tracing))
@@ -100,18 +105,22 @@ def source_loads(
         clock.now,
         query_limits(settings),
         settings.introspection,
-        StandingPolicy,
+        lambda rules: CedarPolicy(rules.register, rules, facts, clock),
         observed,
     )
 
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, clock: Clock | None = None, tracing: Tracing | None = None, slot: int = 0
+    settings: Settings,
+    clock: Clock | None = None,
+    tracing: Tracing | None = None,
+    slot: int = 0,
+    facts: Facts | None = None,
 ) -> AsyncIterator[Gateway]:
     """Everything opened, in the order it depends on one another; closed in the reverse order.
 
-    `tracing` stands in for the one the settings ask for. `slot` is which worker this is: sources keep their own files
+    `tracing` stands in for the one the settings ask for, `facts` for what the store knows of persons. `slot` is which worker this is: sources keep their own files
     for one process only.
     """
     clock = clock or SystemClock()
@@ -127,7 +136,7 @@ async def open_gateway(
         if tracing is None:
             tracing = await stack.enter_async_context(open_tracing(settings, egress))
         kept = settings.state_dir / (f"sources-{slot}" if slot else "sources")
-        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing)
+        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, facts or stored_facts(store, clock))
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)
@@ -148,6 +157,12 @@ async def open_gateway(
             tracing=tracing,
         )
         yield Gateway(settings, store, snapshots, execute, metrics)
+
+
+def stored_facts(store: Store, clock: Clock) -> Facts:
+    """What policy decides on: cases, seals, relationships, orders and consents, from our own store only."""
+    consents = StoredLiveConsents(store.database, clock, StoredAlerts(store.database, clock))
+    return StoredFacts(store.database, clock, consents)
 
 
 def trusted_documents(directory: Path | None) -> Mapping[str, str]:

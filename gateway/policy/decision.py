@@ -63,6 +63,7 @@ class Mask:
     consent_id: str | None = None  # the consent it rests on
     visible_from: datetime | None = None  # when the person may see this access; None = at once
     alarms: tuple[str, ...] = ()  # alert types this decision raises; never told to the caller
+    inputs: str = ""  # JSON: what it was decided from, as codes, so that it can be decided again; for evidence only
 
     def granted(self, noun: str) -> frozenset[str]:
         """The fields of `noun` that may be fetched at all (allowed or masked)."""

@@ -44,6 +44,8 @@ class PurposeRegister:
 
     rules: Mapping[str, PurposeRule]
     version: str
+    texts: tuple[tuple[str, str], ...] = ()  # (file name, text) in the order they were read
+    built_in: frozenset[str] = frozenset()  # codes of the built-in register; the others came with an application
 
     def get(self, code: str) -> PurposeRule | None:
         return self.rules.get(code)
@@ -52,21 +54,34 @@ class PurposeRegister:
 def read_register(extra: Sequence[Path] = ()) -> PurposeRegister:
     """The built-in register and `extra` files, in order. Raises SettingsInvalid with every fault."""
     faults: list[str] = []
+    texts: list[tuple[str, str]] = []
+    for path in [BUILT_IN, *extra]:
+        try:
+            texts.append((path.name, path.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(f"{path.name}: {error}")
+    return register_of(texts, faults)
+
+
+def register_of(texts: Sequence[tuple[str, str]], faults: list[str] | None = None) -> PurposeRegister:
+    """The register of these (file name, text), the built-in one first; `faults` are those found before."""
+    faults = [] if faults is None else faults
     merged: dict[str, dict[str, Any]] = {}
     homes: dict[str, str] = {}
     digest = hashlib.sha256()
-    for path in [BUILT_IN, *extra]:
+    built_in: frozenset[str] = frozenset()
+    for number, (name, text) in enumerate(texts):
+        digest.update(hashlib.sha256(text.encode()).digest())
         try:
-            data = path.read_bytes()
-            digest.update(hashlib.sha256(data).digest())
-            text = data.decode("utf-8")
             tables = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            faults.append(f"{path.name}: {error}")
+        except tomllib.TOMLDecodeError as error:
+            faults.append(f"{name}: {error}")
             continue
         for code, table in tables.items():
-            _merge(merged, code, table, path.name, faults)
-            homes[code] = f"{path.name}:{_line(text, code)}"  # of several files the last: what is read first is sound
+            _merge(merged, code, table, name, faults)
+            homes[code] = f"{name}:{_line(text, code)}"  # of several files the last: what is read first is sound
+        if number == 0:
+            built_in = frozenset(tables)
     known = [code for code, table in merged.items() if not _only_adds(table)]
     for code in sorted(merged.keys() - known):  # a misspelt name of one that should gain a noun, most likely
         close = difflib.get_close_matches(code, known, n=1, cutoff=0.6)
@@ -76,7 +91,7 @@ def read_register(extra: Sequence[Path] = ()) -> PurposeRegister:
     rules = {code: _rule(code, table, homes[code], faults) for code, table in merged.items()}
     if faults:
         raise SettingsInvalid(tuple(faults))
-    return PurposeRegister(MappingProxyType(rules), digest.hexdigest())
+    return PurposeRegister(MappingProxyType(rules), digest.hexdigest(), tuple(texts), built_in)
 
 
 def _merge(merged: dict[str, dict[str, Any]], code: str, table: Any, file: str, faults: list[str]) -> None:

@@ -17,7 +17,10 @@ from adapters.registry import KINDS, OpenSource, open_source
 from gateway.federation.catalog import Snapshot, offers_of
 from gateway.federation.plan import Plans
 from gateway.policy.decision import Policy
-from gateway.policy.purposes import PurposeRegister, read_register
+from gateway.policy.items import DeclaredNoun
+from gateway.policy.purposes import read_register
+from gateway.policy.ruleset import RuleSet, folder, read_rules
+from gateway.services.rules_in_force import RulesInForce
 from gateway.services.snapshots import Held
 from schema.build import build_schema
 from schema.builtin import builtin_nouns, enum_names
@@ -26,6 +29,8 @@ from schema.nouns import PERSON, FieldSpec, LinkSpec, NounSpec, Title
 
 PURPOSES = "policy"
 """The folder beside the manifests whose *.toml files add to the register of purposes."""
+RULES = "policies"
+"""The folder beside the manifests whose *.cedar and *.toml files bring an application's rules and items."""
 
 
 def known_nouns() -> Mapping[str, Mapping[str, frozenset[str] | None]]:
@@ -49,6 +54,24 @@ def noun_of(declared: NounDecl) -> NounSpec:
         tuple(LinkSpec(link.on, link.name, link.by, Title(link.title.zh, link.title.en)) for link in declared.links),
         root_keys=declared.keys,
     )
+
+
+_WORST = ("N", "C", "U")
+
+
+def declared_nouns(manifests: ManifestSet) -> dict[str, DeclaredNoun]:
+    """What rules may know of nouns that only manifests declare; of several sources the most careful class counts."""
+    declared: dict[str, DeclaredNoun] = {}
+    for source in manifests.sources:
+        for noun in source.nouns:
+            classes = {
+                other.catalogue.share_class.value
+                for other in manifests.sources
+                if other is source or any(answer.noun == noun.name for answer in other.answers)
+            }
+            worst = next(known for known in _WORST if known in classes)
+            declared[noun.name] = DeclaredNoun(worst, {item.name: item.sensitivity.value for item in noun.fields})
+    return declared
 
 
 _MAKES = {
@@ -97,12 +120,13 @@ class SourceLoads:
     now: Now
     limits: Limits
     introspection: bool
-    policy: Callable[[PurposeRegister], Policy]
+    policy: Callable[[RuleSet], Policy]
     observe: Callable[[OpenSource], OpenSource] = lambda source: source
+    rules: RulesInForce | None = None  # None: the rules that come with yimen
 
     def version(self) -> str:
         """Names, sizes and times of the files: cheap enough to look at every second."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.rules.stamp().encode() if self.rules is not None else b"")
         for path in self._files():
             try:
                 found = path.stat()
@@ -115,6 +139,8 @@ class SourceLoads:
         """Raises ManifestInvalid, NounConflict or SettingsInvalid; then nothing was opened or all was closed again."""
         manifests: ManifestSet = await asyncio.to_thread(read_sources, self.directory)
         register = read_register(sorted((self.directory / PURPOSES).glob("*.toml")))
+        base = self.rules.texts() if self.rules is not None else None
+        rules = read_rules(register, base, folder(self.directory / RULES), declared_nouns(manifests))
         declared = [noun_of(noun) for source in manifests.sources for noun in source.nouns]
         built = await asyncio.to_thread(build_schema, declared)
         opened: list[OpenSource] = []
@@ -135,16 +161,18 @@ class SourceLoads:
         except BaseException:
             await _close(opened)
             raise
-        version = hashlib.sha256(f"{manifests.version}{register.version}{built.sdl}".encode()).hexdigest()
+        version = hashlib.sha256(f"{manifests.version}{rules.version}{built.sdl}".encode()).hexdigest()
         snapshot = Snapshot(version, built, offers_of(opened), tuple(opened), register)
         plans = Plans(built, self.limits, introspection=self.introspection)
-        return Held(snapshot, plans, self.policy(register))
+        return Held(snapshot, plans, self.policy(rules))
 
     async def close(self, held: Held) -> None:
         await _close(held.snapshot.sources)
 
     def _files(self) -> list[Path]:
-        return sorted([*self.directory.glob("*.toml"), *(self.directory / PURPOSES).glob("*.toml")])
+        rules = self.directory / RULES
+        purposes = (self.directory / PURPOSES).glob("*.toml")
+        return sorted([*self.directory.glob("*.toml"), *purposes, *rules.glob("*.cedar"), *rules.glob("*.toml")])
 
 
 async def _close(sources: tuple[OpenSource, ...] | list[OpenSource]) -> None:

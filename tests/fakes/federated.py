@@ -25,8 +25,11 @@ from gateway.caller import AccessEvent, Caller, Receipt
 from gateway.errors import EvidenceUnavailable
 from gateway.federation.catalog import Snapshot, offers_of
 from gateway.federation.plan import Plans
-from gateway.policy.purposes import read_register
-from gateway.policy.standing import StandingPolicy
+from gateway.policy.cedar import CedarPolicy
+from gateway.policy.decision import Purpose
+from gateway.policy.facts import CaseLink, SubjectFacts
+from gateway.policy.purposes import PurposeRegister, read_register
+from gateway.policy.ruleset import RuleSet, read_rules
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Held, Snapshots
 from schema.build import BuiltSchema, build_schema
@@ -111,6 +114,13 @@ class Everyone:
         return f"{org_id}:{subject_id}"
 
 
+class Assigned:
+    """Facts: everybody's case is this officer's."""
+
+    async def of(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
+        return [SubjectFacts(CaseLink.ASSIGNED, "SUPERVISING", claimed_case=True)] * len(subjects)
+
+
 class FixedClock:
     def now(self) -> datetime:
         return NOW
@@ -133,6 +143,16 @@ class NoLoads:
 
 
 @cache
+def _rules() -> RuleSet:
+    return read_rules(read_register())
+
+
+def policy_of(_register: PurposeRegister | None = None) -> CedarPolicy:
+    """The shipped rules, towards persons whose case is the asker's."""
+    return CedarPolicy(_rules().register, _rules(), Assigned(), FixedClock())
+
+
+@cache
 def _built() -> BuiltSchema:
     return build_schema()
 
@@ -147,7 +167,7 @@ def road(
 ) -> RunQuery:
     built, register = _built(), read_register()
     snapshot = Snapshot("v1" * 16, built, offers_of(sources), tuple(sources), register)
-    held = Held(snapshot, Plans(built, QueryLimits(), introspection=introspection), StandingPolicy(register))
+    held = Held(snapshot, Plans(built, QueryLimits(), introspection=introspection), policy_of())
     return RunQuery(
         Snapshots(NoLoads(), held, "same"),
         evidence=evidence,

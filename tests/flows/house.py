@@ -15,10 +15,12 @@ import aiohttp
 
 from gateway.bootstrap.composition import Gateway, application, open_gateway
 from gateway.clock import Clock
+from gateway.policy.facts import Facts
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings
 from gateway.store import Officer
 from gateway.web.serve import bind, server_for
+from tests.fakes.federated import Assigned
 
 PURPOSES = frozenset({"CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP"})
 CASE = "(2026)粤0604刑初123号"
@@ -56,9 +58,11 @@ async def house(
     purposes: frozenset[str] = PURPOSES,
     org_kind: str = "JUSTICE_OFFICE",
     tracing: Tracing | None = None,
+    facts: Facts | None = None,
     **settings: object,
 ) -> AsyncIterator[House]:
-    """Opened like `yimen serve` opens it, on a free port and a fresh database."""
+    """Opened like `yimen serve` opens it, on a free port and a fresh database. Unless `facts` says otherwise, everybody's
+    case is the asker's."""
     state = tmp_path / f"state-{secrets.token_hex(4)}"
     state.mkdir()
     given = {
@@ -70,7 +74,7 @@ async def house(
         "YIMEN_RELOAD_POLL_S": "0.1",
         **{f"YIMEN_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    async with open_gateway(Settings.load(given, None), clock, tracing) as gateway:
+    async with open_gateway(Settings.load(given, None), clock, tracing, facts=facts or Assigned()) as gateway:
         officer = Officer("officer-lin", "cc-jo-zumiao", org_kind, frozenset({"JUSTICE_OFFICER"}), purposes)
         token = await gateway.store.tokens.seed(officer, expires_at=datetime.now(UTC) + timedelta(days=30))
         listener = bind("127.0.0.1", 0)

@@ -46,7 +46,7 @@ async def test_a_fact_comes_with_its_source_and_a_receipt() -> None:
     part = answer.data["person"]["residence"]
     assert (part["state"], part["source"], part["best"]["address"]) == ("FRESH", "LGB", HOME["dz"])
     assert answer.extensions["receipt"]["id"] == "r1"
-    assert answer.extensions["policy"]["rules"] == ["purpose:CC_RECEPTION"]
+    assert answer.extensions["policy"]["rules"] == ["purpose:CC_RECEPTION", "livelihood-corrections", "person-case-link"]
     assert answer.body is not None
     assert orjson.loads(answer.body)["data"] == orjson.loads(orjson.dumps(answer.data))
 

@@ -12,12 +12,11 @@ from adapters.registry import OpenSource
 from gateway.federation.catalog import Snapshot, offers_of
 from gateway.federation.plan import Plans
 from gateway.policy.purposes import read_register
-from gateway.policy.standing import StandingPolicy
 from gateway.services.run_query import GraphQLAnswer, GraphQLRequest, RunQuery
 from gateway.services.snapshots import Held, Snapshots
 from schema.build import build_schema
 from schema.limits import Limits
-from tests.fakes.federated import OFFICER, Everyone, FixedClock, NoMetrics, Recorder, opened
+from tests.fakes.federated import OFFICER, Everyone, FixedClock, NoMetrics, Recorder, opened, policy_of
 
 pytestmark = pytest.mark.anyio
 HEALTH = GraphQLRequest("subscription { sourceHealth { source state } }")
@@ -37,7 +36,7 @@ class Files:
         built, register = build_schema(), read_register()
         sources = (_in_state("LGB", "UP" if self.turn == 0 else "DOWN"),)
         snapshot = Snapshot(f"v{self.turn}" * 16, built, offers_of(sources), sources, register)
-        return Held(snapshot, Plans(built, Limits(), introspection=False), StandingPolicy(register))
+        return Held(snapshot, Plans(built, Limits(), introspection=False), policy_of())
 
     async def close(self, held: Held) -> None:
         self.closed.append(held)

@@ -1,0 +1,261 @@
+"""`Policy` by Cedar rules: one decision for an operation, one more for every distinct class of persons it meets."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import structlog
+
+from gateway.caller import CallerKind
+from gateway.clock import Clock, SystemClock
+from gateway.errors import GatewayError
+from gateway.policy.attributes import ASKER_VALUES, PERSON_VALUES, TIME_VALUES
+from gateway.policy.decision import EXISTS, Effect, Mask, Question
+from gateway.policy.entitlement import claim_of, refusal
+from gateway.policy.evaluate import judge
+from gateway.policy.facts import Facts, SubjectFacts
+from gateway.policy.outcome import Cited, denied_mask, granted_mask
+from gateway.policy.partition import Lot, Partition, Partitions, Verdict
+from gateway.policy.public_rules import DEFAULT_DENY
+from gateway.policy.purposes import PurposeRegister, PurposeRule
+from gateway.policy.ruleset import RuleSet
+
+_log = structlog.get_logger(__name__)
+
+PERSON = "person"
+JUVENILE = "juvenileRecords"
+_MOST_MASKS = 4096
+_REFUSED_BY_PURPOSE = Verdict(False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An operation as the rules see it: whose purpose, which rules, what the asker is, what the token is limited to."""
+
+    question: Question
+    rule: PurposeRule
+    partition: Partition
+    asker: Mapping[str, Any]
+    datatypes: frozenset[str] | None
+
+    @property
+    def key(self) -> Hashable:
+        kind = self.question.caller.org_kind
+        return (self.rule.code, kind, *self.asker.values(), self.datatypes, *self.question.asked.items())
+
+    def named(self, noun: str, name: str) -> bool:
+        """Whether the purpose reaches this item at all, and the token too."""
+        if noun not in self.rule.nouns:
+            return False
+        fields = self.rule.nouns[noun]
+        if fields is not None and name not in fields and name != EXISTS:
+            return False
+        return self.datatypes is None or name == EXISTS or f"{noun}.{name}" in self.datatypes
+
+    def effect(self, noun: str, name: str, verdict: Verdict) -> Effect:
+        if not verdict.allowed:
+            return Effect.WITHHOLD
+        return Effect.MASK if verdict.masked or name in self.rule.masks.get(noun, ()) else Effect.ALLOW
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """Persons who are alike in everything rules can look at."""
+
+    values: tuple[Any, ...]  # in the order of PERSON_VALUES
+    consented: frozenset[str] | None
+    opened: frozenset[str]  # by an emergency grant: "noun.field", or a whole "noun"
+
+    def context(self, asked: _Asked, lot: Lot, path: str) -> dict[str, Any]:
+        known = dict(zip(PERSON_VALUES, self.values, strict=True))
+        known["consented"] = self.consented is not None and path in self.consented
+        noun, _, name = path.partition(".")
+        known["emergencyNamed"] = (
+            path in self.opened
+            or noun in self.opened
+            or (name == EXISTS and any(item.startswith(f"{noun}.") for item in self.opened))
+        )
+        return {name: known[name] if name in known else asked.asker[name] for name in lot.attributes}
+
+
+class CedarPolicy:
+    """Implements `gateway.policy.decision.Policy`. What no rule permits is refused; any error inside refuses."""
+
+    def __init__(self, register: PurposeRegister, rules: RuleSet, facts: Facts, clock: Clock | None = None) -> None:
+        self.register, self.rules = register, rules
+        self._facts, self._clock = facts, clock or SystemClock()
+        self._partitions = Partitions(rules)
+        self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
+
+    async def decide(self, question: Question) -> Mask:
+        asked = self._asked(question)
+        if isinstance(asked, str):
+            return Mask({}, (DEFAULT_DENY,), (), self.rules.version, denied=asked)
+        mask = self._masks.get(asked.key)
+        return mask if mask is not None else self._keep(asked.key, self._planned(asked))
+
+    async def decide_subjects(self, question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
+        asked = self._asked(question)
+        if mask.denied is not None or isinstance(asked, str) or not subjects:
+            refused = mask if mask.denied is not None or not isinstance(asked, str) else replace(mask, denied=asked)
+            return [refused] * len(subjects)
+        try:
+            found = await self._facts.of(question.caller, question.purpose, subjects)
+            return self._by_class(asked, mask, found)
+        except GatewayError as error:
+            _log.error("policy_without_facts", code=error.code)
+        effects = {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in question.asked.items()}
+        refused = Mask(effects, (DEFAULT_DENY,), (), self.rules.version, denied="POLICY_UNAVAILABLE")
+        return [refused] * len(subjects)
+
+    def _asked(self, question: Question) -> _Asked | str:
+        """The operation as rules see it, or the code of its refusal."""
+        now = self._clock.now()
+        caller = question.caller
+        rule = self.register.get(question.purpose.code)
+        claim = claim_of(caller, question.purpose, now)
+        denied = refusal(caller, question.purpose, rule, claim)
+        if denied is not None or rule is None:
+            return denied or "PURPOSE_UNKNOWN"
+        partition = self._partitions.of(caller.org_kind, rule.code)
+        asker = {name: value(caller) for name, value in ASKER_VALUES.items()}
+        for name in partition.time_attributes:  # only where a rule looks at the clock does the hour make a difference
+            asker[name] = TIME_VALUES[name](now)
+        return _Asked(question, rule, partition, asker, claim.datatypes)
+
+    def _planned(self, asked: _Asked) -> Mask:
+        """What this asker may be granted of anybody at all. A lot is asked once, whatever number of items it has."""
+        verdicts: dict[tuple[str, str], Verdict] = {}
+        for noun, names in asked.question.asked.items():
+            for name in names:
+                if not asked.named(noun, name):
+                    verdicts[noun, name] = _REFUSED_BY_PURPOSE
+                    continue
+                lot = asked.partition.lot(noun, name)
+                context = {attribute: asked.asker[attribute] for attribute in lot.early_attributes}
+                key = ("early", *context.values())
+                verdict = lot.verdicts.get(key)
+                if verdict is None:
+                    policies = lot.early or lot.policies
+                    verdict = lot.keep(key, self._judge(asked, lot, policies, [context])[0])
+                verdicts[noun, name] = verdict
+        return granted_mask(self.rules, asked.rule, asked.effect, verdicts, Cited(), self._inputs(asked))
+
+    def _by_class(self, asked: _Asked, mask: Mask, found: Sequence[SubjectFacts]) -> list[Mask]:
+        classes = [
+            _Class(
+                tuple(value(facts) for value in PERSON_VALUES.values()),
+                facts.consent.items if facts.consent is not None else None,
+                facts.break_glass_items if facts.break_glass is not None else frozenset(),
+            )
+            for facts in found
+        ]
+        keys = [(mask, one.values, one.consented, one.opened) for one in classes]
+        new = {key: one for key, one in zip(keys, classes, strict=True) if key not in self._masks}
+        if new:
+            self._judge_ahead(asked, mask, list(new.values()))
+            for key, one in new.items():
+                self._keep(key, self._of_class(asked, mask, one))
+        return [
+            self._personal(self._masks.get(key) or self._of_class(asked, mask, one), facts)
+            for key, one, facts in zip(keys, classes, found, strict=True)
+        ]
+
+    def _judge_ahead(self, asked: _Asked, mask: Mask, classes: Sequence[_Class]) -> None:
+        """One batch for each lot, over all classes that are new to it."""
+        wanted: dict[Lot, dict[Hashable, dict[str, Any]]] = {}
+        for noun, name in self._open(asked, mask):
+            lot = asked.partition.lot(noun, name)
+            for one in classes:
+                context = one.context(asked, lot, f"{noun}.{name}")
+                key = lot.key(context)
+                if key not in lot.verdicts:
+                    wanted.setdefault(lot, {})[key] = context
+        for lot, contexts in wanted.items():
+            verdicts = self._judge(asked, lot, lot.policies, list(contexts.values()))
+            for key, verdict in zip(contexts, verdicts, strict=True):
+                lot.keep(key, verdict)
+
+    def _open(self, asked: _Asked, mask: Mask) -> Iterable[tuple[str, str]]:
+        """What has yet to be judged per person: the ground, juvenile records, and what the plan left open."""
+        yield PERSON, EXISTS
+        yield PERSON, JUVENILE
+        for noun, names in asked.question.asked.items():
+            for name in names:
+                if mask.effects[noun][name] is not Effect.WITHHOLD:
+                    yield noun, name
+
+    def _of_class(self, asked: _Asked, mask: Mask, one: _Class) -> Mask:
+        def verdict(noun: str, name: str) -> Verdict:
+            lot = asked.partition.lot(noun, name)
+            context = one.context(asked, lot, f"{noun}.{name}")
+            held = lot.verdicts.get(lot.key(context))
+            return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
+
+        inputs = self._inputs(asked, one)
+        ground = verdict(PERSON, EXISTS)
+        if not ground.allowed:
+            return denied_mask(self.rules, asked.question, ground, inputs)
+        verdicts = {
+            (noun, name): verdict(noun, name)
+            if mask.effects[noun][name] is not Effect.WITHHOLD
+            else _REFUSED_BY_PURPOSE
+            for noun, names in asked.question.asked.items()
+            for name in names
+        }
+        made = granted_mask(self.rules, asked.rule, asked.effect, verdicts, Cited(ground), inputs)
+        if asked.question.caller.kind is CallerKind.PARTNER and not made.granted_facts:
+            return denied_mask(self.rules, asked.question, Verdict(False), inputs)  # consent to other items: not seen
+        minor = verdict(PERSON, JUVENILE)
+        return replace(made, hide_minor=False) if minor.allowed else made
+
+    def _personal(self, core: Mask, facts: SubjectFacts) -> Mask:
+        """What belongs to one person alone, laid over the mask of the class."""
+        consent_id = facts.consent.consent_id if facts.consent is not None and core.denied is None else None
+        hidden = facts.sealed_cases if core.denied is None else frozenset[str]()
+        grant = f"break-glass:{facts.break_glass}" if "A17_RULE_WAIVED" in core.alarms else None
+        if not hidden and facts.visible_from is None and consent_id is None and grant is None:
+            return core
+        key = (core, "personal", hidden, facts.visible_from, consent_id, grant)
+        held = self._masks.get(key)
+        if held is not None:
+            return held
+        inner = (*core.inner_rule_ids, grant) if grant is not None else core.inner_rule_ids
+        return self._keep(
+            key,
+            replace(
+                core,
+                hidden_cases=hidden,
+                visible_from=facts.visible_from,
+                consent_id=consent_id,
+                inner_rule_ids=inner,
+            ),
+        )
+
+    def _judge(self, asked: _Asked, lot: Lot, policies: Any, contexts: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+        kind = asked.question.caller.org_kind
+        return judge(policies, lot, kind, asked.rule.code, contexts, self.rules.entities)
+
+    def _inputs(self, asked: _Asked, one: _Class | None = None) -> str:
+        """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
+        if one is None:
+            kept: dict[str, Any] = {"orgKind": asked.question.caller.org_kind, **asked.asker}
+            if asked.datatypes is not None:
+                kept["datatypes"] = sorted(asked.datatypes)
+        else:
+            kept = dict(zip(PERSON_VALUES, one.values, strict=True))
+            if one.consented is not None:
+                kept["consentItems"] = sorted(one.consented)
+            if one.opened:
+                kept["emergencyItems"] = sorted(one.opened)
+        return orjson.dumps(kept).decode()
+
+    def _keep(self, key: Hashable, mask: Mask) -> Mask:
+        self._masks[key] = mask
+        if len(self._masks) > _MOST_MASKS:
+            self._masks.popitem(last=False)
+        return mask

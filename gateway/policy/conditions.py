@@ -1,0 +1,83 @@
+"""What the conditions of a policy look at, read from Cedar's JSON form of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.policy.attributes import ATTRIBUTES, Of
+
+_COMPARES = ("==", "!=", "contains", "containsAny", "containsAll", "in")
+
+
+def mentioned(node: Any) -> frozenset[str]:
+    """The attributes of `context` named anywhere below `node`. "*" where `context` is used in a way not understood."""
+    return frozenset(_mentioned(node))
+
+
+def _mentioned(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _mentioned(item)
+    elif isinstance(node, Mapping):
+        name = context_attribute(node)
+        if name is not None:
+            yield name
+        elif node.get("Var") == "context":
+            yield "*"
+        else:
+            for item in node.values():
+                yield from _mentioned(item)
+
+
+def context_attribute(node: Any) -> str | None:
+    """`caseLink` for `context.caseLink`, else None."""
+    access = node.get(".") if isinstance(node, Mapping) else None
+    if isinstance(access, Mapping) and access.get("left") == {"Var": "context"}:
+        return str(access["attr"])
+    return None
+
+
+def looks_at_resource(node: Any) -> bool:
+    """Whether attributes of the resource are read (its groups belong to the scope of things, not to its attributes)."""
+    if isinstance(node, list):
+        return any(looks_at_resource(item) for item in node)
+    if isinstance(node, Mapping):
+        for name in (".", "has"):
+            access = node.get(name)
+            if isinstance(access, Mapping) and access.get("left") == {"Var": "resource"}:
+                return True
+        return any(looks_at_resource(item) for item in node.values())
+    return False
+
+
+def needs_person(condition: Any) -> bool:
+    """Whether a condition can only be judged once it is known who it is about."""
+    return any(name == "*" or ATTRIBUTES[name].of in (Of.PERSON, Of.ITEM) for name in mentioned(condition))
+
+
+def strange_words(node: Any) -> Iterator[tuple[str, str]]:
+    """(attribute, word) wherever an attribute is compared with a word it can never be: a rule that never holds."""
+    if isinstance(node, list):
+        for item in node:
+            yield from strange_words(item)
+    elif isinstance(node, Mapping):
+        for operator in _COMPARES:
+            sides = node.get(operator)
+            if isinstance(sides, Mapping) and "left" in sides and "right" in sides:
+                for one, other in ((sides["left"], sides["right"]), (sides["right"], sides["left"])):
+                    name = context_attribute(one)
+                    words = ATTRIBUTES[name].words if name is not None and name in ATTRIBUTES else frozenset()
+                    if name is not None and words:
+                        yield from ((name, word) for word in _words(other) if word not in words)
+        for item in node.values():
+            yield from strange_words(item)
+
+
+def _words(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(node.get("Value"), str):
+            yield node["Value"]
+        elif isinstance(node.get("Set"), list):
+            for item in node["Set"]:
+                yield from _words(item)

@@ -1,0 +1,106 @@
+"""From verdicts to a mask: what is granted, which rules say so, and what must be told to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.caller import CallerKind
+from gateway.policy.decision import EXISTS, Effect, Mask, Question
+from gateway.policy.partition import Verdict
+from gateway.policy.public_rules import (
+    DEFAULT_DENY,
+    NO_CASE_LINK,
+    NO_CONSENT,
+    NO_GROUND,
+    NO_LIVE_CONSENT,
+    POLICY_ERROR,
+)
+from gateway.policy.purposes import PurposeRule
+from gateway.policy.ruleset import RuleSet
+
+_GRANTS = (Effect.ALLOW, Effect.MASK)
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """The ground a person may be asked about on; none where no person is known yet."""
+
+    ground: Verdict | None = None
+    refused_without_rule: frozenset[str] = field(default_factory=frozenset)
+
+
+def granted_mask(
+    rules: RuleSet,
+    purpose: PurposeRule,
+    effect: Callable[[str, str, Verdict], Effect],
+    verdicts: Mapping[tuple[str, str], Verdict],
+    cited: Cited,
+    inputs: str,
+) -> Mask:
+    """The mask of these verdicts. Every refusal names its rule: the one that forbids, the purpose, or none permits."""
+    effects: dict[str, dict[str, Effect]] = {}
+    ids: dict[str, None] = {}
+    alarms: dict[str, None] = {}
+    failed = False
+    if cited.ground is not None:
+        ids |= dict.fromkeys(_quiet(rules, cited.ground))
+        alarms |= dict.fromkeys(_alarms(rules, cited.ground))
+    for (noun, name), verdict in verdicts.items():
+        found = effects.setdefault(noun, {})[name] = effect(noun, name, verdict)
+        ids |= dict.fromkeys(_quiet(rules, verdict) if found in _GRANTS else verdict.forbids)
+        failed = failed or verdict.failed
+        if found in _GRANTS:
+            alarms |= dict.fromkeys(_alarms(rules, verdict))
+    for fields in effects.values():
+        _settle_existence(fields)
+    named = sorted(ids)
+    if any(not verdict.allowed and not verdict.forbids for verdict in verdicts.values()) and not any(
+        found in _GRANTS for fields in effects.values() for found in fields.values()
+    ):
+        named.append(DEFAULT_DENY)
+    basis = dict.fromkeys([f"{purpose.basis_zh} · {purpose.basis_en}", *(rules.rules[rule].basis for rule in ids)])
+    return Mask(
+        effects,
+        (f"purpose:{purpose.code}", *named),
+        tuple(basis),
+        rules.version,
+        inner_rule_ids=(POLICY_ERROR,) if failed else (),
+        alarms=tuple(sorted(alarms)),
+        inputs=inputs,
+    )
+
+
+def denied_mask(rules: RuleSet, question: Question, ground: Verdict, inputs: str) -> Mask:
+    """One and the same refusal to look at, whatever the reason; the reason stands inside."""
+    partner = question.caller.kind is CallerKind.PARTNER
+    public = NO_CONSENT if partner else NO_GROUND
+    inner = (POLICY_ERROR,) if ground.failed else ground.forbids or ((NO_LIVE_CONSENT,) if partner else (NO_CASE_LINK,))
+    alarms = {rules.rules[rule].alarm for rule in ground.forbids} - {None} or {"A11_INSIDER"}
+    return Mask(
+        {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in question.asked.items()},
+        (public.id,),
+        (public.basis,),
+        rules.version,
+        denied=public.code,
+        inner_rule_ids=inner,
+        alarms=() if partner or ground.failed else tuple(sorted(filter(None, alarms))),
+        inputs=inputs,
+    )
+
+
+def _quiet(rules: RuleSet, verdict: Verdict) -> tuple[str, ...]:
+    """The permits to name: an emergency is named only where nothing else permits."""
+    return tuple(rule for rule in verdict.permits if rules.rules[rule].alarm is None) or verdict.permits
+
+
+def _alarms(rules: RuleSet, verdict: Verdict) -> tuple[str, ...]:
+    """The alarms of a grant: only where no quiet rule permits it as well."""
+    loud = [rules.rules[rule].alarm for rule in verdict.permits]
+    return tuple(alarm for alarm in loud if alarm is not None) if all(loud) else ()
+
+
+def _settle_existence(fields: dict[str, Effect]) -> None:
+    """That there is a record is known to whoever may read something of it; a masked existence is an existence."""
+    if EXISTS in fields and any(effect in _GRANTS for effect in fields.values()):
+        fields[EXISTS] = Effect.ALLOW

@@ -1,0 +1,181 @@
+"""Which rules can matter to a kind of organisation, a purpose and an item: most questions need a handful of them.
+
+Scopes (principal, action, resource) say so before anybody asks. Cedar still evaluates the whole policy; leaving one
+out that cannot apply changes nothing, and a test compares with the whole set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cedarpy
+
+from gateway.policy.attributes import ATTRIBUTES, Of
+from gateway.policy.conditions import looks_at_resource, mentioned, needs_person
+from gateway.policy.items import Item
+from gateway.policy.rule_text import RuleText
+from gateway.policy.ruleset import RuleSet, scope_entities
+
+_MOST_PARTITIONS = 1024
+_MOST_VERDICTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of one item for one class of askers and persons."""
+
+    allowed: bool
+    masked: bool = False
+    permits: tuple[str, ...] = ()  # that hold, where it is allowed
+    forbids: tuple[str, ...] = ()  # that hold, where one refuses
+    failed: bool = False  # an error inside, which is a refusal
+
+
+@dataclass(eq=False)
+class Lot:
+    """Items to which the very same rules apply, so that one of them speaks for all. Asked once per distinct class."""
+
+    item: str  # the one that is asked about
+    rules: Mapping[str, RuleText]  # by Cedar's own id in the sets below
+    policies: cedarpy.PolicySet
+    early: cedarpy.PolicySet | None  # what can be said before the person is known; None where no rule looks at persons
+    attributes: tuple[str, ...]  # the attributes any of the rules looks at, sorted
+    early_attributes: tuple[str, ...]
+    verdicts: OrderedDict[Hashable, Verdict] = field(default_factory=OrderedDict)
+
+    def key(self, context: Mapping[str, Any]) -> Hashable:
+        """What a verdict depends on. Where no rule looks at persons, the early verdict is the last word."""
+        return ("early", *_plain(context)) if self.early is None else tuple(_plain(context))
+
+    def keep(self, key: Hashable, verdict: Verdict) -> Verdict:
+        self.verdicts[key] = verdict
+        if len(self.verdicts) > _MOST_VERDICTS:
+            self.verdicts.popitem(last=False)
+        return verdict
+
+
+def _plain(context: Mapping[str, Any]) -> Iterable[Hashable]:
+    return context.values()
+
+
+class Partition:
+    """The rules one kind of organisation can meet under one purpose, and the lots of items they make."""
+
+    def __init__(self, rule_set: RuleSet, kind: str, purpose: str) -> None:
+        self._rule_set = rule_set
+        groups = rule_set.groups_of_kind(kind)
+        self.rules = {
+            rule.id: rule
+            for rule in rule_set.rules.values()
+            if _covers(rule.tree["principal"], kind, groups) and _covers(rule.tree["action"], purpose, frozenset())
+        }
+        self._of_item: dict[tuple[str, str], Lot] = {}
+        self._lots: dict[Hashable, Lot] = {}
+        self.time_attributes = tuple(
+            name
+            for name, attribute in ATTRIBUTES.items()
+            if attribute.of is Of.TIME
+            and any(name in mentioned(rule.tree.get("conditions", [])) for rule in self.rules.values())
+        )
+
+    def lot(self, noun: str, name: str) -> Lot:
+        lot = self._of_item.get((noun, name))
+        if lot is None:
+            lot = self._of_item[noun, name] = self._make(noun, name)
+        return lot
+
+    def _make(self, noun: str, name: str) -> Lot:
+        item = self._rule_set.items.get(noun, name)
+        path = f"{noun}.{name}"
+        inside = frozenset({noun, *item.groups})
+        applicable = [rule for rule in self.rules.values() if _covers(rule.tree["resource"], path, inside)]
+        of_attributes = any(looks_at_resource(rule.tree.get("conditions", [])) for rule in applicable)
+        of_place = any(_asks_where(rule.tree.get("conditions", [])) for rule in applicable)
+        signature = (
+            tuple(rule.id for rule in applicable),
+            (item.share_class, item.sensitivity) if of_attributes else None,
+            item.groups if of_place else None,
+            noun if of_place or item.groups == () else None,
+        )
+        lot = self._lots.get(signature)
+        if lot is None:
+            lot = self._lots[signature] = _lot(path, item, applicable)
+        return lot
+
+
+class Partitions:
+    """Every partition asked for so far, a bounded number of them."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self._rule_set = rule_set
+        self._made: OrderedDict[tuple[str, str], Partition] = OrderedDict()
+
+    def of(self, kind: str, purpose: str) -> Partition:
+        partition = self._made.get((kind, purpose))
+        if partition is None:
+            partition = self._made[kind, purpose] = Partition(self._rule_set, kind, purpose)
+            if len(self._made) > _MOST_PARTITIONS:
+                self._made.popitem(last=False)
+        return partition
+
+
+def _lot(path: str, item: Item, applicable: Iterable[RuleText]) -> Lot:
+    rules = {rule.id: rule for rule in applicable}
+    trees = {rule.id: _tree(rule, rule.tree.get("conditions", [])) for rule in rules.values()}
+    early: dict[str, Any] = {}
+    late = False
+    for rule in rules.values():
+        conditions = rule.tree.get("conditions", [])
+        known = [condition for condition in conditions if not needs_person(condition)]
+        late = late or len(known) < len(conditions)
+        # A permit may yet hold, whoever it is; a forbid counts early only where it holds for everybody.
+        if rule.permits or len(known) == len(conditions):
+            early[rule.id] = _tree(rule, known)
+    attributes = frozenset().union(*(mentioned(rule.tree.get("conditions", [])) for rule in rules.values()))
+    early_attributes = frozenset().union(*(mentioned(tree["conditions"]) for tree in early.values()))
+    return Lot(
+        path,
+        rules,
+        _policies(trees),
+        _policies(early) if late else None,
+        tuple(sorted(attributes)),
+        tuple(sorted(early_attributes)),
+    )
+
+
+def _tree(rule: RuleText, conditions: Any) -> dict[str, Any]:
+    return {**rule.tree, "conditions": conditions}
+
+
+def _policies(trees: Mapping[str, Any]) -> cedarpy.PolicySet:
+    return cedarpy.PolicySet.from_json_str(
+        json.dumps({"templates": {}, "staticPolicies": trees, "templateLinks": []}, ensure_ascii=False)
+    )
+
+
+def _covers(scope: Mapping[str, Any], name: str, inside: frozenset[str]) -> bool:
+    """Whether a scope can cover `name`, which lies in the groups `inside`. What is not understood covers."""
+    operator = scope.get("op")
+    names = {str(entity["id"]) for entity in scope_entities(scope)}
+    if operator == "All" or not names:
+        return True
+    if operator == "==":
+        return name in names
+    return bool(names & ({name} | inside))
+
+
+def _asks_where(node: Any) -> bool:
+    """Whether a condition asks which groups the resource is in, or which it is."""
+    if isinstance(node, list):
+        return any(_asks_where(item) for item in node)
+    if isinstance(node, Mapping):
+        for operator in ("in", "==", "!=", "is"):
+            sides = node.get(operator)
+            if isinstance(sides, Mapping) and {"Var": "resource"} in (sides.get("left"), sides.get("right")):
+                return True
+        return any(_asks_where(item) for item in node.values())
+    return False
