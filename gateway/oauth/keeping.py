@@ -5,11 +5,12 @@ Every single use is one atomic statement, also with two replicas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.oauth.client import Client
 from gateway.oauth.ports import Grant
 
 
@@ -104,3 +105,41 @@ class InitialPolicy:
     purposes: frozenset[str]
     grant_types: frozenset[str]
     roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A client that registered itself, as its registration access token opens it."""
+
+    client: Client
+    policy: InitialPolicy
+    created_at: datetime
+
+
+class Registrations(Protocol):
+    async def invite(
+        self, token: str, policy: InitialPolicy, *, uses: int, until: datetime, actor: tuple[str, str]
+    ) -> None:
+        """Keep an initial access token; `actor`: (organisation, user) for the evidence."""
+        ...
+
+    async def register(
+        self, initial_token: str, registration_token: str, make: Callable[[InitialPolicy], Client]
+    ) -> Registered | None:
+        """Spend one use of the initial token and keep the client `make` makes of its policy, all or nothing.
+
+        None for a token that is not good (any more). What `make` raises goes through, and then nothing is spent.
+        """
+        ...
+
+    async def find(self, registration_token: str) -> Registered | None:
+        """None where the token opens nothing, or the client was disabled since."""
+        ...
+
+    async def change(self, registration_token: str, client: Client) -> bool:
+        """False where the token opens no such client any more."""
+        ...
+
+    async def delete(self, registration_token: str) -> str | None:
+        """Disable the client and end the token, once; the client's id. None where there was nothing to end."""
+        ...

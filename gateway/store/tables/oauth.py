@@ -89,6 +89,7 @@ oauth_registration_token = sa.Table(
     metadata,
     sa.Column("token_hash", sa.LargeBinary, primary_key=True),
     sa.Column("client_id", sa.String(64), sa.ForeignKey("oauth_client.client_id"), nullable=False, unique=True),
+    sa.Column("policy", sa.Text, nullable=False),  # JSON object: that of the initial token, still the most there may be
     sa.Column("created_at_us", sa.BigInteger, nullable=False),
 )
 

@@ -87,6 +87,7 @@ def upgrade() -> None:
         "oauth_registration_token",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["client_id"], ["oauth_client.client_id"], name=op.f("fk_oauth_registration_token_client_id")
