@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from adapters.clock import Now
 from adapters.egress import Channel, Reply
-from adapters.oauth_client import OAuthClient, Token, nonce_of
-from adapters.oauth_jose import dpop_proof
+from adapters.oauth_client import Token, nonce_of
+from adapters.oauth_jose import SigningKey, dpop_proof
 from adapters.signing import Outgoing
 
 _ERROR: Final = re.compile(r"\berror\s*=\s*\"?([a-z_]{1,40})")
@@ -20,13 +20,13 @@ class OAuthSending:
     """Sends with `Authorization: DPoP` and a proof (RFC 9449, section 7).
 
     A nonce the source asks for is obeyed once, a token it calls invalid is replaced once; a 401 means that nothing was
-    done, so the same request may go again. `token_s` bounds the fetching of a token, which outlives who waits for it.
+    done, so the same request may go again. `fetch` gets a token bound to `key`, in bounded time; it outlives who waits.
     """
 
-    def __init__(self, client: OAuthClient, channel: Channel, now: Now, *, token_s: float) -> None:
-        self._client, self._channel, self._now, self._token_s = client, channel, now, token_s
+    def __init__(self, fetch: Callable[[], Awaitable[Token]], key: SigningKey, channel: Channel, now: Now) -> None:
+        self._fetch, self._key, self._channel, self._now = fetch, key, channel, now
         self._token: Token | None = None
-        self._fetching: asyncio.Task[Token] | None = None
+        self._fetching: asyncio.Future[Token] | None = None
         self._nonce: str | None = None
 
     async def send(self, request: Outgoing, url: str, headers: Mapping[str, str], left_s: Callable[[], float]) -> Reply:
@@ -34,9 +34,7 @@ class OAuthSending:
         for_nonce, for_token = 1, 1
         while True:
             token = await self._fresh()
-            proof = dpop_proof(
-                self._client.dpop_key, request.method, url, self._now(), nonce=self._nonce, token=token.value
-            )
+            proof = dpop_proof(self._key, request.method, url, self._now(), nonce=self._nonce, token=token.value)
             signed = {**headers, "authorization": f"DPoP {token.value}", "dpop": proof}
             reply = await self._channel.send(
                 request.method, url, headers=signed, body=request.body or None, timeout_s=left_s()
@@ -64,11 +62,11 @@ class OAuthSending:
         if token is not None and self._now() < token.fresh_until:
             return token
         if self._fetching is None:
-            self._fetching = asyncio.create_task(self._client.client_credentials(timeout_s=self._token_s))
+            self._fetching = asyncio.ensure_future(self._fetch())
             self._fetching.add_done_callback(self._fetched)
         return await asyncio.shield(self._fetching)  # who gives up waiting does not take the token from the others
 
-    def _fetched(self, task: asyncio.Task[Token]) -> None:
+    def _fetched(self, task: asyncio.Future[Token]) -> None:
         self._fetching = None
         if not task.cancelled() and task.exception() is None:
             self._token = task.result()

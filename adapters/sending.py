@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from adapters.clock import Now
@@ -49,4 +50,5 @@ def open_sending(opening: Opening) -> Sending:
         return Signed(open_signer(manifest.auth, opening.secrets), channel, opening.now)
     registration = registration_of(manifest.auth, opening.secrets, opening.endpoint, manifest.code)
     client = OAuthClient(registration, channel, opening.now, name=manifest.code)
-    return OAuthSending(client, channel, opening.now, token_s=manifest.limits.timeout_s)
+    fetch = partial(client.client_credentials, timeout_s=manifest.limits.timeout_s)
+    return OAuthSending(fetch, client.dpop_key, channel, opening.now)
