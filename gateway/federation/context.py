@@ -141,6 +141,7 @@ class OperationContext:
     def _begin(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> _Begun:
         """What may be shown, and the answers on their way; none where nobody is asked."""
         subject = links.get(SUBJECT)
+        self.met.openly |= subject is None
         shape = self._shape(noun, subject)
         # One who must look unknown is asked for like one who is: the same calls, the same shape.
         shown = self._shape(noun, None) if shape.absent else shape
@@ -173,6 +174,7 @@ class OperationContext:
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
     ) -> Data:
         """See the port. What must not be noticed is left out before the page is cut, so no page is shorter for it."""
+        self.met.openly = True
         shape = self._shape(noun, None)
         if not shape.open:
             return self._count(noun, connection(withheld_part(shape), first, after))

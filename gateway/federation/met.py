@@ -23,6 +23,7 @@ class Met:
         self._refused: dict[str, None] = {}
         self._sought: dict[str, None] = {}
         self.in_vain = False  # a case was asked for by its number, and nothing could be shown
+        self.openly = False  # something was asked for that is not by a person, so the operation's own mask decided
 
     async def meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
         """Subject ids of these normalised numbers, in order; the same read whether or not anybody knows them."""
@@ -59,7 +60,7 @@ class Met:
         self._shown.clear()
         self._refused.clear()
         self._sought.clear()
-        self.in_vain = False
+        self.in_vain = self.openly = False
 
     @property
     def shown(self) -> Sequence[tuple[str, Mask]]:

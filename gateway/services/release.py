@@ -60,11 +60,14 @@ def refused_whole(question: Question, mask: Mask, body: bytes, now: datetime) ->
 
 
 def grounds(mask: Mask, context: OperationContext) -> tuple[Sequence[str], Sequence[str]]:
-    """The public rules and their basis behind an answer: the operation's, and those of everybody it shows or refuses.
+    """The public rules and their basis behind an answer: those of everybody it shows or refuses, and the operation's own
+    where that decided.
 
     Of people who were left out unnoticed nothing is said, nor that there were any.
     """
-    masks = dict.fromkeys([mask, *(one for _, one in context.met.named)])
+    masks = dict.fromkeys(one for _, one in context.met.named)
+    if context.met.openly or not masks:
+        masks = dict.fromkeys([mask, *masks])
     rules = dict.fromkeys(rule for one in masks for rule in one.rule_ids)
     return tuple(rules), tuple(dict.fromkeys(basis for one in masks for basis in one.legal_basis))
 
@@ -117,4 +120,5 @@ class _Events:
             level=caller.level,
             inner_rule_ids=(*mask.inner_rule_ids, *(ALARM + alarm for alarm in mask.alarms)),
             visible_from=mask.visible_from,
+            inputs=mask.inputs,
         )
