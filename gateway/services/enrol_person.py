@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +12,10 @@ import structlog
 
 from adapters.identity import fold_name, is_readable, normalise_id
 from gateway.caller import (
-    AccessEvent,
     Alert,
     Alerts,
     Caller,
     CallerKind,
-    Decision,
     Evidence,
     Message,
     Messages,
@@ -29,6 +26,7 @@ from gateway.errors import MessagesUnavailable, RequestRefused
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import CaseLink, Facts, Relationship
 from gateway.services.identities import JUSTICE_OFFICER, Phones
+from gateway.services.refusals import refusal_event
 
 _log = structlog.get_logger(__name__)
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
@@ -123,26 +121,16 @@ class EnrolPerson:
     async def _refuse(
         self, caller: Caller, case_no: str | None, subject_id: str, code: str, rule: str, inner: str = ""
     ) -> None:
-        now = self._clock.now()
-        event = AccessEvent(
-            at=now,
-            actor_org=caller.org_id,
-            actor_user=caller.user_id,
-            purpose=PURPOSE,
+        event = refusal_event(
+            caller,
+            self._clock.now(),
+            PURPOSE,
+            rule,
+            inner=inner,
             case_no=case_no,
-            reference=None,
             subjects=(subject_id,),
             fields=("identity.phone",),
-            decision=Decision.DENY,
-            rule_ids=(rule,),
-            legal_basis=BASIS,
-            policy_version="",
-            result_digest=b"",
-            result_salt=secrets.token_bytes(16),
-            client_id=caller.client_id,
-            grant_id=caller.grant_id,
-            level=caller.level,
-            inner_rule_ids=(inner,) if inner else (),
+            basis=BASIS,
         )
         await self._evidence.record(event)
         if inner:
