@@ -78,4 +78,5 @@ def _login(session: OpenSession, officer: OfficerRecord) -> Login:
         auth_time=session.auth_time,
         session_id=session.session_id,
         amr=session.amr,
+        until=officer.until,
     )

@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,12 @@ def database(value: Any) -> str:
 
 
 url = text(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "an http or https URL without query or password")
+
+
+def is_network(text: str) -> bool:
+    """Whether `text` is an address or a network in CIDR form."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -116,6 +116,24 @@ class Settings:
     seeded_tokens_file: Path | None = setting(
         parsing.path, None, "预置经办人令牌文件（仅演示）", "file of seeded officer tokens; demo only"
     )
+    demo_accounts_file: Path | None = setting(
+        parsing.path, None, "演示账号文件（仅演示）", "file of demo officers' logins; demo only"
+    )
+    oidc_providers_file: Path | None = setting(
+        parsing.path, None, "外部身份平台（OIDC）清单文件", "file of the OIDC providers officers may log in through"
+    )
+    session_idle_s: float = setting(
+        parsing.number(float, 60, 86_400), 1800.0, "登录会话闲置时限（秒）", "seconds a login session may be idle"
+    )
+    session_s: float = setting(
+        parsing.number(float, 300, 86_400), 36_000.0, "登录会话总时限（秒）", "seconds a login session may last"
+    )
+    trusted_proxies: str | None = setting(
+        parsing.text(r"[0-9A-Fa-f.:/]+(,[0-9A-Fa-f.:/]+)*", "addresses or networks with commas between"),
+        None,
+        "可信反向代理的地址或网段（逗号分隔），其 X-Forwarded-For 才被采信",
+        "addresses or networks of proxies whose X-Forwarded-For is believed; commas between",
+    )
     introspection: bool = setting(parsing.boolean, False, "允许内省查询", "whether introspection is answered")
     graphiql: bool = setting(parsing.boolean, False, "提供 GraphiQL 页面", "whether the GraphiQL page is served")
     trusted_documents_dir: Path | None = setting(parsing.path, None, "可信查询文档目录", "folder of trusted documents")
@@ -127,6 +145,18 @@ class Settings:
         parsing.choice("debug", "info", "warning", "error"), "info", "日志级别", "least level logged"
     )
     log_format: str = setting(parsing.choice("json", "console"), "json", "日志格式", "json lines, or console text")
+    consent_days: int = setting(
+        parsing.number(int, 1, 1096), 180, "个人同意的最长期限（天）", "longest a person's consent may last, in days"
+    )
+    consent_answer_days: int = setting(
+        parsing.number(int, 1, 30), 7, "征求同意的答复期限（天）", "days a person has to answer a request for consent"
+    )
+    person_device_days: int = setting(
+        parsing.number(int, 0, 90),
+        14,
+        "记住个人设备的天数，0 为每次都要验证码",
+        "days a person's device is remembered; 0 = a code every time",
+    )
     drain_s: float = setting(
         parsing.number(float, 0, 300), 10.0, "停机时等待在途请求的秒数", "seconds running requests get when we stop"
     )
@@ -252,6 +282,17 @@ def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterato
         yield "previous_master_key: is the same as master_key"
     if settings.seeded_tokens_file is not None and not settings.demo:
         yield "seeded_tokens_file: seeded tokens are for the demo only; set demo, or remove this"
+    if settings.demo_accounts_file is not None and not settings.demo:
+        yield "demo_accounts_file: demo accounts are for the demo only; set demo, or remove this"
+    if settings.session_idle_s > settings.session_s:
+        yield "session_idle_s: is more than session_s"
+    for network in (settings.trusted_proxies or "").split(","):
+        if network and not parsing.is_network(network):
+            yield f"trusted_proxies: {network} is no address or network"
+    for name in ("demo_accounts_file", "oidc_providers_file"):
+        named = getattr(settings, name)
+        if named is not None and not named.is_file():
+            yield f"{name}: {named} is not a file"
     if settings.trusted_documents_only and settings.trusted_documents_dir is None:
         yield "trusted_documents_only: needs trusted_documents_dir"
     if (settings.messages_url is None) != (settings.messages_secret is None):

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.settings import Settings
+from gateway.store.access_log import StoredAccessLog
+from gateway.store.alerts import StoredAlerts
 from gateway.store.case_facts import StoredCases
+from gateway.store.consent_use import StoredLiveConsents
+from gateway.store.consents import StoredConsents
 from gateway.store.door import DoorJournal, StoredDoor
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.errors import StoreRefused
@@ -17,8 +21,10 @@ from gateway.store.identity_changes import StoredIdentityChanges
 from gateway.store.inbox import StoredInbox
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
+from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
 from gateway.store.oauth_keys import StoredSigningKeys
+from gateway.store.person_access import StoredPersonAccess
 from gateway.store.phones import StoredPhones
 from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
@@ -48,6 +54,11 @@ class Store:
     door: StoredDoor
     revocations: StoredRevocations
     signing_keys: StoredSigningKeys
+    login: StoredLogin
+    consents: StoredConsents
+    live_consents: StoredLiveConsents
+    person_access: StoredPersonAccess
+    access_log: StoredAccessLog
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -87,6 +98,11 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),
             revocations=StoredRevocations(database, clock),
             signing_keys=StoredSigningKeys(database, keys, clock),
+            login=stored_login(database, keys, clock, demo=settings.demo),
+            consents=StoredConsents(database, keys, clock),
+            live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),
+            person_access=StoredPersonAccess(database, keys, clock),
+            access_log=StoredAccessLog(database, clock),
         )
     except BaseException:
         await database.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 
 from gateway.caller import Authenticator
 from gateway.clock import Clock, SystemClock
@@ -35,13 +36,14 @@ def build_app(
     metrics: PrometheusMetrics | None = None,
     clock: Clock | None = None,
     lifespan: Lifespan | None = None,
+    pages: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application. `checks` are what /readyz asks; `app.state.gate` and `app.state.settings` are for `serve`."""
     settings = settings or WebSettings()
     metrics = metrics or PrometheusMetrics()
     gate = Gate(in_flight=settings.in_flight, streams=settings.streams)
     metrics.watch(gate)
-    parts = Parts(execute, authenticate, settings, checks or {}, gate, metrics, clock or SystemClock())
+    parts = Parts(execute, authenticate, settings, checks or {}, gate, metrics, clock or SystemClock(), pages)
     middleware = [Middleware(Front, settings=settings, gate=gate, metrics=metrics)]
     if settings.cors_origins:
         middleware.append(_cors(settings.cors_origins))

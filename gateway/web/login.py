@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import Receive, Scope, Send
 
 from gateway.services.log_in import FactorOwed, Refused
+from gateway.services.query_page_token import QueryPageTokens
 from gateway.web.go_on import go_on
 from gateway.web.html import page
 from gateway.web.login_parts import LoginParts, refusal_notice
@@ -79,8 +80,8 @@ class LoginPage:
 class LogoutPage:
     """POST ends the session; GET asks first, so that a picture on some page cannot log anybody out."""
 
-    def __init__(self, parts: LoginParts) -> None:
-        self._parts = parts
+    def __init__(self, parts: LoginParts, page_tokens: QueryPageTokens | None = None) -> None:
+        self._parts, self._page_tokens = parts, page_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit, parts = Visit(scope, receive), self._parts
@@ -90,5 +91,8 @@ class LogoutPage:
             await see_other("/login")(scope, receive, send)
             return
         await visit.form(parts.guard, session)
+        login = await parts.sessions.find(session)
+        if login is not None and self._page_tokens is not None:
+            await self._page_tokens.end(login.session_id)
         await parts.sessions.close(session)
         await see_other("/login", [parts.session_cookie.clear(), parts.step_cookie.clear()])(scope, receive, send)

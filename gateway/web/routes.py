@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -34,6 +34,7 @@ class Parts:
     gate: Gate
     metrics: PrometheusMetrics
     clock: Clock
+    pages: Sequence[BaseRoute] = ()  # of logging in, of persons, of OAuth: whatever bootstrap puts together
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
@@ -55,6 +56,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
     ]
     if settings.metrics:
         found.append(Route("/metrics", MetricsPage(parts.metrics), methods=["GET"], name="metrics"))
+    found += parts.pages
     if settings.graphiql:
         found.append(Route("/graphiql/{file}", QueryPageFiles(), methods=["GET"], name="query page"))
     return found
