@@ -119,6 +119,7 @@ class AccessEvent:
     inner_rule_ids: Sequence[str] = ()  # what really decided where the answer may not say it; for supervisors only
     visible_from: datetime | None = None  # when the person may see it; None = at once
     repeats: int = 1  # equal refusals of a flood, counted in one event
+    inputs: str = ""  # JSON of codes: what the decision was made from, to make it again; for supervisors only
 
 
 @dataclass(frozen=True, slots=True)

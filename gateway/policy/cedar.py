@@ -242,12 +242,12 @@ class CedarPolicy:
 
     def _inputs(self, asked: _Asked, one: _Class | None = None) -> str:
         """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
-        if one is None:
-            kept: dict[str, Any] = {"orgKind": asked.question.caller.org_kind, **asked.asker}
-            if asked.datatypes is not None:
-                kept["datatypes"] = sorted(asked.datatypes)
-        else:
-            kept = dict(zip(PERSON_VALUES, one.values, strict=True))
+        caller = asked.question.caller
+        kept: dict[str, Any] = {"kind": caller.org_kind, "asker": asked.asker}
+        if asked.datatypes is not None:
+            kept["datatypes"] = sorted(asked.datatypes)
+        if one is not None:
+            kept["person"] = dict(zip(PERSON_VALUES, one.values, strict=True))
             if one.consented is not None:
                 kept["consentItems"] = sorted(one.consented)
             if one.opened:

@@ -160,6 +160,7 @@ def _row(event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
             _json_array(tuple(event.inner_rule_ids)),
             None if event.visible_from is None else to_us(event.visible_from),
             event.repeats,
+            event.inputs,
         )
         if any("\0" in text for text in texts if text):
             raise ValueError

@@ -68,6 +68,8 @@ access_event = sa.Table(
     sa.Column("inner_rule_ids", sa.Text, nullable=False, server_default="[]"),  # JSON array
     sa.Column("visible_from_us", sa.BigInteger),  # when the person may see it; null = at once
     sa.Column("repeats", sa.Integer, nullable=False, server_default="1"),  # equal refusals of a flood, in one row
+    # JSON: what the decision was made from, as codes; it says more than answers may, so for supervisors only.
+    sa.Column("inputs", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 sa.Index("ix_access_event_actor", access_event.c.actor_org, access_event.c.id)
 
