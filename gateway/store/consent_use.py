@@ -71,6 +71,12 @@ class StoredLiveConsents:
             rows = {row.consent_id: row for row in (await connection.execute(query)).all()}
         return [_covers(rows.get(detail.consent_id), detail, client) for detail in details]
 
+    async def note_dead_token(self, caller: Caller) -> None:
+        """A token that was turned away at the door: where a consent it rests on has ended, that is a use after the end."""
+        named = sorted({detail.consent_id for detail in caller.details if detail.consent_id})
+        if caller.kind is CallerKind.PARTNER and named:
+            await self._note_ended(caller, named, self._clock.now())
+
     async def _spend(
         self, caller: Caller, purpose: str, named: dict[str, _Named], subjects: Sequence[str], now: datetime
     ) -> Sequence[Any]:

@@ -22,6 +22,7 @@ from gateway.store.encryption import Place
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, random_id, to_us
 from gateway.store.keys import Keys, Sealed
+from gateway.store.revocations import revoke
 from gateway.store.tables.consents import consent, consent_event
 
 ASKED, ANSWERED, ENDED = 1, 2, 3
@@ -194,6 +195,7 @@ class StoredConsents:
                 continue  # somebody else was first
             kind = f"CONSENT_{state.name}"
             await self._evidence(connection, at, kind, row.consent_id, "", "", row.subject_id)
+            await revoke(connection, "consent", row.consent_id, at)  # tokens that rest on it die with it, not after it
             ended.append(ConsentEnded(row.consent_id, row.client_id, row.subject_id, state, at))
         return ended
 

@@ -29,6 +29,7 @@ class PersonParts:
     ask: AskConsent
     officer_log: ReadOfficerLog
     authenticate: Authenticator
+    client_certificate_header: str | None = None
 
 
 def person_routes(parts: PersonParts) -> list[BaseRoute]:
@@ -50,7 +51,7 @@ def person_routes(parts: PersonParts) -> list[BaseRoute]:
         ("GET", "/me/history", "me history", history.page),
         ("GET", "/me/history.json", "me history export", history.export),
     ]
-    admit = token_door(parts.authenticate)
+    admit = token_door(parts.authenticate, parts.desk.guard.base_url, parts.client_certificate_header)
     programs: list[BaseRoute] = [
         Route("/consents/requests", ConsentRequests(parts.ask, admit), methods=["POST"], name="ask consent"),
         Route(

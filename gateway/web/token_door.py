@@ -8,37 +8,34 @@ from starlette.types import Scope
 
 from gateway.caller import Authenticator, Caller, Presented
 from gateway.errors import Unauthenticated
-from gateway.web.problems import Refusal
+from gateway.web.challenge import NONCE, refusal
 
 Admit = Callable[[Scope], Awaitable[Caller]]
-_ONCE = (b"authorization", b"dpop")
 
 
-def token_door(authenticate: Authenticator) -> Admit:
-    """Raises Refusal UNAUTHENTICATED with a challenge by RFC 9449 7.1. A header sent twice is no header of ours."""
+def token_door(authenticate: Authenticator, base_url: str, certificate_header: str | None = None) -> Admit:
+    """Raises Refusal with the challenge. A header that came twice is "twice", which is no token and no proof."""
+    certificate_name = None if certificate_header is None else certificate_header.lower().encode()
 
     async def admit(scope: Scope) -> Caller:
-        values: dict[bytes, list[bytes]] = {name: [] for name in _ONCE}
+        headers: dict[bytes, str] = {}
         for name, value in scope["headers"]:
-            if name in values:
-                values[name].append(value)
-        if any(len(found) > 1 for found in values.values()):
-            raise Refusal("UNAUTHENTICATED", _challenge("invalid_request", None))
-        authorization, dpop = (found[0].decode("latin-1") if found else None for found in values.values())
+            headers[name] = "twice" if name in headers else value.decode("latin-1")
+        shown = Presented(
+            headers.get(b"authorization"),
+            scope["method"],
+            scope["path"],
+            headers.get(b"dpop"),
+            None if certificate_name is None else headers.get(certificate_name),
+        )
         try:
-            return await authenticate(Presented(authorization, scope["method"], scope["path"], dpop))
-        except Unauthenticated as refused:
-            raise Refusal("UNAUTHENTICATED", _challenge(refused.error, refused.nonce)) from None
+            return await authenticate(shown)
+        except Unauthenticated as error:
+            raise refusal(error, base_url) from None
 
     return admit
 
 
 def nonce_header(caller: Caller) -> list[tuple[bytes, bytes]]:
-    """A fresh DPoP nonce, where one is due, goes with whatever is answered."""
-    return [] if caller.next_nonce is None else [(b"dpop-nonce", caller.next_nonce.encode("ascii"))]
-
-
-def _challenge(error: str, nonce: str | None) -> list[tuple[bytes, bytes]]:
-    said = f'DPoP realm="yimen", algs="ES256 PS256 EdDSA"{f", error={chr(34)}{error}{chr(34)}" if error else ""}'
-    headers = [(b"www-authenticate", said.encode("ascii"))]
-    return headers if nonce is None else [*headers, (b"dpop-nonce", nonce.encode("ascii"))]
+    """The client's next DPoP nonce, where one is due."""
+    return [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode("ascii"))]
