@@ -54,6 +54,7 @@ class Part(StrEnum):
     PROSECUTING = "PROSECUTING"
     POLICING = "POLICING"
     IMPRISONING = "IMPRISONING"
+    ASSISTING = "ASSISTING"  # a body of a newly connected application, say legal aid; opens nothing that is sealed
 
 
 class EntryInvalid(GatewayError):
