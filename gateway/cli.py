@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from gateway.bootstrap.identity_arguments import add_identity_commands
 from gateway.bootstrap.token_arguments import add_token_command
 from gateway.errors import GatewayError, SettingsInvalid
 from gateway.settings import Settings, manifests_dir
@@ -22,6 +23,8 @@ MANUAL = """\
   yimen sources list [DIR]          列出数据源 / the sources, what they answer, and how they are doing now
   yimen db migrate                  升级数据库 / bring the database to this version (serve does it too)
   yimen db status                   数据库版本 / which version the database has
+  yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
+  yimen identities list             列出机构和人员 / who there is
   yimen settings                    全部设置 / every setting, what it means and what is in force
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
@@ -89,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     database.add_parser("status", help="which version it has").set_defaults(command=_db_status)
 
     add_token_command(commands)
+    add_identity_commands(commands)
     commands.add_parser("settings", help="every setting and its value").set_defaults(command=_settings)
     schema = commands.add_parser("schema", help="print the schema as SDL")
     schema.add_argument("directory", type=Path, nargs="?", help="default: the built-in schema only")
