@@ -25,6 +25,7 @@ MANUAL = """\
   yimen db status                   数据库版本 / which version the database has
   yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
   yimen identities list             列出机构和人员 / who there is
+  yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
   yimen settings                    全部设置 / every setting, what it means and what is in force
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
@@ -93,6 +94,14 @@ def _parser() -> argparse.ArgumentParser:
 
     add_token_command(commands)
     add_identity_commands(commands)
+    keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
+        metavar="list|rotate", required=True
+    )
+    keys.add_parser("list", help="current, next and retired keys").set_defaults(command=_keys_list)
+    rotate = keys.add_parser("rotate", help="the next key signs from now on; the current one still verifies")
+    rotate.add_argument("--compromised", action="store_true", help="the current one is not trusted another moment")
+    rotate.set_defaults(command=_keys_rotate)
+
     commands.add_parser("settings", help="every setting and its value").set_defaults(command=_settings)
     schema = commands.add_parser("schema", help="print the schema as SDL")
     schema.add_argument("directory", type=Path, nargs="?", help="default: the built-in schema only")
@@ -143,6 +152,20 @@ def _db_status(_given: argparse.Namespace) -> int:
     from gateway.bootstrap.database import database_status
 
     print(asyncio.run(database_status(Settings.from_process())))
+    return 0
+
+
+def _keys_list(_given: argparse.Namespace) -> int:
+    from gateway.bootstrap.signing_keys import list_signing_keys
+
+    print(asyncio.run(list_signing_keys(Settings.from_process())))
+    return 0
+
+
+def _keys_rotate(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.signing_keys import rotate_signing_keys
+
+    print(asyncio.run(rotate_signing_keys(Settings.from_process(), compromised=given.compromised)))
     return 0
 
 

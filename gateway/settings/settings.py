@@ -63,10 +63,10 @@ class Settings:
         secret=True,
     )
     database_pool: int = setting(
-        parsing.number(int, 2, 200),
+        parsing.number(int, 3, 200),
         8,
-        "每个进程的数据库连接数（PostgreSQL），其一专用于访问记录",
-        "PostgreSQL connections per process, one of them for access events alone",
+        "每个进程的数据库连接数（PostgreSQL），其一专用于访问记录，其一专用于令牌校验",
+        "PostgreSQL connections per process, one of them for access events alone, one for the door",
     )
     database_timeout_s: float = setting(
         parsing.number(float, 0.1, 60), 5.0, "数据库语句及锁等待时限（秒）", "seconds a statement or a lock may take"
@@ -133,6 +133,27 @@ class Settings:
         None,
         "可信反向代理的地址或网段（逗号分隔），其 X-Forwarded-For 才被采信",
         "addresses or networks of proxies whose X-Forwarded-For is believed; commas between",
+    )
+    access_token_s: int = setting(
+        parsing.number(int, 30, 3600), 600, "访问令牌有效期（秒）", "seconds an access token lasts"
+    )
+    dpop_nonces: str = setting(
+        parsing.choice("everywhere", "token", "off"),
+        "everywhere",
+        "何处要求 DPoP 随机数：everywhere 全部，token 仅授权端点，off 不要求",
+        "where DPoP proofs need a nonce of ours: everywhere, at the authorization server (token), or nowhere (off)",
+    )
+    client_certificate_header: str | None = setting(
+        parsing.text(r"[0-9A-Za-z-]+", "the name of a header"),
+        None,
+        "反向代理转交客户端证书的请求头；不设即不用 mTLS",
+        "header in which the proxy passes the client's certificate on; unset = no mTLS",
+    )
+    client_certificate_trusted: bool = setting(
+        parsing.boolean,
+        False,
+        "确认反向代理会剥除外来的该请求头",
+        "said by the operator: the proxy strips that header from what comes in",
     )
     introspection: bool = setting(parsing.boolean, False, "允许内省查询", "whether introspection is answered")
     graphiql: bool = setting(parsing.boolean, False, "提供 GraphiQL 页面", "whether the GraphiQL page is served")
@@ -284,6 +305,8 @@ def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterato
         yield "seeded_tokens_file: seeded tokens are for the demo only; set demo, or remove this"
     if settings.demo_accounts_file is not None and not settings.demo:
         yield "demo_accounts_file: demo accounts are for the demo only; set demo, or remove this"
+    if settings.client_certificate_header is not None and not settings.client_certificate_trusted:
+        yield "client_certificate_header: whoever reaches us past the proxy could send it; set client_certificate_trusted"
     if settings.session_idle_s > settings.session_s:
         yield "session_idle_s: is more than session_s"
     for network in (settings.trusted_proxies or "").split(","):
