@@ -87,13 +87,11 @@ class StoredLiveConsents:
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         once = consent.c.mode == ONE_TIME
         limits = {key: one.max_per_day for key, one in named.items() if one.max_per_day is not None}
-        allowed = sa.case(
-            *(
-                (sa.and_(consent.c.consent_id == key, consent.c.max_per_day > most), most)
-                for key, most in sorted(limits.items())
-            ),
-            else_=consent.c.max_per_day,
-        )
+        stricter = [
+            (sa.and_(consent.c.consent_id == key, consent.c.max_per_day > most), most)
+            for key, most in sorted(limits.items())
+        ]
+        allowed = sa.case(*stricter, else_=consent.c.max_per_day) if stricter else consent.c.max_per_day
         source = (
             IN_FORCE.where(
                 consent.c.consent_id.in_(sorted(named)),
