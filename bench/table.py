@@ -51,7 +51,7 @@ def _head(results: Results) -> list[str]:
         "one upstream call a department. yimen alone checks a token and a purpose, decides policy, matches persons,",
         "records evidence durably (SQLite, FULL) before release; no contender caches answers.",
         "",
-        f"Machine: {_machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {_commit()}.",
+        f"Machine: {machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {_commit()}.",
         f"Load average of the whole machine at the end (1, 5, 15 min): {load}; the bench alone makes about 1.5.",
         "",
     ]
@@ -158,7 +158,7 @@ def _commit() -> str:
     return said.stdout.strip()
 
 
-def _machine() -> str:
+def machine() -> str:
     name = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
         if line.startswith("model name"):
