@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from gateway.caller import CallerKind
-from gateway.oauth.access_token import LIFETIME_S
 from gateway.oauth.client import Client
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.ports import Grant, Login
@@ -30,13 +29,13 @@ def new_grant_id() -> str:
     return secrets.token_hex(16)
 
 
-def lifetime_s(grant: Grant, now: datetime) -> int:
+def lifetime_s(grant: Grant, access_s: int, now: datetime) -> int:
     """Seconds a token may live: its usual time, but not past its grant or the last of its details."""
     untils = [one.get("validity", {}).get("until") for one in grant.authorization_details]
     ends = [max(datetime.fromisoformat(one) for one in untils)] if untils and all(untils) else []
     ends += [grant.expires_at] if grant.expires_at is not None else []
-    left = min([(end - now).total_seconds() for end in ends], default=LIFETIME_S)
-    return max(1, min(LIFETIME_S, int(left)))
+    left = min(((end - now).total_seconds() for end in ends), default=float(access_s))
+    return max(1, min(access_s, int(left)))
 
 
 def resource_asked(asked: str | None, terms: Terms, granted: str | None = None) -> str:

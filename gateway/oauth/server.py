@@ -132,7 +132,7 @@ class Server(AuthorizationServer):
                 audience=resource,
                 cnf=request.binding.cnf,
                 granted_at=grant.granted_at or request.began,
-                lifetime_s=lifetime_s(grant, self.kit.clock.now()),
+                lifetime_s=lifetime_s(grant, self.kit.terms.access_s, self.kit.clock.now()),
             )
         )
         answer: dict[str, Any] = {

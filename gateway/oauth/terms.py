@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 RAR_TYPE = "urn:yimen:data-sharing:v1"
 SCOPE = "graphql"
-"""The one scope there is: to ask the GraphQL endpoint. What may be asked there is RAR's and the policy's matter."""
+"""To ask the GraphQL endpoint. What may be asked there is RAR's and the policy's matter."""
+CONSENT_SCOPE = "consent:request"
+"""To ask persons for their consent, which opens no data: a partner's token for this alone needs no details."""
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -25,9 +27,10 @@ class Terms:
 
     issuer: str
     resources: tuple[str, ...]
-    scopes: tuple[str, ...] = (SCOPE,)
+    scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE)
     code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
     request_s: int = 300  # less than 600
+    access_s: int = 600
     refresh_s: int = 12 * 3600  # a working day
     overlap_s: int = 24 * 3600  # a rotated client's old keys still verify this long
 
@@ -36,5 +39,5 @@ class Terms:
         return f"{self.issuer}/graphql"
 
 
-def terms_for(base_url: str) -> Terms:
-    return Terms(base_url, (f"{base_url}/graphql",))
+def terms_for(base_url: str, *, access_s: int = 600) -> Terms:
+    return Terms(base_url, (f"{base_url}/graphql",), access_s=access_s)

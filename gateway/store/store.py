@@ -23,7 +23,11 @@ from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
 from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
+from gateway.store.oauth_clients import StoredClients
+from gateway.store.oauth_grants import StoredGrants
 from gateway.store.oauth_keys import StoredSigningKeys
+from gateway.store.oauth_pushed import StoredPushedRequests
+from gateway.store.oauth_registrations import StoredRegistrations
 from gateway.store.person_access import StoredPersonAccess
 from gateway.store.phones import StoredPhones
 from gateway.store.replay import StoredReplays
@@ -54,6 +58,10 @@ class Store:
     door: StoredDoor
     revocations: StoredRevocations
     signing_keys: StoredSigningKeys
+    clients: StoredClients
+    pushed: StoredPushedRequests
+    grants: StoredGrants
+    registrations: StoredRegistrations
     login: StoredLogin
     consents: StoredConsents
     live_consents: StoredLiveConsents
@@ -98,6 +106,10 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),
             revocations=StoredRevocations(database, clock),
             signing_keys=StoredSigningKeys(database, keys, clock),
+            clients=StoredClients(database, clock),
+            pushed=StoredPushedRequests(database, clock),
+            grants=StoredGrants(database, clock),
+            registrations=StoredRegistrations(database, StoredClients(database, clock), clock),
             login=stored_login(database, keys, clock, demo=settings.demo),
             consents=StoredConsents(database, keys, clock),
             live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),

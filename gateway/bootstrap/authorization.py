@@ -1,0 +1,153 @@
+"""The authorization server, put together; and what operators do with its clients from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from gateway.clock import Clock, SystemClock
+from gateway.oauth.access_token import AccessTokens
+from gateway.oauth.binding import Binder
+from gateway.oauth.client_assertion import ClientAssertions
+from gateway.oauth.dpop import DpopProofs
+from gateway.oauth.keeping import InitialPolicy
+from gateway.oauth.kit import Kit
+from gateway.oauth.metadata import metadata
+from gateway.oauth.mtls import ClientCertificates
+from gateway.oauth.server import Server
+from gateway.oauth.signing_keys import SigningKeys
+from gateway.oauth.terms import CLIENT_CREDENTIALS, SCOPE, Terms, terms_for
+from gateway.policy.purposes import PurposeRegister, read_register
+from gateway.services.authorize import Authorize
+from gateway.services.clients import ClientsRefused, ClientState, ImportedClients, ManageClients
+from gateway.services.identities import OPERATOR, OPERATOR_ORG
+from gateway.services.load_sources import PURPOSES
+from gateway.services.register_client import RegisterClient
+from gateway.settings import Settings
+from gateway.store import Store, open_store
+from gateway.web.oauth_routes import OAuthParts, oauth_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """`authorize` is what the pages of /oauth/authorize ask; `routes` are all other URLs of the server."""
+
+    server: Server
+    authorize: Authorize
+    routes: list[BaseRoute]
+
+
+def authorization(
+    store: Store,
+    clock: Clock,
+    terms: Terms,
+    *,
+    register: Callable[[], PurposeRegister],
+    keys: SigningKeys,
+    tokens: AccessTokens,
+    proofs: DpopProofs,
+    certificates: ClientCertificates,
+) -> Authorization:
+    """`register`: the purposes in force, asked each time. `proofs`: the authorization server's, with its own nonces."""
+    kit = Kit(
+        terms=terms,
+        clock=clock,
+        register=register,
+        clients=store.clients,
+        pushed=store.pushed,
+        grants=store.grants,
+        consents=store.live_consents,
+        assertions=ClientAssertions(store.clients, store.replays, terms.issuer, clock, certificates),
+        bind=Binder(proofs, store.replays, certificates),
+        tokens=tokens,
+        door=store.door,
+        revoker=store.revocations,
+    )
+    server = Server(kit)
+    own = RegisterClient(store.registrations, store.revocations, register, terms, clock)
+    parts = OAuthParts(server, own, metadata(terms, mtls=certificates.on), keys.jwks)
+    return Authorization(server, Authorize(server), oauth_routes(parts))
+
+
+@asynccontextmanager
+async def _managing(settings: Settings) -> AsyncIterator[tuple[ManageClients, RegisterClient]]:
+    """What the commands work with, on a store of their own; a gateway that runs beside it notices at once."""
+    clock = SystemClock()
+    purposes = read_register(sorted((settings.manifests_dir / PURPOSES).glob("*.toml")))
+    terms = terms_for(settings.base_url)
+    store = await open_store(settings, clock)
+    try:
+        manage = ManageClients(
+            store.clients, store.revocations, lambda: purposes, scopes=terms.scopes, actor=(OPERATOR_ORG, OPERATOR)
+        )
+        yield manage, RegisterClient(store.registrations, store.revocations, lambda: purposes, terms, clock)
+    finally:
+        await store.close()
+
+
+async def import_clients(settings: Settings, file: Path, *, dry_run: bool) -> ImportedClients:
+    """Raises ClientsRefused with every fault of the file."""
+    entries = _read(file)
+    async with _managing(settings) as (manage, _):
+        return await manage.import_all(entries, dry_run=dry_run)
+
+
+async def list_clients(settings: Settings) -> list[ClientState]:
+    async with _managing(settings) as (manage, _):
+        return list(await manage.all())
+
+
+async def show_client(settings: Settings, client_id: str) -> ClientState:
+    async with _managing(settings) as (manage, _):
+        return await manage.state(client_id)
+
+
+async def switch_client(settings: Settings, client_id: str, *, on: bool) -> None:
+    async with _managing(settings) as (manage, _):
+        await (manage.enable(client_id) if on else manage.disable(client_id))
+
+
+async def rotate_client(settings: Settings, client_id: str, file: Path, overlap: timedelta) -> ClientState:
+    """`file`: a JWK set with the new public keys."""
+    jwks = _read(file)
+    async with _managing(settings) as (manage, _):
+        return await manage.rotate(client_id, jwks, overlap)
+
+
+async def invite_client(
+    settings: Settings, policy: InitialPolicy, *, uses: int = 1, lasts: timedelta = timedelta(days=7)
+) -> str:
+    """An initial access token, shown once."""
+    async with _managing(settings) as (_, own):
+        return await own.invite(policy, uses=uses, lasts=lasts, actor=(OPERATOR_ORG, OPERATOR))
+
+
+def partner_policy(org_id: str, org_kind: str, jurisdiction: str, purposes: frozenset[str]) -> InitialPolicy:
+    """What a partner may register for itself: to ask by its own key, for these purposes."""
+    grants = frozenset({CLIENT_CREDENTIALS})
+    return InitialPolicy(org_id, org_kind, jurisdiction, "PARTNER", frozenset({SCOPE}), purposes, grants)
+
+
+def _read(file: Path) -> Any:
+    """Raises ClientsRefused for what is no JSON, or says one thing twice."""
+    try:
+        return json.loads(file.read_text("utf-8"), object_pairs_hook=_once)
+    except OSError as error:
+        raise ClientsRefused([f"{file}: {type(error).__name__}"]) from None
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a key stands twice"
+        raise ClientsRefused([f"{file}: is not valid JSON ({where})"]) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
