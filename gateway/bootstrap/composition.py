@@ -16,7 +16,10 @@ from starlette.applications import Starlette
 
 from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
+from gateway.bootstrap.admin import admin_pages
+from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.trace_export import open_tracing
+from gateway.caller import Messages
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
 from gateway.policy.cedar import CedarPolicy
@@ -48,6 +51,9 @@ class Gateway:
     snapshots: Snapshots
     execute: RunQuery
     metrics: PrometheusMetrics
+    messages: Messages
+    facts: Facts
+    clock: Clock
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -136,7 +142,8 @@ async def open_gateway(
         if tracing is None:
             tracing = await stack.enter_async_context(open_tracing(settings, egress))
         kept = settings.state_dir / (f"sources-{slot}" if slot else "sources")
-        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, facts or stored_facts(store, clock))
+        known = facts or stored_facts(store, clock)
+        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, known)
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)
@@ -156,7 +163,8 @@ async def open_gateway(
             trusted_only=settings.trusted_documents_only,
             tracing=tracing,
         )
-        yield Gateway(settings, store, snapshots, execute, metrics)
+        messages = messages_of(settings, store.inbox, egress, clock)
+        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock)
 
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
@@ -186,10 +194,16 @@ def application(gateway: Gateway) -> Starlette:
         await gateway.store.ping()
         return True
 
+    web, authenticate = web_settings(gateway.settings), gateway.store.tokens
     return build_app(
         execute=gateway.execute,
-        authenticate=gateway.store.tokens,
-        settings=web_settings(gateway.settings),
+        authenticate=authenticate,
+        settings=web,
         checks={"store": store},
         metrics=gateway.metrics,
+        pages=[
+            *admin_pages(
+                gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
+            ),
+        ],
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.caller import Caller, CallerKind
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.services.enrol_person import Enrolment, EnrolPerson
@@ -42,7 +42,7 @@ def register_of(settings: Settings) -> Callable[[], PurposeRegister]:
     return lambda: read_register(sorted((settings.manifests_dir / PURPOSES).glob("*.toml")))
 
 
-def importer(store: Store, settings: Settings, clock: SystemClock | None = None) -> ImportIdentities:
+def importer(store: Store, settings: Settings, clock: Clock | None = None) -> ImportIdentities:
     """The import over a real store, as commands, the API and the demo use it."""
     clock = clock or SystemClock()
     return ImportIdentities(
