@@ -116,7 +116,7 @@ class OidcProvider:
         )
 
     async def _discovery(self, request: Request) -> Response:
-        found = {
+        found: dict[str, Any] = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
@@ -174,11 +174,12 @@ class OidcProvider:
         if form.get("grant_type") != "authorization_code" or code is None or code.user is None:
             return JSONResponse({"error": "invalid_grant"}, 400)
         asked = code.parameters
+        challenge = create_s256_code_challenge(form.get("code_verifier", ""))  # type: ignore[no-untyped-call]
         fits = (
             code.until >= time.time()
             and asked["client_id"] == client.client_id
             and asked["redirect_uri"] == form.get("redirect_uri")
-            and asked["code_challenge"] == create_s256_code_challenge(form.get("code_verifier", ""))
+            and asked["code_challenge"] == challenge
         )
         if not fits:
             return JSONResponse({"error": "invalid_grant"}, 400)
