@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from gateway.policy.decision import EXISTS, Effect, Mask, Question
 from gateway.policy.entitlement import claim_of, refusal
 from gateway.policy.evaluate import judge
 from gateway.policy.facts import Facts, SubjectFacts
-from gateway.policy.outcome import Cited, denied_mask, granted_mask
+from gateway.policy.outcome import denied_mask, granted_mask
 from gateway.policy.partition import Lot, Partition, Partitions, Verdict
 from gateway.policy.public_rules import DEFAULT_DENY
 from gateway.policy.purposes import PurposeRegister, PurposeRule
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 PERSON = "person"
 JUVENILE = "juvenileRecords"
 _MOST_MASKS = 4096
-_REFUSED_BY_PURPOSE = Verdict(False)
+_OUTSIDE = Verdict(False, outside=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class _Asked:
     question: Question
     rule: PurposeRule
     partition: Partition
+    emergency: Partition  # the same with the rules for emergencies
     asker: Mapping[str, Any]
     datatypes: frozenset[str] | None
 
@@ -46,6 +47,9 @@ class _Asked:
     def key(self) -> Hashable:
         kind = self.question.caller.org_kind
         return (self.rule.code, kind, *self.asker.values(), self.datatypes, *self.question.asked.items())
+
+    def of(self, one: _Class) -> Partition:
+        return self.emergency if one.emergency else self.partition
 
     def named(self, noun: str, name: str) -> bool:
         """Whether the purpose reaches this item at all, and the token too."""
@@ -69,6 +73,7 @@ class _Class:
     values: tuple[Any, ...]  # in the order of PERSON_VALUES
     consented: frozenset[str] | None
     opened: frozenset[str]  # by an emergency grant: "noun.field", or a whole "noun"
+    emergency: bool
 
     def context(self, asked: _Asked, lot: Lot, path: str) -> dict[str, Any]:
         known = dict(zip(PERSON_VALUES, self.values, strict=True))
@@ -80,6 +85,16 @@ class _Class:
             or (name == EXISTS and any(item.startswith(f"{noun}.") for item in self.opened))
         )
         return {name: known[name] if name in known else asked.asker[name] for name in lot.attributes}
+
+
+def _open(asked: _Asked, mask: Mask) -> list[tuple[str, str]]:
+    """What the plan left to be judged per person."""
+    return [
+        (noun, name)
+        for noun, names in asked.question.asked.items()
+        for name in names
+        if mask.effects[noun][name] is not Effect.WITHHOLD
+    ]
 
 
 class CedarPolicy:
@@ -122,28 +137,40 @@ class CedarPolicy:
         if denied is not None or rule is None:
             return denied or "PURPOSE_UNKNOWN"
         partition = self._partitions.of(caller.org_kind, rule.code)
+        emergency = self._partitions.of(caller.org_kind, rule.code, emergency=True)
         asker = {name: value(caller) for name, value in ASKER_VALUES.items()}
-        for name in partition.time_attributes:  # only where a rule looks at the clock does the hour make a difference
+        for name in emergency.time_attributes:  # only where a rule looks at the clock does the hour make a difference
             asker[name] = TIME_VALUES[name](now)
-        return _Asked(question, rule, partition, asker, claim.datatypes)
+        return _Asked(question, rule, partition, emergency, asker, claim.datatypes)
 
     def _planned(self, asked: _Asked) -> Mask:
         """What this asker may be granted of anybody at all. A lot is asked once, whatever number of items it has."""
+        return granted_mask(
+            self.rules, asked.rule, asked.effect, self._before_anybody(asked), None, self._inputs(asked)
+        )
+
+    def _before_anybody(self, asked: _Asked) -> dict[tuple[str, str], Verdict]:
+        """What can be said of each item while nobody in particular is asked about."""
         verdicts: dict[tuple[str, str], Verdict] = {}
         for noun, names in asked.question.asked.items():
             for name in names:
                 if not asked.named(noun, name):
-                    verdicts[noun, name] = _REFUSED_BY_PURPOSE
+                    verdicts[noun, name] = _OUTSIDE
                     continue
-                lot = asked.partition.lot(noun, name)
-                context = {attribute: asked.asker[attribute] for attribute in lot.early_attributes}
-                key = ("early", *context.values())
-                verdict = lot.verdicts.get(key)
-                if verdict is None:
-                    policies = lot.early or lot.policies
-                    verdict = lot.keep(key, self._judge(asked, lot, policies, [context])[0])
+                verdict = self._early(asked, asked.partition.lot(noun, name))
+                if not verdict.allowed:  # but in an emergency, perhaps
+                    waived = self._early(asked, asked.emergency.lot(noun, name))
+                    verdict = waived if waived.allowed else verdict
                 verdicts[noun, name] = verdict
-        return granted_mask(self.rules, asked.rule, asked.effect, verdicts, Cited(), self._inputs(asked))
+        return verdicts
+
+    def _early(self, asked: _Asked, lot: Lot) -> Verdict:
+        context = {attribute: asked.asker[attribute] for attribute in lot.early_attributes}
+        key = ("early", *context.values())
+        verdict = lot.verdicts.get(key)
+        if verdict is None:
+            verdict = lot.keep(key, self._judge(asked, lot, lot.early or lot.policies, [context])[0])
+        return verdict
 
     def _by_class(self, asked: _Asked, mask: Mask, found: Sequence[SubjectFacts]) -> list[Mask]:
         classes = [
@@ -151,6 +178,7 @@ class CedarPolicy:
                 tuple(value(facts) for value in PERSON_VALUES.values()),
                 facts.consent.items if facts.consent is not None else None,
                 facts.break_glass_items if facts.break_glass is not None else frozenset(),
+                facts.break_glass is not None,
             )
             for facts in found
         ]
@@ -166,11 +194,23 @@ class CedarPolicy:
         ]
 
     def _judge_ahead(self, asked: _Asked, mask: Mask, classes: Sequence[_Class]) -> None:
-        """One batch for each lot, over all classes that are new to it."""
+        """One batch for each lot, over all classes that are new to it; the ground first, for many end there."""
+        self._judge_lots(asked, classes, [(PERSON, EXISTS)])
+        grounded = [one for one in classes if self._verdict(asked, one, PERSON, EXISTS).allowed]
+        if grounded:
+            self._judge_lots(asked, grounded, [(PERSON, JUVENILE), *_open(asked, mask)])
+
+    def _judge_lots(self, asked: _Asked, classes: Sequence[_Class], items: Sequence[tuple[str, str]]) -> None:
         wanted: dict[Lot, dict[Hashable, dict[str, Any]]] = {}
-        for noun, name in self._open(asked, mask):
-            lot = asked.partition.lot(noun, name)
-            for one in classes:
+        for one in classes:
+            partition = asked.of(one)
+            done: set[Lot] = set()
+            for noun, name in items:
+                lot = partition.lot(noun, name)
+                if lot in done:
+                    continue
+                if not lot.per_item:
+                    done.add(lot)
                 context = one.context(asked, lot, f"{noun}.{name}")
                 key = lot.key(context)
                 if key not in lot.verdicts:
@@ -180,37 +220,29 @@ class CedarPolicy:
             for key, verdict in zip(contexts, verdicts, strict=True):
                 lot.keep(key, verdict)
 
-    def _open(self, asked: _Asked, mask: Mask) -> Iterable[tuple[str, str]]:
-        """What has yet to be judged per person: the ground, juvenile records, and what the plan left open."""
-        yield PERSON, EXISTS
-        yield PERSON, JUVENILE
-        for noun, names in asked.question.asked.items():
-            for name in names:
-                if mask.effects[noun][name] is not Effect.WITHHOLD:
-                    yield noun, name
+    def _verdict(self, asked: _Asked, one: _Class, noun: str, name: str) -> Verdict:
+        lot = asked.of(one).lot(noun, name)
+        context = one.context(asked, lot, f"{noun}.{name}")
+        held = lot.verdicts.get(lot.key(context))
+        return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
 
     def _of_class(self, asked: _Asked, mask: Mask, one: _Class) -> Mask:
-        def verdict(noun: str, name: str) -> Verdict:
-            lot = asked.partition.lot(noun, name)
-            context = one.context(asked, lot, f"{noun}.{name}")
-            held = lot.verdicts.get(lot.key(context))
-            return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
-
         inputs = self._inputs(asked, one)
-        ground = verdict(PERSON, EXISTS)
+        ground = self._verdict(asked, one, PERSON, EXISTS)
         if not ground.allowed:
             return denied_mask(self.rules, asked.question, ground, inputs)
-        verdicts = {
-            (noun, name): verdict(noun, name)
-            if mask.effects[noun][name] is not Effect.WITHHOLD
-            else _REFUSED_BY_PURPOSE
-            for noun, names in asked.question.asked.items()
-            for name in names
-        }
-        made = granted_mask(self.rules, asked.rule, asked.effect, verdicts, Cited(ground), inputs)
+        verdicts = self._before_anybody(asked)
+        of_lot: dict[Lot, Verdict] = {}
+        for noun, name in _open(asked, mask):
+            lot = asked.of(one).lot(noun, name)
+            found = of_lot.get(lot)
+            if found is None or lot.per_item:
+                found = of_lot[lot] = self._verdict(asked, one, noun, name)
+            verdicts[noun, name] = found
+        made = granted_mask(self.rules, asked.rule, asked.effect, verdicts, ground, inputs)
         if asked.question.caller.kind is CallerKind.PARTNER and not made.granted_facts:
             return denied_mask(self.rules, asked.question, Verdict(False), inputs)  # consent to other items: not seen
-        minor = verdict(PERSON, JUVENILE)
+        minor = self._verdict(asked, one, PERSON, JUVENILE)
         return replace(made, hide_minor=False) if minor.allowed else made
 
     def _personal(self, core: Mask, facts: SubjectFacts) -> Mask:

@@ -33,6 +33,11 @@ def claimed(said: Mapping[str, Any], register: PurposeRegister) -> Purpose | Non
     return purpose if fit else None
 
 
+def recordable(text: str) -> bool:
+    """Whether a number or reference may be recorded as it stands: not too long, and nobody's ID number."""
+    return _fit(text)
+
+
 _BRACKETS = str.maketrans("〔[【〕]】", "((()))")
 
 

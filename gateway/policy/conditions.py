@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.policy.attributes import ATTRIBUTES, Of
@@ -54,6 +54,23 @@ def looks_at_resource(node: Any) -> bool:
 def needs_person(condition: Any) -> bool:
     """Whether a condition can only be judged once it is known who it is about."""
     return any(name == "*" or ATTRIBUTES[name].of in (Of.PERSON, Of.ITEM) for name in mentioned(condition))
+
+
+def requires(conditions: Sequence[Any], name: str) -> bool:
+    """Whether nothing can hold unless `context.name` is true: it stands alone in a `when`, or in its outermost "and"."""
+    return any(
+        condition.get("kind") == "when" and any(context_attribute(part) == name for part in _and(condition["body"]))
+        for condition in conditions
+    )
+
+
+def _and(node: Any) -> Iterator[Any]:
+    sides = node.get("&&") if isinstance(node, Mapping) else None
+    if isinstance(sides, Mapping):
+        yield from _and(sides["left"])
+        yield from _and(sides["right"])
+    else:
+        yield node
 
 
 def strange_words(node: Any) -> Iterator[tuple[str, str]]:

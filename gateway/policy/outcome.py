@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from gateway.caller import CallerKind
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
@@ -22,30 +21,25 @@ from gateway.policy.ruleset import RuleSet
 _GRANTS = (Effect.ALLOW, Effect.MASK)
 
 
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """The ground a person may be asked about on; none where no person is known yet."""
-
-    ground: Verdict | None = None
-    refused_without_rule: frozenset[str] = field(default_factory=frozenset)
-
-
 def granted_mask(
     rules: RuleSet,
     purpose: PurposeRule,
     effect: Callable[[str, str, Verdict], Effect],
     verdicts: Mapping[tuple[str, str], Verdict],
-    cited: Cited,
+    ground: Verdict | None,
     inputs: str,
 ) -> Mask:
-    """The mask of these verdicts. Every refusal names its rule: the one that forbids, the purpose, or none permits."""
+    """The mask of these verdicts. Every refusal names its rule: the one that forbids, the purpose, or that none permits.
+
+    `ground` is what the person may be asked about on; None while nobody in particular is asked about.
+    """
     effects: dict[str, dict[str, Effect]] = {}
     ids: dict[str, None] = {}
     alarms: dict[str, None] = {}
     failed = False
-    if cited.ground is not None:
-        ids |= dict.fromkeys(_quiet(rules, cited.ground))
-        alarms |= dict.fromkeys(_alarms(rules, cited.ground))
+    if ground is not None:
+        ids |= dict.fromkeys(_quiet(rules, ground))
+        alarms |= dict.fromkeys(_alarms(rules, ground))
     for (noun, name), verdict in verdicts.items():
         found = effects.setdefault(noun, {})[name] = effect(noun, name, verdict)
         ids |= dict.fromkeys(_quiet(rules, verdict) if found in _GRANTS else verdict.forbids)
@@ -55,8 +49,9 @@ def granted_mask(
     for fields in effects.values():
         _settle_existence(fields)
     named = sorted(ids)
-    if any(not verdict.allowed and not verdict.forbids for verdict in verdicts.values()) and not any(
-        found in _GRANTS for fields in effects.values() for found in fields.values()
+    if any(
+        not (verdict.allowed or verdict.forbids or verdict.outside) and effects[noun][name] is Effect.WITHHOLD
+        for (noun, name), verdict in verdicts.items()
     ):
         named.append(DEFAULT_DENY)
     basis = dict.fromkeys([f"{purpose.basis_zh} · {purpose.basis_en}", *(rules.rules[rule].basis for rule in ids)])

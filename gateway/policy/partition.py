@@ -15,7 +15,7 @@ from typing import Any
 import cedarpy
 
 from gateway.policy.attributes import ATTRIBUTES, Of
-from gateway.policy.conditions import looks_at_resource, mentioned, needs_person
+from gateway.policy.conditions import looks_at_resource, mentioned, needs_person, requires
 from gateway.policy.items import Item
 from gateway.policy.rule_text import RuleText
 from gateway.policy.ruleset import RuleSet, scope_entities
@@ -33,6 +33,7 @@ class Verdict:
     permits: tuple[str, ...] = ()  # that hold, where it is allowed
     forbids: tuple[str, ...] = ()  # that hold, where one refuses
     failed: bool = False  # an error inside, which is a refusal
+    outside: bool = False  # the purpose or the token does not reach the item, so no rule was asked
 
 
 @dataclass(eq=False)
@@ -45,6 +46,7 @@ class Lot:
     early: cedarpy.PolicySet | None  # what can be said before the person is known; None where no rule looks at persons
     attributes: tuple[str, ...]  # the attributes any of the rules looks at, sorted
     early_attributes: tuple[str, ...]
+    per_item: bool  # some rule looks at what holds for one item only
     verdicts: OrderedDict[Hashable, Verdict] = field(default_factory=OrderedDict)
 
     def key(self, context: Mapping[str, Any]) -> Hashable:
@@ -63,15 +65,20 @@ def _plain(context: Mapping[str, Any]) -> Iterable[Hashable]:
 
 
 class Partition:
-    """The rules one kind of organisation can meet under one purpose, and the lots of items they make."""
+    """The rules one kind of organisation can meet under one purpose, and the lots of items they make.
 
-    def __init__(self, rule_set: RuleSet, kind: str, purpose: str) -> None:
+    Without `emergency`, permits that need an emergency grant are left out: towards most persons there is none.
+    """
+
+    def __init__(self, rule_set: RuleSet, kind: str, purpose: str, emergency: bool) -> None:
         self._rule_set = rule_set
         groups = rule_set.groups_of_kind(kind)
         self.rules = {
             rule.id: rule
             for rule in rule_set.rules.values()
-            if _covers(rule.tree["principal"], kind, groups) and _covers(rule.tree["action"], purpose, frozenset())
+            if _covers(rule.tree["principal"], kind, groups)
+            and _covers(rule.tree["action"], purpose, frozenset())
+            and (emergency or not rule.permits or not requires(rule.tree.get("conditions", []), "breakGlass"))
         }
         self._of_item: dict[tuple[str, str], Lot] = {}
         self._lots: dict[Hashable, Lot] = {}
@@ -92,7 +99,9 @@ class Partition:
         item = self._rule_set.items.get(noun, name)
         path = f"{noun}.{name}"
         inside = frozenset({noun, *item.groups})
-        applicable = [rule for rule in self.rules.values() if _covers(rule.tree["resource"], path, inside)]
+        # Of an item nobody registered Cedar knows nothing; no rule can permit it.
+        known = name in self._rule_set.items.items.get(noun, {})
+        applicable = [rule for rule in self.rules.values() if known and _covers(rule.tree["resource"], path, inside)]
         of_attributes = any(looks_at_resource(rule.tree.get("conditions", [])) for rule in applicable)
         of_place = any(_asks_where(rule.tree.get("conditions", [])) for rule in applicable)
         signature = (
@@ -112,12 +121,12 @@ class Partitions:
 
     def __init__(self, rule_set: RuleSet) -> None:
         self._rule_set = rule_set
-        self._made: OrderedDict[tuple[str, str], Partition] = OrderedDict()
+        self._made: OrderedDict[tuple[str, str, bool], Partition] = OrderedDict()
 
-    def of(self, kind: str, purpose: str) -> Partition:
-        partition = self._made.get((kind, purpose))
+    def of(self, kind: str, purpose: str, *, emergency: bool = False) -> Partition:
+        partition = self._made.get((kind, purpose, emergency))
         if partition is None:
-            partition = self._made[kind, purpose] = Partition(self._rule_set, kind, purpose)
+            partition = self._made[kind, purpose, emergency] = Partition(self._rule_set, kind, purpose, emergency)
             if len(self._made) > _MOST_PARTITIONS:
                 self._made.popitem(last=False)
         return partition
@@ -144,6 +153,7 @@ def _lot(path: str, item: Item, applicable: Iterable[RuleText]) -> Lot:
         _policies(early) if late else None,
         tuple(sorted(attributes)),
         tuple(sorted(early_attributes)),
+        any(ATTRIBUTES[name].of is Of.ITEM for name in attributes),
     )
 
 
