@@ -49,5 +49,6 @@ def oauth_parts(settings: Settings, store: Store, clock: Clock) -> OAuthParts:
             clock,
             resource=f"{issuer}/graphql",
             certificates=certificates,
+            on_revoked=store.live_consents.note_dead_token,
         ),
     )

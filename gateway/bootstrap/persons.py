@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from gateway.caller import Authenticator, Messages
+from gateway.caller import Messages
 from gateway.clock import Clock
 from gateway.consent.ports import OnConsentEnded
 from gateway.errors import GatewayError
@@ -25,7 +25,7 @@ from gateway.services.ask_consent import AskConsent
 from gateway.services.give_consent import EndConsents, MyConsents
 from gateway.services.person_door import PersonDoor
 from gateway.services.reach_person import SEND, ReachPerson
-from gateway.services.run_jobs import RunJobs
+from gateway.services.run_jobs import Handler, RunJobs
 from gateway.services.snapshots import Snapshots
 from gateway.services.words import Words
 from gateway.settings import Settings
@@ -48,7 +48,7 @@ class Persons:
     parts: PersonParts
     door: PersonDoor
     end: EndConsents
-    jobs: RunJobs
+    handlers: Mapping[str, Handler]
 
 
 class _Signer:
@@ -85,7 +85,6 @@ def persons_of(
     messages: Messages,
     keys: SigningKeys,
     facts: Facts,
-    authenticate: Authenticator,
     listeners: Sequence[OnConsentEnded] = (),
 ) -> Persons:
     """`listeners`: who acts when a consent ends, besides its tokens, which die in the very transaction."""
@@ -124,15 +123,14 @@ def persons_of(
             answer_within=timedelta(days=settings.consent_answer_days),
         ),
         ReadOfficerLog(store.access_log, store.subjects),
-        authenticate,
     )
-    jobs = RunJobs(store.jobs, clock, {SEND: reach}, worker=f"persons-{os.getpid()}-{os.urandom(4).hex()}")
-    return Persons(parts, door, end, jobs)
+    return Persons(parts, door, end, {SEND: reach})
 
 
 @asynccontextmanager
-async def working(persons: Persons, *, sweep_s: float = _SWEEP_S) -> AsyncIterator[None]:
+async def working(persons: Persons, store: Store, clock: Clock, *, sweep_s: float = _SWEEP_S) -> AsyncIterator[RunJobs]:
     """Messages are sent and ends put down while the block runs. Several processes may do this side by side."""
+    run_jobs = RunJobs(store.jobs, clock, persons.handlers, worker=f"persons-{os.getpid()}-{os.urandom(4).hex()}")
 
     async def sweep() -> None:
         while True:
@@ -143,12 +141,12 @@ async def working(persons: Persons, *, sweep_s: float = _SWEEP_S) -> AsyncIterat
             await asyncio.sleep(sweep_s)
 
     sweeping = asyncio.create_task(sweep(), name="consents")
-    running = asyncio.create_task(persons.jobs(), name="jobs")
+    running = asyncio.create_task(run_jobs(), name="jobs")
     try:
-        yield
+        yield run_jobs
     finally:
         sweeping.cancel()
-        persons.jobs.stop()
+        run_jobs.stop()
         with contextlib.suppress(asyncio.CancelledError):
             await sweeping
         await running

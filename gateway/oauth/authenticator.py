@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -46,9 +47,11 @@ class TokenAuthenticator:
         *,
         resource: str,
         certificates: ClientCertificates | None = None,
+        on_revoked: Callable[[Caller], Awaitable[None]] | None = None,
     ) -> None:
+        """`on_revoked` hears of a good proof of a dead token: whose consent ended may be using it still."""
         self._tokens, self._proofs, self._door, self._clock = tokens, proofs, door, clock
-        self._resource = resource
+        self._resource, self._on_revoked = resource, on_revoked
         self._certificates = certificates or ClientCertificates(None, clock)
 
     async def __call__(self, presented: Presented) -> Caller:
@@ -70,6 +73,8 @@ class TokenAuthenticator:
         if answer == "REPLAYED":
             raise self._refused("invalid_dpop_proof")
         if answer != "OK":
+            if self._on_revoked is not None:
+                await self._on_revoked(caller)
             raise self._refused("invalid_token")
         return caller if spent.next_nonce is None else replace(caller, next_nonce=spent.next_nonce)
 

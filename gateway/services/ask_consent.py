@@ -26,12 +26,12 @@ from gateway.consent.consent import (
 )
 from gateway.consent.ports import Asked, Consents
 from gateway.errors import RequestRefused
+from gateway.oauth.terms import CONSENT_SCOPE
 from gateway.policy.claim import claimed
 from gateway.policy.purposes import PurposeRegister, PurposeRule
 from gateway.services.reach_person import SEND
 from gateway.services.words import Words
 
-SCOPE = "consent:request"
 _LONGEST_REFERENCE = 100
 _LONGEST_NAME = 100
 
@@ -120,7 +120,7 @@ def check_asker(caller: Caller) -> None:
     """
     if caller.kind is not CallerKind.PARTNER:
         raise RequestRefused("CONSENT_NOT_YOURS_TO_ASK")
-    if SCOPE not in caller.scope:
+    if CONSENT_SCOPE not in caller.scope:
         raise RequestRefused("INSUFFICIENT_SCOPE")
 
 

@@ -21,18 +21,19 @@ from gateway.web.token_door import token_door
 
 @dataclass(frozen=True, slots=True)
 class PersonParts:
-    """What a person's pages are made of, and what partners and supervisors call. `authenticate`: their tokens."""
+    """What a person's pages are made of, and what partners and supervisors call."""
 
     desk: Desk
     consents: MyConsents
     history: PersonHistory
     ask: AskConsent
     officer_log: ReadOfficerLog
-    authenticate: Authenticator
-    client_certificate_header: str | None = None
 
 
-def person_routes(parts: PersonParts) -> list[BaseRoute]:
+def person_routes(
+    parts: PersonParts, authenticate: Authenticator, client_certificate_header: str | None = None
+) -> list[BaseRoute]:
+    """`authenticate`: for the tokens of partners and supervisors."""
     consents, history = ConsentPages(parts.consents), HistoryPages(parts.history)
     pages: list[tuple[str, str, str, Answer]] = [
         ("GET", "/me", "me", me_door.home),
@@ -51,7 +52,7 @@ def person_routes(parts: PersonParts) -> list[BaseRoute]:
         ("GET", "/me/history", "me history", history.page),
         ("GET", "/me/history.json", "me history export", history.export),
     ]
-    admit = token_door(parts.authenticate, parts.desk.guard.base_url, parts.client_certificate_header)
+    admit = token_door(authenticate, parts.desk.guard.base_url, client_certificate_header)
     programs: list[BaseRoute] = [
         Route("/consents/requests", ConsentRequests(parts.ask, admit), methods=["POST"], name="ask consent"),
         Route(

@@ -112,6 +112,7 @@ async def partner(
     org_kind: str = "BANK",
     details: Sequence[Mapping[str, Any]] = (),
     kind: str = "PARTNER",
+    scope: Iterable[str] = (SCOPE,),
     **claims: Any,
 ) -> Asker:
     """A partner's client (or, by `kind`, a regulator's system). Its purposes are those of its `details`."""
@@ -119,7 +120,7 @@ async def partner(
         "kind": kind, "org_id": org_id, "org_kind": org_kind, "jurisdiction": "", "roles": [], "posts": [],
         "purposes": sorted({one["purpose"]["code"] for one in details}), "level": 2, **claims,
     }  # fmt: skip
-    return await _asker(opened, client_id, client_id, told, details)
+    return await _asker(opened, client_id, client_id, told, details, scope)
 
 
 def detail(
@@ -137,10 +138,15 @@ def detail(
 
 
 async def _asker(
-    opened: Opened, client_id: str, user_id: str, claims: Mapping[str, Any], details: Sequence[Mapping[str, Any]]
+    opened: Opened,
+    client_id: str,
+    user_id: str,
+    claims: Mapping[str, Any],
+    details: Sequence[Mapping[str, Any]],
+    scope: Iterable[str] = (SCOPE,),
 ) -> Asker:
     key = PrivateKey.generate()
-    grant = Grant(secrets.token_hex(16), client_id, user_id, frozenset({SCOPE}), details, claims)
+    grant = Grant(secrets.token_hex(16), client_id, user_id, frozenset(scope), details, claims)
     issued = await opened.oauth.tokens.issue(
         grant, audience=f"{opened.settings.base_url}/graphql", cnf={"jkt": key.public.thumbprint}, lifetime_s=3600
     )
