@@ -35,7 +35,7 @@ async def open_login(
 ) -> LoginParts:
     """What the pages stand on; in the demo, its accounts are there when this returns.
 
-    Officers come first: an account is one of an officer who is known. Raises SettingsInvalid, TokensRefused.
+    Officers come first: an account is one of an officer who is known. Raises SettingsInvalid.
     """
     login, base_url, party = store.login, settings.base_url, RelyingParty(settings.base_url)
     providers: tuple[OidcProvider, ...] = ()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import SettingsInvalid
 from gateway.services.identities import Officers
 from gateway.services.login_ports import Enrolment
 from gateway.services.passwords import Passwords
 from gateway.store.engine import Database
-from gateway.store.errors import TokensRefused
 from gateway.store.login_accounts import StoredAccounts
 
 _WANTED = "each [[accounts]] needs login and password, and may have totp (base32) and external = { issuer, subject }"
@@ -30,19 +30,19 @@ async def seed_demo_accounts(
 ) -> int:
     """How many stand. One that stands already is left alone, and its sessions with it.
 
-    Raises TokensRefused outside the demo, for a file that is not that or that others may read, for a login that is no
+    Raises SettingsInvalid outside the demo, for a file that is not that or that others may read, for a login that is no
     officer's, and for an officer who has a password of their own.
     """
     if not demo:
-        raise TokensRefused("demo accounts are for the demo only")
+        raise SettingsInvalid(("demo accounts are for the demo only",))
     entries = _accounts(path)
     for entry in entries:
         officer = await officers.officer_by_login(entry.login)
         if officer is None:
-            raise TokensRefused(f"{path}: there is no officer {entry.login!r}")
+            raise SettingsInvalid((f"{path}: there is no officer {entry.login!r}",))
         known = await accounts.account(officer.user_id)
         if known is not None and not known.demo:
-            raise TokensRefused(f"{path}: officer {entry.login!r} has a password of their own")
+            raise SettingsInvalid((f"{path}: officer {entry.login!r} has a password of their own",))
         same = known is not None and await passwords.matches(entry.password, known.password_hash)
         if not same or await accounts.totp_secret(officer.user_id) != entry.totp:
             hashed = await passwords.hash(entry.password)
@@ -57,10 +57,10 @@ async def seed_demo_accounts(
 def _accounts(path: Path) -> list[DemoAccount]:
     try:
         if path.stat().st_mode & 0o077:
-            raise TokensRefused(f"{path} can be read by others; chmod 600 it")
+            raise SettingsInvalid((f"{path} can be read by others; chmod 600 it",))
         return [_account(entry) for entry in tomllib.loads(path.read_text("utf-8"))["accounts"]]
     except (OSError, KeyError, TypeError, ValueError):
-        raise TokensRefused(f"{path} is not a file of demo accounts: {_WANTED}") from None
+        raise SettingsInvalid((f"{path} is not a file of demo accounts: {_WANTED}",)) from None
 
 
 def _account(entry: Any) -> DemoAccount:

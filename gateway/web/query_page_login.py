@@ -30,7 +30,10 @@ class QueryPageSession:
         said: dict[str, object] = {"loggedIn": False}
         if found is not None and session is not None:
             login, officer = found
-            said = {"loggedIn": True, "name": officer.name, "level": login.level, "csrf": parts.guard.token(session)}
+            said = {
+                "loggedIn": True, "name": officer.name, "level": login.level, "origin": parts.base_url,
+                "csrf": parts.guard.token(session),
+            }  # fmt: skip
         await Reply(200, orjson.dumps(said), JSON)(scope, receive, send)
 
 

@@ -1,20 +1,24 @@
 import { parse } from 'graphql';
+import { LoggedOut } from './officer.js';
 
 // One POST for a query or mutation, one event stream for a subscription; never a query string.
 const JSON_ACCEPT = 'application/graphql-response+json, application/json;q=0.9';
 
-export function fetcher(token) {
+export function fetcher(officer, loggedOut) {
   return async (params) => {
     const subscription = isSubscription(params.query, params.operationName);
     const headers = {
       'content-type': 'application/json',
       accept: subscription ? 'text/event-stream' : JSON_ACCEPT,
     };
-    const value = token();
-    if (value) headers.authorization = `Bearer ${value}`;
-    const response = await fetch(location.pathname, {
-      method: 'POST', headers, body: JSON.stringify(params), credentials: 'omit', cache: 'no-store', referrerPolicy: 'no-referrer',
-    });
+    let response;
+    try {
+      response = await officer.send(location.pathname, { method: 'POST', headers, body: JSON.stringify(params) });
+    } catch (error) {
+      if (!(error instanceof LoggedOut)) throw error;
+      loggedOut();
+      return { errors: [{ message: '登录已结束，请重新登录。 The login has ended; log in again.' }] };
+    }
     if (subscription && response.ok) return events(response.body);
     return response.json();
   };

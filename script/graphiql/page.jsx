@@ -1,10 +1,9 @@
-// The query page: GraphiQL, a token that lives in sessionStorage only, and a header in Chinese and English.
-import React, { useState } from 'react';
+// The query page: GraphiQL under an officer's login, and a header in Chinese and English.
+import React, { useEffect, useMemo, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { GraphiQL } from 'graphiql';
 import { fetcher } from './fetcher.js';
-
-const TOKEN = 'yimen.token';
+import { Officer, logOut, session } from './officer.js';
 
 // Queries may hold names and ID numbers, and this browser may be shared: nothing but the look of the page is kept.
 const nothingKept = {
@@ -16,7 +15,7 @@ const nothingKept = {
 };
 
 const FIRST_QUERY = `# 一门 yimen · 每个查询须以 @purpose 说明用途 · every operation states its purpose
-# 1. 右上角填入访问令牌 · enter the access token, top right
+# 1. 右上角登录 · log in, top right
 # 2. 下方 Variables 填入: · fill in Variables below:  {"idNo": "...", "name": "..."}
 # 3. 在 caseNo 中填入案号,运行 · put the case number into caseNo, run. 用途代码 · codes: query { purposes { code title { zh en } } }
 query Reception($idNo: String!, $name: String!)
@@ -30,46 +29,32 @@ query Reception($idNo: String!, $name: String!)
 }
 `;
 
-// People paste what they were given: the bare token, "Bearer ...", or the whole header.
-const bare = (text) => /Bearer\s+([^\s"']+)/i.exec(text)?.[1] ?? text.trim();
+const LOGIN = `/login?continue=${encodeURIComponent(location.pathname)}`;
+const NOBODY = { send: () => Promise.reject(new Error('请先登录。 Log in first.')) };
 
 function Page() {
-  const [token, setToken] = useState(sessionStorage.getItem(TOKEN) ?? '');
-  const keep = (event) => {
-    const value = bare(event.target.value);
-    setToken(value);
-    if (value) sessionStorage.setItem(TOKEN, value);
-    else sessionStorage.removeItem(TOKEN);
-  };
-  const [entered, setEntered] = useState(token);
+  const [who, setWho] = useState(null); // null: not known yet
+  useEffect(() => {
+    session().then(setWho, () => setWho({ loggedIn: false }));
+  }, []);
+  const officer = useMemo(() => (who?.loggedIn ? new Officer(who) : NOBODY), [who]);
+  const asking = useMemo(() => fetcher(officer, () => setWho({ loggedIn: false })), [officer]);
   return (
     <>
       <header className="yimen-header">
         <strong lang="zh">一门</strong> <span lang="en">yimen</span>
         <span className="yimen-title"><span lang="zh">查询页</span> · <span lang="en">query page</span></span>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            setEntered(token);
-          }}
-        >
-          <label htmlFor="yimen-token"><span lang="zh">访问令牌</span> · <span lang="en">access token</span></label>
-          <input
-            id="yimen-token" type="password" value={token} onChange={keep} autoComplete="off" spellCheck={false}
-            aria-describedby="yimen-token-note"
-          />
-          <button type="submit"><span lang="zh">使用</span> · <span lang="en">use</span></button>
-        </form>
-        <span id="yimen-token-note" className="yimen-note">
-          <span lang="zh">令牌仅存于本标签页，关闭即失；查询会被记录。</span>{' '}
-          <span lang="en">The token stays in this tab until it closes; queries are recorded.</span>
+        {who && (who.loggedIn ? <LoggedIn who={who} out={() => setWho({ loggedIn: false })} /> : <Login />)}
+        <span className="yimen-note">
+          <span lang="zh">查询会被记录，本人可以查看；本页不留存任何内容。</span>{' '}
+          <span lang="en">Queries are recorded and the person can see them; this page keeps nothing.</span>
         </span>
       </header>
       <main className="yimen-main">
         <GraphiQL
-          key={entered}
-          fetcher={fetcher(() => sessionStorage.getItem(TOKEN))}
-          schema={entered ? undefined : null} // without a token the schema is not even asked for: the refusal would greet everybody
+          key={who?.loggedIn ? who.csrf : ''}
+          fetcher={asking}
+          schema={who?.loggedIn ? undefined : null} // before a login the schema is not even asked for: the refusal would greet everybody
           storage={nothingKept}
           defaultQuery={FIRST_QUERY}
           isHeadersEditorEnabled={false}
@@ -80,6 +65,28 @@ function Page() {
           <GraphiQL.Logo> </GraphiQL.Logo>
         </GraphiQL>
       </main>
+    </>
+  );
+}
+
+function Login() {
+  if (!window.isSecureContext) {
+    return (
+      <span className="yimen-note" role="alert">
+        <span lang="zh">须用 https 或本机地址打开本页才能登录。</span> <span lang="en">Open this page by https, or on this machine, to log in.</span>
+      </span>
+    );
+  }
+  return <a id="yimen-login" className="yimen-button" href={LOGIN}><span lang="zh">登录</span> · <span lang="en">log in</span></a>;
+}
+
+function LoggedIn({ who, out }) {
+  return (
+    <>
+      <span id="yimen-who">{who.name}</span>
+      <button id="yimen-logout" className="yimen-button" type="button" onClick={() => logOut(who.csrf).then(out)}>
+        <span lang="zh">退出</span> · <span lang="en">log out</span>
+      </button>
     </>
   );
 }
