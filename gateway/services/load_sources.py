@@ -141,6 +141,8 @@ class SourceLoads:
         register = read_register(sorted((self.directory / PURPOSES).glob("*.toml")))
         base = self.rules.texts() if self.rules is not None else None
         rules = read_rules(register, base, folder(self.directory / RULES), declared_nouns(manifests))
+        if self.rules is not None:
+            await self.rules.store.keep(rules.version, rules.texts)
         declared = [noun_of(noun) for source in manifests.sources for noun in source.nouns]
         built = await asyncio.to_thread(build_schema, declared)
         opened: list[OpenSource] = []

@@ -27,6 +27,10 @@ class ApprovedRules(Protocol):
         """The set approved last; None where the rules that come with yimen are in force."""
         ...
 
+    async def keep(self, version: str, texts: Mapping[str, str]) -> None:
+        """Remember a version that is about to decide, whole, so that its decisions can be made again."""
+        ...
+
 
 @dataclass(slots=True)
 class RulesInForce:

@@ -16,7 +16,7 @@ from tests.fakes.execute import GraphQLAnswer
 
 ROOT = Path(__file__).parents[3]
 RAISED = {"RequestRefused", "Refusal", "LimitExceeded", "BadInput", "RequestErrors", "problem", "error", "_close_with"}
-DECIDING = ("gateway/services/run_query.py", "gateway/federation/plan.py", "gateway/policy/standing.py")
+DECIDING = ("gateway/services/run_query.py", "gateway/federation/plan.py", "gateway/policy/entitlement.py")
 
 
 def codes_in(path: Path, *, deciding: bool) -> Iterator[str]:

@@ -1,0 +1,138 @@
+"""Versions of the rules, kept whole, and the two people every change of them takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.caller import Change
+from gateway.clock import Clock
+from gateway.errors import RequestRefused
+from gateway.services.rules_in_force import Approved
+from gateway.store.changes import record_change
+from gateway.store.engine import Database
+from gateway.store.ids import OrderedIds, from_us, to_us
+from gateway.store.tables.policies import policy_proposal as proposals
+from gateway.store.tables.policies import policy_version as versions
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A set of rule texts somebody put forward. `turn` counts approvals; the highest is in force."""
+
+    id: str
+    digest: str
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+    turn: int | None
+
+
+class StoredPolicies:
+    """Implements `gateway.services.rules_in_force.ApprovedRules`; keeps proposals, approvals and every version used."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._new_id = OrderedIds()
+
+    async def in_force(self) -> Approved | None:
+        query = (
+            sa.select(proposals.c.digest, proposals.c.texts)
+            .where(proposals.c.turn.is_not(None))
+            .order_by(proposals.c.turn.desc())
+            .limit(1)
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else Approved(row.digest, orjson.loads(row.texts))
+
+    async def keep(self, version: str, texts: Mapping[str, str]) -> None:
+        """Remember a version that is about to decide; keeping it twice changes nothing."""
+        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        row = {"version": version, "texts": _json(texts), "first_used_at_us": to_us(self._clock.now())}
+        async with self._database.read() as connection:  # mostly it is there already: no need to take turns writing
+            if await connection.scalar(sa.select(versions.c.version).where(versions.c.version == version)):
+                return
+        async with self._database.write() as connection:
+            await connection.execute(insert(versions).values(row).on_conflict_do_nothing())
+
+    async def texts(self, version: str) -> Mapping[str, str] | None:
+        """The texts of a version that decided once; `version` may be its first characters, where they are enough."""
+        if len(version) < 8 or not version.isalnum():
+            return None
+        query = sa.select(versions.c.texts).where(versions.c.version.startswith(version)).limit(2)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return orjson.loads(rows[0].texts) if len(rows) == 1 else None
+
+    async def versions(self) -> Sequence[tuple[str, datetime]]:
+        """Every version that ever decided, oldest first."""
+        query = sa.select(versions.c.version, versions.c.first_used_at_us).order_by(versions.c.first_used_at_us)
+        async with self._database.read() as connection:
+            return [(row.version, from_us(row.first_used_at_us)) for row in await connection.execute(query)]
+
+    async def propose(self, texts: Mapping[str, str], *, by: str, org: str) -> str:
+        """The proposal's id. The texts are sound already: whoever calls has read them as rules."""
+        now = self._clock.now()
+        proposal_id, digest = self._new_id(to_us(now)), hashlib.sha256(_json(texts).encode()).hexdigest()
+        row = {
+            "id": proposal_id, "digest": digest, "texts": _json(texts), "proposed_by": by, "proposed_org": org,
+            "proposed_at_us": to_us(now),
+        }  # fmt: skip
+        async with self._database.write() as connection:
+            await connection.execute(sa.insert(proposals).values(row))
+            await record_change(connection, now, Change("POLICY_PROPOSED", proposal_id, org, by, None, {"digest": digest}))
+        return proposal_id
+
+    async def approve(self, proposal_id: str, *, by: str, org: str) -> str:
+        """The digest now in force. Raises RequestRefused unless it is open and somebody else's. One atomic statement."""
+        now = self._clock.now()
+        latest = sa.select(sa.func.coalesce(sa.func.max(proposals.c.turn), 0) + 1).scalar_subquery()
+        approve = (
+            sa.update(proposals)
+            .where(proposals.c.id == proposal_id, proposals.c.approved_by.is_(None), proposals.c.proposed_by != by)
+            .values(approved_by=by, approved_org=org, approved_at_us=to_us(now), turn=latest)
+            .returning(proposals.c.digest)
+        )
+        async with self._database.write() as connection:
+            digest = await connection.scalar(approve)
+            if digest is None:
+                raise RequestRefused("POLICY_NOT_APPROVABLE", "no open proposal of another officer has this id")
+            detail = {"digest": digest}
+            await record_change(connection, now, Change("POLICY_APPROVED", proposal_id, org, by, None, detail))
+        return str(digest)
+
+    async def proposals(self) -> Sequence[Proposal]:
+        """Newest first."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(sa.select(proposals).order_by(proposals.c.id.desc()))).all()
+        return [
+            Proposal(
+                row.id,
+                row.digest,
+                row.proposed_by,
+                from_us(row.proposed_at_us),
+                row.approved_by,
+                None if row.approved_at_us is None else from_us(row.approved_at_us),
+                row.turn,
+            )
+            for row in rows
+        ]
+
+    async def proposed(self, proposal_id: str) -> Mapping[str, str] | None:
+        """The texts of a proposal."""
+        async with self._database.read() as connection:
+            texts = await connection.scalar(sa.select(proposals.c.texts).where(proposals.c.id == proposal_id))
+        return None if texts is None else orjson.loads(texts)
+
+
+def _json(texts: Mapping[str, str]) -> str:
+    return orjson.dumps(dict(texts), option=orjson.OPT_SORT_KEYS).decode()
