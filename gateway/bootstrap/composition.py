@@ -18,14 +18,18 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.message_webhook import messages_of
+from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.trace_export import open_tracing
+from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Messages
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.facts import Facts
+from gateway.services.alarms import keep_watch
 from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
+from gateway.services.rules_in_force import RulesInForce
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
@@ -54,6 +58,7 @@ class Gateway:
     messages: Messages
     facts: Facts
     clock: Clock
+    oauth: OAuthParts
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -79,6 +84,8 @@ def web_settings(settings: Settings) -> WebSettings:
         json_depth=limits.json_depth,
         drain_s=settings.drain_s,
         allowed_hosts=allowed_hosts(settings),
+        base_url=settings.base_url,
+        client_certificate_header=settings.client_certificate_header,
     )
 
 
@@ -99,6 +106,7 @@ def source_loads(
     metrics: PrometheusMetrics,
     tracing: Tracing,
     facts: Facts,
+    rules: RulesInForce,
 ) -> SourceLoads:
     def observed(source: OpenSource) -> OpenSource:
         return replace(source, source=Observed(source.source, source.manifest.code, metrics, tracing))
@@ -113,6 +121,7 @@ def source_loads(
         settings.introspection,
         lambda rules: CedarPolicy(rules.register, rules, facts, clock),
         observed,
+        rules,
     )
 
 
@@ -126,8 +135,8 @@ async def open_gateway(
 ) -> AsyncIterator[Gateway]:
     """Everything opened, in the order it depends on one another; closed in the reverse order.
 
-    `tracing` stands in for the one the settings ask for, `facts` for what the store knows of persons. `slot` is which worker this is: sources keep their own files
-    for one process only.
+    `tracing` stands in for the one the settings ask for, `facts` for what the store knows of persons. `slot` is
+    which worker this is: sources keep their own files for one process only.
     """
     clock = clock or SystemClock()
     trusted = trusted_documents(settings.trusted_documents_dir)
@@ -135,22 +144,24 @@ async def open_gateway(
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(settings, clock)
         stack.push_async_callback(store.close)
-        if settings.seeded_tokens_file is not None:
-            await store.tokens.seed_file(settings.seeded_tokens_file)
         egress = AiohttpEgress()
         stack.push_async_callback(egress.close)
         if tracing is None:
             tracing = await stack.enter_async_context(open_tracing(settings, egress))
+        rules = RulesInForce(store.policies)
+        await rules.look()
         kept = settings.state_dir / (f"sources-{slot}" if slot else "sources")
         known = facts or stored_facts(store, clock)
-        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, known)
+        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, known, rules)
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)
         metrics.in_force(snapshots.in_force)
         if settings.reload_poll_s > 0:
-            watcher = asyncio.create_task(snapshots.watch(settings.reload_poll_s))
-            stack.callback(watcher.cancel)
+            for watching in (rules.watch(settings.reload_poll_s), snapshots.watch(settings.reload_poll_s)):
+                stack.callback(asyncio.create_task(watching).cancel)
+        if settings.alarm_poll_s > 0:
+            stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
         execute = RunQuery(
             snapshots,
             evidence=store.evidence,
@@ -164,7 +175,8 @@ async def open_gateway(
             tracing=tracing,
         )
         messages = messages_of(settings, store.inbox, egress, clock)
-        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock)
+        parts = oauth_parts(settings, store, clock)
+        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts)
 
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
@@ -194,7 +206,7 @@ def application(gateway: Gateway) -> Starlette:
         await gateway.store.ping()
         return True
 
-    web, authenticate = web_settings(gateway.settings), gateway.store.tokens
+    web, authenticate = web_settings(gateway.settings), gateway.oauth.authenticate
     return build_app(
         execute=gateway.execute,
         authenticate=authenticate,
@@ -205,5 +217,6 @@ def application(gateway: Gateway) -> Starlette:
             *admin_pages(
                 gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
             ),
+            *watch_pages(gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock),
         ],
     )

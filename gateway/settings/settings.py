@@ -111,10 +111,7 @@ class Settings:
         secret=True,
     )
     demo: bool = setting(
-        parsing.boolean, False, "演示模式：可用预置令牌，自动生成主密钥", "demo: seeded tokens, a generated master key"
-    )
-    seeded_tokens_file: Path | None = setting(
-        parsing.path, None, "预置经办人令牌文件（仅演示）", "file of seeded officer tokens; demo only"
+        parsing.boolean, False, "演示模式：可用演示账号，自动生成主密钥", "demo: demo accounts, a generated master key"
     )
     demo_accounts_file: Path | None = setting(
         parsing.path, None, "演示账号文件（仅演示）", "file of demo officers' logins; demo only"
@@ -180,6 +177,15 @@ class Settings:
     )
     drain_s: float = setting(
         parsing.number(float, 0, 300), 10.0, "停机时等待在途请求的秒数", "seconds running requests get when we stop"
+    )
+    break_glass_minutes: int = setting(
+        parsing.number(int, 1, 240), 30, "紧急查询一次开放的分钟数", "minutes an emergency access stays open"
+    )
+    alarm_poll_s: float = setting(
+        parsing.number(float, 0, 3600),
+        1.0,
+        "从留痕中提取预警的间隔（秒），0 为关闭",
+        "seconds between looks at the evidence for alarms; 0 = off",
     )
     reload_poll_s: float = setting(
         parsing.number(float, 0, 3600),
@@ -301,8 +307,6 @@ def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterato
         yield "master_key: required; set YIMEN_MASTER_KEY_FILE to a file holding 32 random bytes in base64"
     if settings.previous_master_key is not None and settings.previous_master_key == settings.master_key:
         yield "previous_master_key: is the same as master_key"
-    if settings.seeded_tokens_file is not None and not settings.demo:
-        yield "seeded_tokens_file: seeded tokens are for the demo only; set demo, or remove this"
     if settings.demo_accounts_file is not None and not settings.demo:
         yield "demo_accounts_file: demo accounts are for the demo only; set demo, or remove this"
     if settings.client_certificate_header is not None and not settings.client_certificate_trusted:
@@ -324,5 +328,3 @@ def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterato
         path = getattr(settings, name)
         if name in given and path is not None and not path.is_dir():
             yield f"{name}: {path} is not a folder"
-    if settings.seeded_tokens_file is not None and not settings.seeded_tokens_file.is_file():
-        yield f"seeded_tokens_file: {settings.seeded_tokens_file} is not a file"
