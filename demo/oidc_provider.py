@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 import uvicorn
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -151,13 +151,13 @@ class OidcProvider:
         return self._form(ticket, "")
 
     async def _log_in(self, request: Request) -> Response:
-        form = await request.form()
-        ticket, login = str(form.get("ticket", "")), str(form.get("login", "")).strip().lower()
+        form = await _form_of(request)
+        ticket, login = form.get("ticket", ""), form.get("login", "").strip().lower()
         asked = self._waiting.get(ticket)
         if asked is None or asked.until < time.time():
             return HTMLResponse("请重新开始 begin again", 400)
         user = self.users.get(login)
-        given = str(form.get("password", "")).encode()
+        given = form.get("password", "").encode()
         if user is None or not hmac.compare_digest(given, user.password.encode()):
             return self._form(ticket, "账号或密码不正确。 Login or password is not right.", 403)
         del self._waiting[ticket]
@@ -166,7 +166,7 @@ class OidcProvider:
         return self._back(asked.parameters, {"code": code})
 
     async def _token(self, request: Request) -> Response:
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        form = await _form_of(request)
         client = self._client(request.headers.get("authorization", ""), form)
         if client is None:
             return JSONResponse({"error": "invalid_client"}, 401)
@@ -213,10 +213,10 @@ class OidcProvider:
                 client_id, _, secret = base64.b64decode(rest).decode().partition(":")
             except ValueError:
                 return None
-            client = self.clients.get(unquote(client_id))
+            client = self.clients.get(unquote_plus(client_id))
             if client is None or client.secret is None:
                 return None
-            return client if hmac.compare_digest(unquote(secret).encode(), client.secret.encode()) else None
+            return client if hmac.compare_digest(unquote_plus(secret).encode(), client.secret.encode()) else None
         return self._by_assertion(form) if form.get("client_assertion_type") == _ASSERTION else None
 
     def _by_assertion(self, form: Mapping[str, str]) -> OidcClientEntry | None:
@@ -244,6 +244,10 @@ class OidcProvider:
 
     def _form(self, ticket: str, note: str, status: int = 200) -> Response:
         return HTMLResponse(_PAGE.format(note=escape(note), ticket=ticket, action="/authorize"), status)
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode()))
 
 
 def read_provider(path: Path) -> OidcProvider:

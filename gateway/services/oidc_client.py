@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
 from authlib.oauth2.auth import ClientAuth
@@ -106,7 +107,9 @@ class OidcClient:
     def _authentication(self) -> ClientAuth:
         provider = self.provider
         if provider.private_key is None:
-            return ClientAuth(provider.client_id, provider.secret, "client_secret_basic")  # type: ignore[no-untyped-call]
+            # Form-encoded before they are joined (RFC 6749, section 2.3.1), which authlib leaves to whoever calls it.
+            pair = (quote_plus(provider.client_id), quote_plus(provider.secret or ""))
+            return ClientAuth(*pair, "client_secret_basic")  # type: ignore[no-untyped-call]
         key = import_key(provider.private_key, "RSA" if "RSA" in provider.private_key[:40] else "EC")
         algorithm = "PS256" if isinstance(key, RSAKey) else "ES256"
         return ClientAuth(provider.client_id, key, PrivateKeyJWT(alg=algorithm))  # type: ignore[no-untyped-call]
