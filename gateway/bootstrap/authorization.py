@@ -23,7 +23,7 @@ from gateway.oauth.metadata import metadata
 from gateway.oauth.mtls import ClientCertificates
 from gateway.oauth.server import Server
 from gateway.oauth.signing_keys import SigningKeys
-from gateway.oauth.terms import CLIENT_CREDENTIALS, SCOPE, Terms, terms_for
+from gateway.oauth.terms import CLIENT_CREDENTIALS, CONSENT_SCOPE, SCOPE, Terms, terms_for
 from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.services.authorize import Authorize
 from gateway.services.clients import ClientsRefused, ClientState, ImportedClients, ManageClients
@@ -132,7 +132,7 @@ async def invite_client(
 def partner_policy(org_id: str, org_kind: str, jurisdiction: str, purposes: frozenset[str]) -> InitialPolicy:
     """What a partner may register for itself: to ask by its own key, for these purposes."""
     grants = frozenset({CLIENT_CREDENTIALS})
-    return InitialPolicy(org_id, org_kind, jurisdiction, "PARTNER", frozenset({SCOPE}), purposes, grants)
+    return InitialPolicy(org_id, org_kind, jurisdiction, "PARTNER", frozenset({SCOPE, CONSENT_SCOPE}), purposes, grants)
 
 
 def _read(file: Path) -> Any:

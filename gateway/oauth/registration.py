@@ -15,7 +15,14 @@ from gateway.caller import CallerKind
 from gateway.oauth.client import Client
 from gateway.oauth.jose import ALGORITHMS, JoseInvalid
 from gateway.oauth.jwks import check_jwks
-from gateway.oauth.terms import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANT_TYPES, PRE_AUTHORIZED_CODE, REFRESH_TOKEN
+from gateway.oauth.terms import (
+    AUTHORIZATION_CODE,
+    CLIENT_CREDENTIALS,
+    CONSENT_SCOPE,
+    GRANT_TYPES,
+    PRE_AUTHORIZED_CODE,
+    REFRESH_TOKEN,
+)
 from gateway.policy.purposes import PurposeRegister
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
@@ -66,7 +73,7 @@ def read_client(
         jwks=reader.jwks(needed=method != "tls_client_auth"),
         grant_types=reader.grant_types(kind, is_resource_server),
         redirect_uris=reader.redirect_uris(),
-        scope=reader.scope(scopes, is_resource_server),
+        scope=reader.scope(scopes, kind, is_resource_server),
         purposes=reader.codes("purposes"),
         roles=reader.codes("roles"),
         token_endpoint_auth_method=method,
@@ -184,10 +191,11 @@ class _Reader:
     def codes(self, member: str) -> frozenset[str]:
         return frozenset(self._texts(member, [], _CODE))
 
-    def scope(self, scopes: tuple[str, ...], is_resource_server: bool) -> frozenset[str]:
-        value = self._metadata.get("scope", "" if is_resource_server else " ".join(scopes))
-        if not isinstance(value, str) or not set(value.split()) <= set(scopes):
-            self.say("scope", f"must be made of: {' '.join(scopes)}")
+    def scope(self, scopes: tuple[str, ...], kind: CallerKind, is_resource_server: bool) -> frozenset[str]:
+        allowed = [one for one in scopes if one != CONSENT_SCOPE or kind is CallerKind.PARTNER]
+        value = self._metadata.get("scope", "" if is_resource_server else " ".join(allowed))
+        if not isinstance(value, str) or not set(value.split()) <= set(allowed):
+            self.say("scope", f"must be made of: {' '.join(allowed)}")
             return frozenset()
         return frozenset(value.split())
 
