@@ -7,14 +7,15 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
-from demo import running, switch
+from demo import running, switch, visits
 from demo.answer import readable
 from demo.departments import TABLE
 from demo.orchestra import Wishes
 from demo.people import cast
 from demo.places import Places, read_card
-from demo.talk import NoAnswer, graphql
+from demo.talk import NoAnswer
 
 MANUAL = """\
 不带子命令: 启动各部门模拟系统与网关, 直到 Ctrl-C。
@@ -29,7 +30,13 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo faults | counters    各部门的故障 / 调用次数   faults and calls, by department
   script/demo people               测试人员 / the test people and their stories
   script/demo query reception      问 / ask: reception, list, cases, catalogue (--raw 原始 JSON)
-  script/demo token                访问令牌, 贴入查询页面 / the access token, to paste into the query page
+  script/demo query refused        工作人员查前妻, 被拒 / an officer asks for his former wife: refused, with its rule
+  script/demo consent bank         银行请张三同意 / the bank asks Zhang San; prints the link his phone got
+  script/demo consent bank --agree 替张三点同意 / the same, and Zhang San agrees
+  script/demo query bank           银行凭同意查询 / the bank asks what was agreed to
+  script/demo query legalaid       第二个应用: 法律援助 / the second application: legal aid
+  script/demo accounts             登录名、口令、此刻的动态码 / logins, passwords, the codes of this half minute
+  script/demo token                取各种令牌的命令 / the commands that get each kind of token
 
 故障 / faults: closed down 429 half_page garbage slow[=s] stale[=days] clock_skew[=s]
 部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N
@@ -65,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     query = commands.add_parser("query", help="查询 / ask one of the ready questions")
     query.add_argument("name")
     query.add_argument("--raw", action="store_true", dest="query_raw")
-    commands.add_parser("token", help="访问令牌 / the access token of the demo's officer")
+    consent = commands.add_parser("consent", help="银行请求同意 / the bank asks a person for consent")
+    consent.add_argument("who", choices=("bank",))
+    consent.add_argument("--agree", action="store_true", help="替本人同意 / agree in the person's place")
+    commands.add_parser("accounts", help="账号与动态码 / accounts and their codes")
+    commands.add_parser("token", help="取令牌的命令 / the commands that get tokens")
     return parser
 
 
@@ -105,21 +116,33 @@ def main() -> int:
 def _visit(places: Places, args: argparse.Namespace) -> int:
     """A command that talks to the demo running in another terminal."""
     card = read_card(places)
-    if args.command == "token":
-        print(card["token"])
+    if args.command in ("token", "accounts"):
+        print(*(visits.token_lines if args.command == "token" else visits.account_lines)(card), sep="\n")
         return 0
+    if args.command == "consent":
+        return _consent(places, card, agree=args.agree)
     if args.command == "query":
-        if args.name not in card["queries"]:
-            raise ValueError(f"没有查询 {args.name} / no query {args.name}; known: {', '.join(card['queries'])}")
-        answer = graphql(places, card, args.name)
+        answer = visits.ask(places, card, args.name)
         print(json.dumps(answer, ensure_ascii=False, indent=2) if args.query_raw else readable(answer))
-        return 1 if answer.get("errors") else 0
+        return 1 if answer.get("errors") and args.name != "refused" else 0
     if args.command == "fault":
         lines = switch.set_faults(places, card, args.code if args.code == "all" else args.code.upper(), args.fault)
     else:
         lines = switch.show_faults(places, card) if args.command == "faults" else switch.show_counters(places, card)
     for line in lines:
         print(line)
+    return 0
+
+
+def _consent(places: Places, card: dict[str, Any], *, agree: bool) -> int:
+    visits.ask_consent(places, card)
+    print("银行已提出请求; 它看不到此人是否存在 / the bank has asked; it is not told whether there is such a person")
+    link = visits.consent_link(card)
+    print(f"张三手机收到的链接 / the link on Zhang San's phone:\n  {link}\n短信 / messages: {card['inbox']}")
+    if agree:
+        visits.agree(places, card, link)
+        print("张三已同意 / Zhang San has agreed")
+    print("银行看到 / the bank sees:", json.dumps(visits.consent_state(places, card), ensure_ascii=False))
     return 0
 
 

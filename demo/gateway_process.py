@@ -1,22 +1,18 @@
-"""A real gateway as a process of its own: seeded officer, environment, readiness."""
+"""A real gateway as a process of its own: environment, what is imported before it starts, readiness."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from demo.places import Places, write_private
 from demo.processes import Children
-
-PURPOSES = ("CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP")
 
 
 class NotReady(Exception):
@@ -24,71 +20,55 @@ class NotReady(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Officer:
-    """The seeded caller of one gateway."""
-
-    user_id: str
-    org_id: str
-    org_kind: str = "JUSTICE_OFFICE"
-    roles: tuple[str, ...] = ("JUSTICE_OFFICER",)
-
-
-CHANCHENG_OFFICER = Officer("officer-lin", "cc-jo-zumiao")
-NEIGHBOUR = Officer("gateway-cc", "cc-agency", "CORRECTION_AGENCY", ("JUSTICE_OFFICER",))
-"""How Chancheng's gateway appears at Shunde's."""
-
-
-@dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """One gateway of the demo; `name` tells its directories and log apart."""
+    """One gateway of the demo; `name` tells its directories and log apart. Without `accounts` nobody logs in there."""
 
     name: str
     port: int
     manifests: Path
-    officer: Officer
+    accounts: Path | None = None
+    oidc: Path | None = None
 
     @property
     def url(self) -> str:
+        """Its address, which is also its issuer."""
         return f"http://127.0.0.1:{self.port}"
-
-
-def seed_token(places: Places, plan: GatewayPlan, *, now: datetime | None = None) -> str:
-    """A new random token for the gateway's officer, good for a day, in the file the gateway reads at its start."""
-    token = secrets.token_urlsafe(32)
-    officer = plan.officer
-    words = {
-        "token": token,
-        "user_id": officer.user_id,
-        "org_id": officer.org_id,
-        "org_kind": officer.org_kind,
-        "roles": officer.roles,
-        "purposes": PURPOSES,
-    }
-    # A JSON string or list of strings is one of TOML too; the instant is TOML's own.
-    lines = ["[[officers]]", *(f"{name} = {json.dumps(value)}" for name, value in words.items())]
-    until = (now or datetime.now(UTC)) + timedelta(days=1)
-    write_private(_tokens(places, plan), "\n".join([*lines, f"expires_at = {until.isoformat()}", ""]))
-    return token
-
-
-def _tokens(places: Places, plan: GatewayPlan) -> Path:
-    return places.home / f"tokens-{plan.name}.toml"
 
 
 def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
     """This process's environment without any YIMEN_ of the visitor's own, and the demo's settings."""
     state = places.sub(f"state-{plan.name}").resolve()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("YIMEN_")}
-    return kept | {
-        "YIMEN_DEMO": "true",
-        "YIMEN_MANIFESTS_DIR": str(plan.manifests.resolve()),
-        "YIMEN_STATE_DIR": str(state),
-        "YIMEN_DATABASE_URL": f"sqlite:///{state / 'yimen.db'}",
-        "YIMEN_PORT": str(plan.port),
-        "YIMEN_SEEDED_TOKENS_FILE": str(_tokens(places, plan).resolve()),
-        "YIMEN_INTROSPECTION": "true",
-        "YIMEN_GRAPHIQL": "true",
-    }
+    files = {"YIMEN_DEMO_ACCOUNTS_FILE": plan.accounts, "YIMEN_OIDC_PROVIDERS_FILE": plan.oidc}
+    return (
+        kept
+        | {
+            "YIMEN_DEMO": "true",
+            "YIMEN_MANIFESTS_DIR": str(plan.manifests.resolve()),
+            "YIMEN_STATE_DIR": str(state),
+            "YIMEN_DATABASE_URL": f"sqlite:///{state / 'yimen.db'}",
+            "YIMEN_PORT": str(plan.port),
+            "YIMEN_INTROSPECTION": "true",
+            "YIMEN_GRAPHIQL": "true",
+        }
+        | {name: str(path.resolve()) for name, path in files.items() if path is not None}
+    )
+
+
+def start_seeding(places: Places, plan: GatewayPlan, commands: Sequence[Sequence[str]], children: Children) -> str:
+    """Run the product's own commands on the gateway's database before it serves; the child's name to wait for."""
+    name = f"seed-{plan.name}"
+    listing = places.sub("imports") / f"{plan.name}.json"
+    write_private(listing, json.dumps(commands, ensure_ascii=False))
+    command = (sys.executable, "-m", "demo.seeding", str(listing))
+    children.start(name, command, environment(places, plan), read=False)
+    return name
+
+
+def wait_seeded(name: str, children: Children, *, timeout_s: float = 90.0) -> None:
+    """Raises NotReady with what the command that failed has said."""
+    if code := children.wait(name, timeout_s):
+        raise NotReady(f"{name}: 导入失败 / an import failed ({code})\n{children.log_of(name)}")
 
 
 def start_gateway(places: Places, plan: GatewayPlan, children: Children) -> None:

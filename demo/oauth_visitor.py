@@ -52,11 +52,19 @@ def as_officer(
 
 
 def as_client(
-    site: Site, client_id: str, details: Sequence[Mapping[str, Any]], method: str, path: str, body: object
+    site: Site,
+    client_id: str,
+    details: Sequence[Mapping[str, Any]],
+    method: str,
+    path: str,
+    body: object,
+    *,
+    scope: str = "",
 ) -> Any:
-    """The JSON of one request in a client's own name; `details` are what its token is for."""
-    name = "-".join([client_id, *(str(one.get("subjects", {}).get("consent_id", "")) for one in details)]).strip("-")
-    return asyncio.run(_ask(site, client_id, name, details, client_token, method, path, body))
+    """The JSON of one request in a client's own name; `details` and `scope` are what its token is for."""
+    consents = [str(one.get("subjects", {}).get("consent_id", "")) for one in details]
+    name = "-".join([client_id, *consents, *scope.split(":")]).strip("-")
+    return asyncio.run(_ask(site, client_id, name, details, client_token, method, path, body, scope))
 
 
 def consented(site: Site, purpose: str, consent_id: str, fields: Sequence[str], reference: str) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def consented(site: Site, purpose: str, consent_id: str, fields: Sequence[str], 
 
 async def _ask(
     site: Site, client_id: str, name: str, details: Sequence[Mapping[str, Any]], fetch: Fetch, method: str, path: str,
-    body: object,
+    body: object, scope: str = "",
 ) -> Any:  # fmt: skip
     egress = AiohttpEgress()
     try:
@@ -75,7 +83,7 @@ async def _ask(
         channel: Channel = egress.open(Rule("demo", frozenset({host}), allow_plain_http=True, read_timeout_s=15.0))
         keys = site.places.sub("keys")
         registration = Registration(
-            site.url, client_id, client_key(keys, client_id), resource=f"{site.url}/graphql", details=details
+            site.url, client_id, client_key(keys, client_id), scope, f"{site.url}/graphql", details
         )
         client = OAuthClient(registration, channel, utc_now, name="demo", dpop_key=client_key(keys, f"dpop-{name}"))
         sending = OAuthSending(_Kept(site, name, client, fetch), client.dpop_key, channel, utc_now)

@@ -6,26 +6,22 @@ import json
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from demo import imports
+from demo.accounts import Account, accounts
+from demo.card import card_of
 from demo.departments import TABLE, profile_of
-from demo.gateway_process import (
-    CHANCHENG_OFFICER,
-    NEIGHBOUR,
-    GatewayPlan,
-    NotReady,
-    seed_token,
-    start_gateway,
-    wait_ready,
-)
+from demo.gateway_process import GatewayPlan, NotReady, start_gateway, start_seeding, wait_ready, wait_seeded
+from demo.identity_provider import start_provider
 from demo.people import Register, register
 from demo.pki import make_pki
 from demo.places import TEMPLATES, TEMPLATES_SD, Places, write_private
 from demo.ports import free_port
 from demo.processes import Children
-from demo.queries import queries
+from demo.registrations import NEIGHBOUR, client_key
 from demo.render import render_manifests, secret_names, write_secrets
 from demo.shunde import write_shunde
 
@@ -52,6 +48,7 @@ class Demo:
 
     card: Mapping[str, Any]
     people: Register
+    accounts: Sequence[Account]
 
 
 def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
@@ -61,34 +58,43 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     with_shunde = not wishes.only or "SD" in wishes.only
     people = register(wishes.seed, wishes.count)
     make_pki(places.sub("pki"))
-    # The plain words the templates ask for; Shunde's token joins them below.
     write_secrets(places.sub("secrets"), secret_names(TEMPLATES, TEMPLATES_SD))
+    # Our own gateway's key at Shunde's is no plain word: it is the client key of its registration there.
+    write_private(places.sub("secrets") / "sd_key", json.dumps(client_key(places.sub("keys"), NEIGHBOUR).jwk()))
 
     say("启动各部门系统 / starting the departments")
     urls = _departments(places, wishes, children, say, codes, taken)
     values = _values(places, urls)
-    plans = [GatewayPlan("cc", free_port(wishes.port, taken, say, "yimen"), places.sub("manifests"), CHANCHENG_OFFICER)]
+    oidc = free_port(wishes.port + 2, taken, say, "OIDC") if not wishes.only else None
+    file = places.sub("keys") / "accounts.toml"
+    known = accounts(file, None if oidc is None else f"http://127.0.0.1:{oidc}")
+    cc = GatewayPlan("cc", free_port(wishes.port, taken, say, "yimen"), places.sub("manifests"), file)
+    plans, seeds = [cc], []
     if with_shunde:
-        shunde = GatewayPlan(
-            "sd", free_port(plans[0].port + 1, taken, say, "SD"), places.sub("manifests_sd"), NEIGHBOUR
-        )
-        plans.append(shunde)
+        sd = GatewayPlan("sd", free_port(cc.port + 1, taken, say, "SD"), places.sub("manifests_sd"))
+        plans.append(sd)
         values["SD_DATABASE"] = str(write_shunde(places.sub("drops") / "shunde.db", people).resolve())
-        values["SD_URL"] = urls["SD"] = shunde.url
-        render_manifests(TEMPLATES_SD, shunde.manifests, values)
-        write_private(places.sub("secrets") / "sd_token", seed_token(places, shunde))
-    written, left_out = render_manifests(TEMPLATES, plans[0].manifests, values)
+        values["SD_URL"] = urls["SD"] = sd.url
+        render_manifests(TEMPLATES_SD, sd.manifests, values)
+        seeds.append(start_seeding(places, sd, imports.for_shunde(places, people), children))
+    written, left_out = render_manifests(TEMPLATES, cc.manifests, values)
     for name in left_out:
         say(f"  未启用 / left out: {name}")
-    token = seed_token(places, plans[0])
+    say("导入机构、人员、客户端、案件 / importing bodies, officers, clients and cases")
+    seeds.append(start_seeding(places, cc, imports.for_chancheng(places, people), children))
+    if oidc is not None:
+        cc = plans[0] = replace(cc, oidc=start_provider(places, oidc, cc.url, known, children)[0])
+    for seed in seeds:
+        wait_seeded(seed, children)
+    imports.chancheng_imported(places)
 
     say(f"启动网关, {len(written)} 个数据源 / starting the gateway with {len(written)} sources")
     for plan in plans:
         start_gateway(places, plan, children)
     wait_ready(plans, children)
-    card = _card(plans[0], token, urls, people)
+    card = card_of(places, cc, urls, people, known, oidc)
     write_private(places.card, json.dumps(card, ensure_ascii=False, indent=2))
-    return Demo(card, people)
+    return Demo(card, people, known)
 
 
 def _departments(
@@ -134,18 +140,3 @@ def _values(places: Places, urls: Mapping[str, str]) -> dict[str, str]:
     values = {f"{code}_URL": url for code, url in urls.items()}
     values |= {f"{code}_DIR": str(directory_of(places, code).resolve()) for code in urls}
     return values | {"PKI": str(places.sub("pki").resolve()), "SECRETS": str(places.sub("secrets").resolve())}
-
-
-def _card(plan: GatewayPlan, token: str, urls: Mapping[str, str], people: Register) -> dict[str, Any]:
-    """What scripts read. Both aftercare registers live in one department."""
-    sources = [(code, url) for code, url in urls.items() if code != "AZBJ"]
-    if "AZBJ" in urls:
-        sources += [("AZBJ_FS", urls["AZBJ"]), ("AZBJ_N", urls["AZBJ"])]
-    return {
-        "gateway": plan.url,
-        "graphql": f"{plan.url}/graphql",
-        "token": token,
-        "sources": [{"code": code, "url": url} for code, url in sources],
-        "people": [{"name": p.name, "idNo": p.id_no, "note": p.note} for p in people.people if p.note],
-        "queries": queries(people),
-    }

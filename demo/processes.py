@@ -66,6 +66,16 @@ class Children:
             return "\n".join((self._logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
         return ""
 
+    def wait(self, name: str, timeout_s: float) -> int:
+        """The exit code of a child that is meant to end; it is then no longer ours. TimeoutError's own code is 124."""
+        child = self._running[name]
+        try:
+            code = child.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return 124
+        del self._running[name]
+        return code
+
     def ended(self) -> dict[str, int]:
         """Children that ended by themselves, with their exit codes."""
         return {name: code for name, child in self._running.items() if (code := child.poll()) is not None}

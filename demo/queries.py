@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from demo.docket import of_office
 from demo.people import Register
+from demo.registrations import AID_APP, BANK_APP, DESK
+
+CASE = "(2026)粤0604刑初123号"
+STATEMENT = (
+    "conductStatement.reportedOnTime",
+    "conductStatement.noWarningInForce",
+    "conductStatement.period",
+    "conductStatement.validUntil",
+)
+"""What the bank asks consent for: leaf fields, each by its name."""
 
 _ENVELOPE = (
     "state source asOf fetchedAt reason retryAt quality { field flag } withheld "
@@ -23,7 +34,7 @@ _PARTS = {
     "monitoringOrders": "orderNo legalGround approvedBy from to renewalOf liftedAt",
     "aftercare": "startOn untilOn helpItems employmentState remark",
 }
-_PURPOSE = '@purpose(code: "CC_RECEPTION", caseNo: "(2026)粤0604刑初123号")'
+_PURPOSE = f'@purpose(code: "CC_RECEPTION", caseNo: "{CASE}")'
 
 
 def _part(name: str) -> str:
@@ -57,12 +68,43 @@ CATALOGUE = """query Catalogue {
 }"""
 
 
+BANK = """query Bank($idNo: String!, $name: String!) @purpose(code: "LOAN_SERVICE", reference: "loan-2026-118") {
+  person(idNo: $idNo, name: $name) {
+    conductStatements { records { reportedOnTime noWarningInForce period validUntil } }
+  }
+}"""
+LEGAL_AID = f"""query LegalAid($idNo: String!, $name: String!)
+@purpose(code: "LEGAL_AID_SERVICE", caseNo: "{CASE}") {{
+  person(idNo: $idNo, name: $name) {{
+    pid
+    identity {{ state records {{ name sex }} }}
+    legalAid {{ state source records {{ aidNo kind state lawyer acceptedOn }} }}
+  }}
+}}"""
+
+
 def queries(people: Register) -> dict[str, dict[str, Any]]:
-    """Name -> {query, variables}; the persons are the cast and the first of the crowd."""
-    keys = [{"idNo": person.id_no, "name": person.name} for person in people.people[:20]]
+    """Name -> {query, variables, client, login}; the persons are the cast and those of the officer's own office.
+
+    `login`: the officer who asks through `client`; "" where the client asks for itself.
+    """
+    zhang_san, li_mei = (_key(people, key) for key in ("zhang-san-017", "li-mei"))
+    keys = [{"idNo": person.id_no, "name": person.name} for person in of_office(people.people)[:20]]
+
+    def asked(query: str, variables: dict[str, Any], client: str = DESK, login: str = "officer-lin") -> dict[str, Any]:
+        return {"query": query, "variables": variables, "client": client, "login": login}
+
     return {
-        "reception": {"query": RECEPTION, "variables": keys[0]},
-        "list": {"query": LIST, "variables": {"of": keys}},
-        "cases": {"query": CASES, "variables": {"first": 10, "after": None}},
-        "catalogue": {"query": CATALOGUE, "variables": {}},
+        "reception": asked(RECEPTION, zhang_san),
+        "list": asked(LIST, {"of": keys}),
+        "cases": asked(CASES, {"first": 10, "after": None}),
+        "catalogue": asked(CATALOGUE, {}),
+        "refused": asked(RECEPTION, li_mei, login="officer-zhou"),
+        "bank": asked(BANK, zhang_san, BANK_APP, ""),
+        "legalaid": asked(LEGAL_AID, zhang_san, AID_APP, "lawyer-su"),
     }
+
+
+def _key(people: Register, key: str) -> dict[str, str]:
+    person = people.by_key(key)
+    return {"idNo": person.id_no, "name": person.name}

@@ -6,7 +6,6 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from typing import Any
 
 from demo.places import Places
@@ -16,14 +15,12 @@ class NoAnswer(Exception):
     """Nothing usable came back; the message says from where and why."""
 
 
-def ask(places: Places, method: str, url: str, body: object = None, *, token: str = "", timeout_s: float = 10.0) -> Any:
+def ask(places: Places, method: str, url: str, body: object = None, *, timeout_s: float = 10.0) -> Any:
     """The JSON of the answer. TLS is checked against the demo's own authority, with its client certificate.
 
     Raises NoAnswer when nothing listens, or what answers does not answer in JSON.
     """
     headers = {"accept": "application/json", "content-type": "application/json"}
-    if token:
-        headers["authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     # No proxy: all of this is loopback.
@@ -39,11 +36,6 @@ def ask(places: Places, method: str, url: str, body: object = None, *, token: st
                 return json.load(refused)
     except (OSError, ValueError) as error:
         raise NoAnswer(f"{url}: {error}") from None
-
-
-def graphql(places: Places, card: Mapping[str, Any], name: str) -> Any:
-    """The whole answer to one of the card's queries. Raises KeyError for an unknown name, NoAnswer as `ask`."""
-    return ask(places, "POST", card["graphql"], card["queries"][name], token=card["token"])
 
 
 def _tls(places: Places) -> ssl.SSLContext:
