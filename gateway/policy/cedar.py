@@ -7,7 +7,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
 import structlog
 
 from gateway.caller import CallerKind
@@ -272,7 +271,7 @@ class CedarPolicy:
         kind = asked.question.caller.org_kind
         return judge(policies, lot, kind, asked.rule.code, contexts, self.rules.entities)
 
-    def _inputs(self, asked: _Asked, one: _Class | None = None) -> str:
+    def _inputs(self, asked: _Asked, one: _Class | None = None) -> dict[str, Any]:
         """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
         caller = asked.question.caller
         kept: dict[str, Any] = {"kind": caller.org_kind, "asker": asked.asker}
@@ -284,7 +283,7 @@ class CedarPolicy:
                 kept["consentItems"] = sorted(one.consented)
             if one.opened:
                 kept["emergencyItems"] = sorted(one.opened)
-        return orjson.dumps(kept).decode()
+        return kept
 
     def _keep(self, key: Hashable, mask: Mask) -> Mask:
         self._masks[key] = mask

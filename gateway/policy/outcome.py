@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
 
 from gateway.caller import CallerKind
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
@@ -27,7 +30,7 @@ def granted_mask(
     effect: Callable[[str, str, Verdict], Effect],
     verdicts: Mapping[tuple[str, str], Verdict],
     ground: Verdict | None,
-    inputs: str,
+    inputs: Mapping[str, Any],
 ) -> Mask:
     """The mask of these verdicts. Every refusal names its rule: the one that forbids, the purpose, or that none permits.
 
@@ -54,6 +57,12 @@ def granted_mask(
         for (noun, name), verdict in verdicts.items()
     ):
         named.append(DEFAULT_DENY)
+    withheld = [
+        f"{noun}.{name}"
+        for noun in sorted(effects)
+        for name in sorted(effects[noun])
+        if effects[noun][name] not in _GRANTS
+    ]
     basis = dict.fromkeys([f"{purpose.basis_zh} · {purpose.basis_en}", *(rules.rules[rule].basis for rule in ids)])
     return Mask(
         effects,
@@ -62,11 +71,11 @@ def granted_mask(
         rules.version,
         inner_rule_ids=(POLICY_ERROR,) if failed else (),
         alarms=tuple(sorted(alarms)),
-        inputs=inputs,
+        inputs=_json({**inputs, "withheld": withheld} if withheld else inputs),
     )
 
 
-def denied_mask(rules: RuleSet, question: Question, ground: Verdict, inputs: str) -> Mask:
+def denied_mask(rules: RuleSet, question: Question, ground: Verdict, inputs: Mapping[str, Any]) -> Mask:
     """One and the same refusal to look at, whatever the reason; the reason stands inside."""
     partner = question.caller.kind is CallerKind.PARTNER
     public = NO_CONSENT if partner else NO_GROUND
@@ -80,8 +89,12 @@ def denied_mask(rules: RuleSet, question: Question, ground: Verdict, inputs: str
         denied=public.code,
         inner_rule_ids=inner,
         alarms=() if partner or ground.failed else tuple(sorted(filter(None, alarms))),
-        inputs=inputs,
+        inputs=_json(inputs),
     )
+
+
+def _json(inputs: Mapping[str, Any]) -> str:
+    return orjson.dumps(inputs).decode()
 
 
 def _quiet(rules: RuleSet, verdict: Verdict) -> tuple[str, ...]:

@@ -6,19 +6,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from gateway.caller import Change
+from gateway.caller import Change, Decision
 from gateway.clock import Clock
 from gateway.errors import RequestRefused
+from gateway.policy.compare import Decided
 from gateway.services.rules_in_force import Approved
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import OrderedIds, from_us, to_us
+from gateway.store.tables import access_event
 from gateway.store.tables.policies import policy_proposal as proposals
 from gateway.store.tables.policies import policy_version as versions
 
@@ -89,7 +92,9 @@ class StoredPolicies:
         }  # fmt: skip
         async with self._database.write() as connection:
             await connection.execute(sa.insert(proposals).values(row))
-            await record_change(connection, now, Change("POLICY_PROPOSED", proposal_id, org, by, None, {"digest": digest}))
+            await record_change(
+                connection, now, Change("POLICY_PROPOSED", proposal_id, org, by, None, {"digest": digest})
+            )
         return proposal_id
 
     async def approve(self, proposal_id: str, *, by: str, org: str) -> str:
@@ -132,6 +137,46 @@ class StoredPolicies:
         async with self._database.read() as connection:
             texts = await connection.scalar(sa.select(proposals.c.texts).where(proposals.c.id == proposal_id))
         return None if texts is None else orjson.loads(texts)
+
+    async def event(self, event_id: str) -> Decided | None:
+        """What an access event was decided from; None where there is no such event."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_DECIDED.where(access_event.c.id == event_id))).one_or_none()
+        return None if row is None else _decided(row)
+
+    async def decided(self, most: int) -> Sequence[Decided]:
+        """The latest `most` events that say what they were decided from, newest first."""
+        query = _DECIDED.where(access_event.c.inputs != "").order_by(access_event.c.id.desc()).limit(most)
+        async with self._database.read() as connection:
+            return [_decided(row) for row in await connection.execute(query)]
+
+
+_DECIDED = sa.select(
+    access_event.c.id,
+    access_event.c.at_us,
+    access_event.c.purpose,
+    access_event.c.case_no,
+    access_event.c.fields,
+    access_event.c.decision,
+    access_event.c.rule_ids,
+    access_event.c.inner_rule_ids,
+    access_event.c.policy_version,
+    access_event.c.inputs,
+)
+
+
+def _decided(row: Any) -> Decided:
+    return Decided(
+        event_id=row.id,
+        at=from_us(row.at_us),
+        purpose=row.purpose,
+        case_no=row.case_no,
+        fields=tuple(orjson.loads(row.fields)),
+        allowed=row.decision == Decision.ALLOW,
+        rule_ids=(*orjson.loads(row.inner_rule_ids), *orjson.loads(row.rule_ids)),
+        policy_version=row.policy_version,
+        inputs=orjson.loads(row.inputs) if row.inputs else {},
+    )
 
 
 def _json(texts: Mapping[str, str]) -> str:
