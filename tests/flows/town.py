@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import ssl
 import time
@@ -19,9 +20,13 @@ from demo.departments import TABLE
 from demo.people import register
 from demo.pki import make_pki
 from demo.places import TEMPLATES, TEMPLATES_SD, write_private
+from demo.registrations import NEIGHBOUR, client_key, shunde_clients
 from demo.render import render_manifests, secret_names, write_secrets
 from demo.serving import Running, serving
 from demo.shunde import write_shunde
+from gateway.oauth.terms import terms_for
+from gateway.policy.purposes import read_register
+from gateway.services.clients import ManageClients
 from tests.flows.house import House, house
 
 SEEN_WITHIN_S = 2.0
@@ -110,9 +115,21 @@ async def shunde(town: Town) -> AsyncIterator[House]:
     (home / "manifests").mkdir()
     render_manifests(TEMPLATES_SD, home / "manifests", {"SD_DATABASE": str(database)})
     async with house(home / "manifests", home, org_kind="CORRECTION_AGENCY") as neighbour:
-        write_private(town.home / "secrets" / "sd_token", neighbour.token)
+        await register_neighbour(town, neighbour)
         town.values["SD_URL"] = neighbour.url
         yield neighbour
+
+
+async def register_neighbour(town: Town, neighbour: House) -> None:
+    """Chancheng's gateway as a client of Shunde's, by `yimen clients import`'s own service, and its key for the manifest."""
+    keys = town.home / "keys"
+    keys.mkdir(exist_ok=True)
+    store, terms = neighbour.gateway.store, terms_for(neighbour.url)
+    manage = ManageClients(
+        store.clients, store.revocations, lambda: read_register(()), scopes=terms.scopes, actor=("TOWN", "test")
+    )
+    await manage.import_all(shunde_clients(keys))
+    write_private(town.home / "secrets" / "sd_key", json.dumps(client_key(keys, NEIGHBOUR).jwk()))
 
 
 @asynccontextmanager
