@@ -12,18 +12,15 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.clock import Clock, SystemClock
-from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
-from gateway.oauth.dpop import DpopProofs
 from gateway.oauth.keeping import InitialPolicy
 from gateway.oauth.kit import Kit
 from gateway.oauth.metadata import metadata
-from gateway.oauth.mtls import ClientCertificates
 from gateway.oauth.server import Server
-from gateway.oauth.signing_keys import SigningKeys
-from gateway.oauth.terms import CLIENT_CREDENTIALS, CONSENT_SCOPE, SCOPE, Terms, terms_for
+from gateway.oauth.terms import CLIENT_CREDENTIALS, CONSENT_SCOPE, SCOPE, terms_for
 from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.services.authorize import Authorize
 from gateway.services.clients import ClientsRefused, ClientState, ImportedClients, ManageClients
@@ -32,7 +29,7 @@ from gateway.services.load_sources import PURPOSES
 from gateway.services.register_client import RegisterClient
 from gateway.settings import Settings
 from gateway.store import Store, open_store
-from gateway.web.oauth_routes import OAuthParts, oauth_routes
+from gateway.web.oauth_routes import Endpoints, oauth_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +42,10 @@ class Authorization:
 
 
 def authorization(
-    store: Store,
-    clock: Clock,
-    terms: Terms,
-    *,
-    register: Callable[[], PurposeRegister],
-    keys: SigningKeys,
-    tokens: AccessTokens,
-    proofs: DpopProofs,
-    certificates: ClientCertificates,
+    store: Store, clock: Clock, settings: Settings, parts: OAuthParts, register: Callable[[], PurposeRegister]
 ) -> Authorization:
-    """`register`: the purposes in force, asked each time. `proofs`: the authorization server's, with its own nonces."""
+    """`register`: the purposes in force, asked each time."""
+    terms = terms_for(settings.base_url, access_s=settings.access_token_s)
     kit = Kit(
         terms=terms,
         clock=clock,
@@ -64,16 +54,16 @@ def authorization(
         pushed=store.pushed,
         grants=store.grants,
         consents=store.live_consents,
-        assertions=ClientAssertions(store.clients, store.replays, terms.issuer, clock, certificates),
-        bind=Binder(proofs, store.replays, certificates),
-        tokens=tokens,
+        assertions=ClientAssertions(store.clients, store.replays, terms.issuer, clock, parts.certificates),
+        bind=Binder(parts.server_proofs, store.replays, parts.certificates),
+        tokens=parts.tokens,
         door=store.door,
         revoker=store.revocations,
     )
     server = Server(kit)
     own = RegisterClient(store.registrations, store.revocations, register, terms, clock)
-    parts = OAuthParts(server, own, metadata(terms, mtls=certificates.on), keys.jwks)
-    return Authorization(server, Authorize(server), oauth_routes(parts))
+    endpoints = Endpoints(server, own, metadata(terms, mtls=parts.certificates.on), parts.signing_keys.jwks)
+    return Authorization(server, Authorize(server), oauth_routes(endpoints))
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
+from gateway.bootstrap.authorization import Authorization, authorization
 from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.trace_export import open_tracing
@@ -59,6 +60,8 @@ class Gateway:
     facts: Facts
     clock: Clock
     oauth: OAuthParts
+    login: LoginParts
+    authorization: Authorization
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -176,7 +179,9 @@ async def open_gateway(
         )
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)
-        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts)
+        login = await open_login(settings, store, egress, clock)
+        server = authorization(store, clock, settings, parts, lambda: snapshots.in_force.register)
+        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts, server)
 
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
@@ -214,6 +219,7 @@ def application(gateway: Gateway) -> Starlette:
         checks={"store": store},
         metrics=gateway.metrics,
         pages=[
+            *gateway.authorization.routes,
             *admin_pages(
                 gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
             ),

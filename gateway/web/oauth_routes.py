@@ -20,7 +20,7 @@ _JWKS_S = 600  # a key is published longer than this before it signs
 
 
 @dataclass(frozen=True, slots=True)
-class OAuthParts:
+class Endpoints:
     """What the authorization server's endpoints are made of."""
 
     server: Server
@@ -29,7 +29,7 @@ class OAuthParts:
     jwks: Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-def oauth_routes(parts: OAuthParts) -> list[BaseRoute]:
+def oauth_routes(parts: Endpoints) -> list[BaseRoute]:
     server = parts.server
 
     async def metadata() -> Mapping[str, Any]:

@@ -12,23 +12,20 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.oauth_parts import oauth_parts
 from gateway.caller import CallerKind, SharingDetail
 from gateway.clock import Clock
-from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.client import Client
 from gateway.oauth.client_assertion import ASSERTION_TYPE
-from gateway.oauth.dpop import DpopProofs
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.incoming import Incoming
 from gateway.oauth.jose import PrivateKey
-from gateway.oauth.mtls import ClientCertificates
-from gateway.oauth.nonce import Nonces
 from gateway.oauth.pkce import challenge_of
 from gateway.oauth.ports import Login
-from gateway.oauth.signing_keys import SigningKeys
-from gateway.oauth.terms import RAR_TYPE, terms_for
+from gateway.oauth.terms import RAR_TYPE
 from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.services.authorize import PendingAuthorization
+from gateway.settings import Settings
 from gateway.store import Store
 
 BASE = "https://gw.example"
@@ -78,20 +75,11 @@ class Desk:
 
     def __init__(self, store: Store, clock: Clock, *, nonces: bool = False, base: str = BASE) -> None:
         self.store, self.clock, self.consents = store, clock, Covered()
-        self.keys = SigningKeys(store.signing_keys, clock, refresh_s=0.0)
         self.register: PurposeRegister = REGISTER
-        self.tokens = AccessTokens(base, self.keys, clock)
-        made = Nonces(store.keys.derive("test/nonce"), clock) if nonces else None
-        self.built: Authorization = authorization(
-            store,
-            clock,
-            terms_for(base),
-            register=lambda: self.register,
-            keys=self.keys,
-            tokens=self.tokens,
-            proofs=DpopProofs(base, made, clock),
-            certificates=ClientCertificates(None, clock),
-        )
+        settings = Settings(public_url=base, dpop_nonces="everywhere" if nonces else "off")
+        self.parts = oauth_parts(settings, store, clock)
+        self.tokens = self.parts.tokens
+        self.built: Authorization = authorization(store, clock, settings, self.parts, lambda: self.register)
         self.server, self.authorize, self.base = self.built.server, self.built.authorize, base
         self.server.kit = replace(self.server.kit, consents=self.consents)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ import pytest
 from gateway.caller import CallerKind
 from gateway.oauth.client import Client
 from gateway.oauth.jose import PrivateKey, access_token_hash
+from gateway.settings import Settings
+from gateway.store import open_store
+from tests.fakes.authorization import Desk
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 BASE = "https://gw.example"
@@ -76,3 +80,14 @@ def client(client_id: str = "bank-1", key: PrivateKey = KEY, **changes: Any) -> 
         "jurisdiction": "4406", "jwks": {"keys": [key.public_jwk()]}, "scope": frozenset({"graphql"}),
     }  # fmt: skip
     return Client(**(given | changes))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, clock: HandClock) -> AsyncIterator[Desk]:
+    """An authorization server with its clients, on a database of its own."""
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/y.db", master_key=bytes(range(32)), demo=True)
+    store = await open_store(settings, clock)
+    found = Desk(store, clock)
+    await found.register_all()
+    yield found
+    await store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.fakes.authorization import (
     BASE,
     DPOP_KEY,
     OFFICER,
+    OFFICER_KEY,
     REDIRECT,
     SYSTEM,
     VERIFIER,
@@ -32,16 +32,6 @@ from tests.fakes.authorization import (
 from tests.gateway.oauth.conftest import HandClock
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def desk(tmp_path: Path, clock: HandClock) -> AsyncIterator[Desk]:
-    settings = Settings(database_url=f"sqlite:///{tmp_path}/y.db", master_key=bytes(range(32)), demo=True)
-    store = await open_store(settings, clock)
-    found = Desk(store, clock)
-    await found.register_all()
-    yield found
-    await store.close()
 
 
 async def test_an_officer_s_code_becomes_a_bound_token_that_says_who_for_what_and_by_which_grant(desk: Desk) -> None:
@@ -183,13 +173,10 @@ async def test_a_code_in_another_client_s_hands_is_spent_without_effect(desk: De
     await desk.register_all(other)
     code = await desk.code()
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER,
-            "client_assertion": desk.assertion("other", KEYS_OF["desk"])}  # fmt: skip
+            "client_assertion": desk.assertion("other", OFFICER_KEY)}  # fmt: skip
     asked = desk.server.token(desk.incoming("/oauth/token", "desk", form))
     assert (await refused(asked)).code == "invalid_grant"
     assert (await refused(desk.redeem(code))).code == "invalid_grant"
-
-
-KEYS_OF = {"desk": __import__("tests.fakes.authorization", fromlist=["OFFICER_KEY"]).OFFICER_KEY}
 
 
 async def test_a_code_lives_a_minute(desk: Desk, clock: HandClock) -> None:
@@ -442,13 +429,18 @@ async def test_no_token_is_issued_without_a_proof_and_the_nonce_comes_before_any
         ({"prompt": "none login"}, "invalid_request"),
         ({"prompt": "create"}, "invalid_request"),
         ({"dpop_jkt": "short"}, "invalid_request"),
-        ({"client_id": "shunde"}, "invalid_client"),
         ({"authorization_details": [officer_detail(purpose={"code": "PROC_SUPERVISION"})]},
          "invalid_authorization_details"),
     ],
 )  # fmt: skip
 async def test_a_pushed_request_is_checked_in_full(desk: Desk, form: dict[str, Any], error: str) -> None:
     assert (await refused(desk.push(**form))).code == error
+
+
+async def test_who_pushes_in_another_client_s_name_is_nobody(desk: Desk) -> None:
+    asked = desk.server.push(desk.incoming("/oauth/par", "desk", {"client_id": "shunde"}, dpop=None))
+    error = await refused(asked)
+    assert (error.code, error.status) == ("invalid_client", 401)
 
 
 async def test_a_state_of_a_thousand_and_more_characters_comes_back_whole(desk: Desk) -> None:
