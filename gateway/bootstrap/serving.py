@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def serve_gateway(settings: Settings) -> int:
     _logging(settings)
     check_tracing(settings)
     listener = bind(settings.host, settings.port)
-    said = f"yimen: http://{settings.host}:{listener.getsockname()[1]}/graphql"
+    settings = replace(settings, port=listener.getsockname()[1])  # links, issuer and proofs name the port there is
+    said = f"yimen: http://{settings.host}:{settings.port}/graphql"
     say = partial(print, said, file=sys.stderr, flush=True)  # once it is true: an address is taken for a success
     try:
         if settings.workers > 1:

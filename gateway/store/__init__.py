@@ -6,13 +6,11 @@ from gateway.store.errors import CiphertextInvalid, StoreRefused, StoreUnavailab
 from gateway.store.migrate import HEAD, Migrated
 from gateway.store.store import Store, migrate_store, open_store, store_revision
 from gateway.store.subjects import Personal
-from gateway.store.tokens import Officer
 
 __all__ = [
     "HEAD",
     "CiphertextInvalid",
     "Migrated",
-    "Officer",
     "Personal",
     "Store",
     "StoreRefused",

@@ -30,6 +30,6 @@ class SubjectUnknown(GatewayError):
 
 
 class TokensRefused(GatewayError):
-    """Seeded tokens exist for the demo only, or the tokens file cannot be used."""
+    """Demo accounts exist in the demo only, or their file cannot be used."""
 
     code = "TOKENS_REFUSED"

@@ -30,12 +30,12 @@ from gateway.store.oauth_pushed import StoredPushedRequests
 from gateway.store.oauth_registrations import StoredRegistrations
 from gateway.store.person_access import StoredPersonAccess
 from gateway.store.phones import StoredPhones
+from gateway.store.policies import StoredPolicies
 from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
 from gateway.store.sqlite_door import SqliteDoor
 from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.subjects import StoredSubjects
-from gateway.store.tokens import SeededTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Store:
     subjects: StoredSubjects
     evidence: StoredEvidence
     jobs: StoredJobs
-    tokens: SeededTokens
     health: Health
     identities: StoredIdentities
     identity_changes: StoredIdentityChanges
     phones: StoredPhones
     inbox: StoredInbox
     cases: StoredCases
+    policies: StoredPolicies
     replays: StoredReplays
     door: StoredDoor
     revocations: StoredRevocations
@@ -95,13 +95,13 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             subjects=StoredSubjects(database, keys, clock),
             evidence=StoredEvidence(_journal(database), clock, timeout_s=settings.database_timeout_s),
             jobs=StoredJobs(database, clock),
-            tokens=SeededTokens(database, clock, demo=settings.demo),
             health=Health(database, clock),
             identities=StoredIdentities(database, keys, clock),
             identity_changes=StoredIdentityChanges(database, keys, clock),
             phones=StoredPhones(database, keys, clock),
             inbox=StoredInbox(database, keys, clock, demo=settings.demo),
             cases=StoredCases(database, clock),
+            policies=StoredPolicies(database, clock),
             replays=replays,
             door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),
             revocations=StoredRevocations(database, clock),

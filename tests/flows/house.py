@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from gateway.clock import Clock
 from gateway.policy.facts import Facts
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings
-from gateway.store import Officer
 from gateway.web.serve import bind, server_for
+from tests.fakes.tokens import Asker, officer
 from tests.fakes.federated import Assigned
 
 PURPOSES = frozenset({"CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP"})
@@ -28,18 +27,21 @@ CASE = "(2026)粤0604刑初123号"
 
 @dataclass
 class House:
-    """The gateway, its address, and an officer's token for it."""
+    """The gateway, its address, and an officer with a token for it."""
 
     gateway: Gateway
     url: str
-    token: str
+    asker: Asker
     session: aiohttp.ClientSession
+
+    def headers(self, method: str = "POST") -> dict[str, str]:
+        """The officer's, for one request to /graphql: a proof is good once."""
+        return self.asker.headers(method, f"{self.url}/graphql")
 
     async def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The whole answer to one question, over HTTP."""
         body = {"query": query, "variables": dict(variables or {})}
-        headers = {"authorization": f"Bearer {self.token}"}
-        async with self.session.post(f"{self.url}/graphql", json=body, headers=headers) as response:
+        async with self.session.post(f"{self.url}/graphql", json=body, headers=self.headers()) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             return answer
 
@@ -65,29 +67,28 @@ async def house(
     case is the asker's."""
     state = tmp_path / f"state-{secrets.token_hex(4)}"
     state.mkdir()
+    listener = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     given = {
         "YIMEN_DEMO": "true",
         "YIMEN_MANIFESTS_DIR": str(manifests),
         "YIMEN_STATE_DIR": str(state),
         "YIMEN_DATABASE_URL": f"sqlite:///{state / 'yimen.db'}",
-        "YIMEN_PORT": "0",
+        "YIMEN_PUBLIC_URL": url,
         "YIMEN_RELOAD_POLL_S": "0.1",
         **{f"YIMEN_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    async with open_gateway(Settings.load(given, None), clock, tracing, facts=facts or Assigned()) as gateway:
-        officer = Officer("officer-lin", "cc-jo-zumiao", org_kind, frozenset({"JUSTICE_OFFICER"}), purposes)
-        token = await gateway.store.tokens.seed(officer, expires_at=datetime.now(UTC) + timedelta(days=30))
-        listener = bind("127.0.0.1", 0)
-        server = server_for(application(gateway))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            async with asyncio.timeout(20):
-                while not server.started:
-                    await asyncio.sleep(0.01)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with aiohttp.ClientSession(trust_env=False) as session:
-                yield House(gateway, url, token, session)
-        finally:
-            server.should_exit = True
-            await serving
-            listener.close()
+    with closing(listener):
+        async with open_gateway(Settings.load(given, None), clock, tracing, facts=facts or Assigned()) as gateway:
+            asker = await officer(gateway, org_kind=org_kind, purposes=purposes)
+            server = server_for(application(gateway))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                async with asyncio.timeout(20):
+                    while not server.started:
+                        await asyncio.sleep(0.01)
+                async with aiohttp.ClientSession(trust_env=False) as session:
+                    yield House(gateway, url, asker, session)
+            finally:
+                server.should_exit = True
+                await serving

@@ -156,7 +156,7 @@ async def test_twenty_of_them_at_once_leave_room_for_an_honest_one(town: Town, g
 
 
 async def posted(gateway: House, raw: bytes, content_type: str = "application/json") -> tuple[int, str]:
-    headers = {"authorization": f"Bearer {gateway.token}", "content-type": content_type}
+    headers = gateway.headers() | {"content-type": content_type}
     async with gateway.session.post(f"{gateway.url}/graphql", data=raw, headers=headers) as reply:
         answer = await reply.json(content_type=None)
         return reply.status, answer["errors"][0]["extensions"]["code"]
@@ -188,8 +188,9 @@ async def test_64_megabytes_are_not_taken_in(town: Town, gateway: House) -> None
     host, port = gateway.url.removeprefix("http://").split(":")
     before = psutil.Process().memory_info().rss
     _, writer = await asyncio.open_connection(host, int(port))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in gateway.headers().items())
     writer.write(
-        f"POST /graphql HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {gateway.token}\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: {host}\r\n{headers}"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     )
     sent = 0

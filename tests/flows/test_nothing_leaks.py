@@ -60,7 +60,7 @@ class Ears:
         self.running, self.heard, self.data = running, list[str](), list[str]()
 
     async def send(self, method: str = "POST", path: str = "/graphql", **given: Any) -> None:
-        headers = {"authorization": f"Bearer {self.running.token}"} | given.pop("headers", {})
+        headers = self.running.headers(method) | given.pop("headers", {})
         try:
             async with self.running.session.request(method, self.running.url + path, headers=headers, **given) as reply:
                 self.heard.append(repr(reply.raw_headers))
@@ -205,17 +205,20 @@ async def every_document(ears: Ears) -> None:
 
 
 async def every_stream(ears: Ears) -> None:
-    init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {ears.running.token}", "note": PLANTED}}
+    def init() -> dict[str, Any]:
+        first = ears.running.asker.init(f"{ears.running.url}/graphql")
+        return {**first, "payload": {**first["payload"], "note": PLANTED}}
+
     ask = {"query": WHOLE, "variables": {"idNo": IDS[0], "name": NAMES[0]}}
-    await ears.socket(init, {"type": "subscribe", "id": IDS[0], "payload": ask}, headers={"traceparent": IDS[0]})
-    await ears.socket(init, {"type": "subscribe", "id": "1", "payload": {"query": PLANTED}})
+    await ears.socket(init(), {"type": "subscribe", "id": IDS[0], "payload": ask}, headers={"traceparent": IDS[0]})
+    await ears.socket(init(), {"type": "subscribe", "id": "1", "payload": {"query": PLANTED}})
     await ears.socket(
-        init, {"type": "subscribe", "id": "1", "payload": {"query": "subscription { sourceHealth { source } }"}}
+        init(), {"type": "subscribe", "id": "1", "payload": {"query": "subscription { sourceHealth { source } }"}}
     )
     await ears.socket(
-        init, {"type": "subscribe", "id": NAMES[0], "payload": {"query": WHOLE, "variables": {"idNo": [IDS[0]]}}}
+        init(), {"type": "subscribe", "id": NAMES[0], "payload": {"query": WHOLE, "variables": {"idNo": [IDS[0]]}}}
     )
-    await ears.socket(init, {"type": PLANTED})
+    await ears.socket(init(), {"type": PLANTED})
     await ears.socket({"type": "connection_init", "payload": {"Authorization": f"Bearer {STRANGER}"}})
     await ears.socket({"type": "connection_init", "payload": {"Authorization": [IDS[0]], "authorization": NAMES[0]}})
     await ears.socket(PLANTED)

@@ -51,12 +51,12 @@ def test_any_setting_can_be_the_content_of_a_file(tmp_path: Path) -> None:
     environ = {
         "YIMEN_MASTER_KEY_FILE": f"{tmp_path}/key",
         "YIMEN_DATABASE_URL_FILE": f"{tmp_path}/url",
-        "YIMEN_SEEDED_TOKENS_FILE": f"{tmp_path}/tokens",  # its own name, not the content of seeded_tokens
+        "YIMEN_DEMO_ACCOUNTS_FILE": f"{tmp_path}/tokens",  # its own name, not the content of demo_accounts
         "YIMEN_DEMO": "1",
     }
     settings = Settings.load(environ, None)
     assert settings.database_url == "postgresql+psycopg://yimen@db/yimen"
-    assert settings.seeded_tokens_file == tmp_path / "tokens"
+    assert settings.demo_accounts_file == tmp_path / "tokens"
 
 
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
             "YIMEN_OPERATION": "",
             "YIMEN_DRAIN_S": "nan",
             "YIMEN_MANIFESTS_DIR": f"{tmp_path}/none",
-            "YIMEN_SEEDED_TOKENS_FILE": f"{tmp_path}/none",
+            "YIMEN_DEMO_ACCOUNTS_FILE": f"{tmp_path}/none",
             "YIMEN_TRUSTED_DOCUMENTS_ONLY": "yes",
             "YIMEN_MASTER_KEY_FILE": f"{tmp_path}/none",
             "YIMEN_PUBLIC_URL": "https://u:p@host",

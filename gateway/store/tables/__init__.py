@@ -12,7 +12,6 @@ from gateway.store.tables.base import (
     heartbeat,
     job,
     metadata,
-    officer_token,
     subject,
 )
 
@@ -32,7 +31,6 @@ __all__ = [
     "metadata",
     "oauth",
     "oauth_keys",
-    "officer_token",
     "policies",
     "subject",
 ]

@@ -106,17 +106,6 @@ sa.Index(
     "uq_job_open_key", job.c.kind, job.c.unique_key, unique=True, sqlite_where=_open_job, postgresql_where=_open_job
 )
 
-officer_token = sa.Table(
-    "officer_token",  # seeded, for the demo only
-    metadata,
-    sa.Column("token_hash", sa.LargeBinary, primary_key=True),  # SHA-256 of 256 random bits
-    sa.Column("token_id", sa.String(32), nullable=False),
-    sa.Column("caller", sa.Text, nullable=False),  # JSON: user_id, org_id, org_kind, roles, purposes
-    sa.Column("expires_at_us", sa.BigInteger, nullable=False),
-    sa.Column("revoked_at_us", sa.BigInteger),
-    sa.Column("created_at_us", sa.BigInteger, nullable=False),
-)
-
 heartbeat = sa.Table(
     "heartbeat",  # one row, rewritten by readiness checks: only a write proves that writes work
     metadata,

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_revocation_until", "revocation", ["until_us"])
+    op.drop_table("officer_token")
 
 
 def downgrade() -> None:
