@@ -132,22 +132,24 @@ async def working(persons: Persons, store: Store, clock: Clock, *, sweep_s: floa
     """Messages are sent and ends put down while the block runs. Several processes may do this side by side."""
     run_jobs = RunJobs(store.jobs, clock, persons.handlers, worker=f"persons-{os.getpid()}-{os.urandom(4).hex()}")
 
+    stopping = asyncio.Event()
+
     async def sweep() -> None:
-        while True:
+        while not stopping.is_set():  # never cut off in the middle of a statement
             try:
                 await persons.end.due()
             except GatewayError as error:  # the store is away; the next look finds the same
                 _log.warning("consents_not_swept", reason=type(error).__name__)
-            await asyncio.sleep(sweep_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), sweep_s)
 
     sweeping = asyncio.create_task(sweep(), name="consents")
     running = asyncio.create_task(run_jobs(), name="jobs")
     try:
         yield run_jobs
     finally:
-        sweeping.cancel()
+        stopping.set()
         run_jobs.stop()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeping
+        await sweeping
         await running
         await persons.door.settled()
