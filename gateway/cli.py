@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.bootstrap.client_arguments import add_clients_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
+from gateway.bootstrap.officer_arguments import add_officers_command
 from gateway.bootstrap.token_arguments import add_token_command
 from gateway.errors import GatewayError, SettingsInvalid
 from gateway.settings import Settings, manifests_dir
@@ -28,6 +29,7 @@ MANUAL = """\
   yimen identities list             列出机构和人员 / who there is
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
   yimen settings                    全部设置 / every setting, what it means and what is in force
+  yimen officers invite LOGIN       设置登录的一次性链接 / a one-time link to set password and second factor; link joins an OIDC account
   yimen clients import FILE         登记客户端 / register clients; list, show, disable, enable, rotate, invite
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
@@ -96,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_token_command(commands)
     add_clients_command(commands)
+    add_officers_command(commands)
     add_identity_commands(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True

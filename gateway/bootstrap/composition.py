@@ -18,8 +18,10 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
+from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.trace_export import open_tracing
 from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Messages
@@ -40,6 +42,7 @@ from gateway.store.alerts import StoredAlerts
 from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
+from gateway.web.login_parts import LoginParts
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.settings import WebSettings
 from schema.limits import Limits
@@ -60,8 +63,8 @@ class Gateway:
     facts: Facts
     clock: Clock
     oauth: OAuthParts
-    login: LoginParts
     authorization: Authorization
+    login: LoginParts
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -180,8 +183,8 @@ async def open_gateway(
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)
         login = await open_login(settings, store, egress, clock)
-        server = authorization(store, clock, settings, parts, lambda: snapshots.in_force.register)
-        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts, server)
+        server = authorization(store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes)
+        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts, server, login)
 
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
@@ -220,6 +223,15 @@ def application(gateway: Gateway) -> Starlette:
         metrics=gateway.metrics,
         pages=[
             *gateway.authorization.routes,
+            *officer_pages(
+                gateway.settings,
+                gateway.store,
+                gateway.snapshots,
+                gateway.clock,
+                gateway.oauth,
+                gateway.authorization.authorize,
+                gateway.login,
+            ),
             *admin_pages(
                 gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
             ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from adapters.egress import Egress
 from gateway.clock import Clock, SystemClock
@@ -20,7 +19,7 @@ from gateway.services.oidc_providers import OidcProvider, read_providers
 from gateway.services.passwords import Passwords
 from gateway.services.query_page_token import QueryPageTokens
 from gateway.services.second_factor import RelyingParty
-from gateway.services.set_up_login import SetUpLogin
+from gateway.services.set_up_login import INVITATION_S, SetUpLogin
 from gateway.services.words import Words
 from gateway.settings import Settings
 from gateway.store import Store, open_store
@@ -28,6 +27,8 @@ from gateway.store.alerts import StoredAlerts
 from gateway.store.login_demo import seed_demo_accounts
 from gateway.web.authorize import AuthorizeParts
 from gateway.web.login_parts import LoginParts, login_parts
+
+INVITATION_HOURS = int(INVITATION_S // 3600)
 
 
 async def open_login(
@@ -129,15 +130,7 @@ async def invite_officer(settings: Settings, login: str) -> str:
         await store.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """What `yimen officers link` did."""
-
-    login: str
-    provider: str
-
-
-async def link_officer(settings: Settings, login: str, provider: str, subject: str) -> Linked:
+async def link_officer(settings: Settings, login: str, provider: str, subject: str) -> None:
     """The command: an account at a provider is this officer's. Raises RequestRefused OFFICER_UNKNOWN, OIDC_UNKNOWN."""
     known = read_providers(settings.oidc_providers_file) if settings.oidc_providers_file is not None else ()
     issuer = next((one.issuer for one in known if one.name == provider), None)
@@ -151,4 +144,3 @@ async def link_officer(settings: Settings, login: str, provider: str, subject: s
         await store.login.accounts.link_external(officer.user_id, officer.org_id, issuer, subject, actor="operator")
     finally:
         await store.close()
-    return Linked(login, provider)
