@@ -21,6 +21,7 @@ from gateway.bootstrap.authorization import Authorization, authorization
 from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
+from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.trace_export import open_tracing
 from gateway.bootstrap.watching import watch_pages, watch_rounds
@@ -43,6 +44,7 @@ from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
 from gateway.web.login_parts import LoginParts
+from gateway.web.me_routes import person_routes
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.settings import WebSettings
 from schema.limits import Limits
@@ -65,6 +67,7 @@ class Gateway:
     oauth: OAuthParts
     authorization: Authorization
     login: LoginParts
+    persons: Persons
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -184,7 +187,11 @@ async def open_gateway(
         parts = oauth_parts(settings, store, clock)
         login = await open_login(settings, store, egress, clock)
         server = authorization(store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes)
-        yield Gateway(settings, store, snapshots, execute, metrics, messages, known, clock, parts, server, login)
+        persons = persons_of(settings, store, snapshots, clock, messages=messages, keys=parts.signing_keys, facts=known)
+        await stack.enter_async_context(working(persons, store, clock))
+        yield Gateway(
+            settings, store, snapshots, execute, metrics, messages, known, clock, parts, server, login, persons=persons
+        )
 
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
@@ -235,6 +242,7 @@ def application(gateway: Gateway) -> Starlette:
             *admin_pages(
                 gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
             ),
+            *person_routes(gateway.persons.parts, authenticate, web.client_certificate_header),
             *watch_pages(gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock),
         ],
     )
