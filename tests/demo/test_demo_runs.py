@@ -19,7 +19,8 @@ import pytest
 from demo.answer import EXPECTED
 from demo.places import Places
 from demo.serving import bind
-from demo.talk import ask, graphql
+from demo.talk import ask
+from demo.visits import ask as visit
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,18 +78,18 @@ def test_a_visitor_asks_switches_a_fault_and_puts_it_right(tmp_path: Path) -> No
     places = Places(tmp_path)
     with _demo(tmp_path) as (_, card, _processes):
         assert os.stat(places.card).st_mode & 0o777 == 0o600
-        person = graphql(places, card, "reception")["data"]["person"]
+        person = visit(places, card, "reception")["data"]["person"]
         assert {part: person[part]["state"] for part in EXPECTED} == EXPECTED
         switch = [sys.executable, "-m", "demo", "--var", str(tmp_path), "fault"]
         subprocess.run([*switch, "SB", "closed"], cwd=ROOT, check=True, timeout=20)
         began = time.monotonic()
-        insurance = graphql(places, card, "reception")["data"]["person"]["insurance"]
+        insurance = visit(places, card, "reception")["data"]["person"]["insurance"]
         assert (insurance["state"], insurance["reason"]) == ("UNAVAILABLE", "CLOSED")
         assert insurance["retryAt"]
         assert time.monotonic() - began < 2
         subprocess.run([*switch, "all", "none"], cwd=ROOT, check=True, timeout=20)
         for name in ("list", "cases", "catalogue"):
-            assert not graphql(places, card, name).get("errors"), name
+            assert not visit(places, card, name).get("errors"), name
         (lgb,) = [source["url"] for source in card["sources"] if source["code"] == "LGB"]
         assert ask(places, "GET", f"{lgb}/_counters")
 

@@ -9,26 +9,39 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 from graphql import build_schema, parse, validate
 
+from demo.accounts import accounts
 from demo.answer import EXPECTED, readable, unexpected
-from demo.gateway_process import CHANCHENG_OFFICER, GatewayPlan, environment, seed_token
+from demo.bodies import identity_files
+from demo.docket import parties, supervised
+from demo.forms import forms_of
+from demo.gateway_process import GatewayPlan, environment
 from demo.people import register
-from demo.places import DemoRunning, Places, write_private
+from demo.places import TEMPLATES, DemoRunning, Places, write_private
 from demo.ports import free_port
 from demo.processes import Children
 from demo.queries import queries
+from demo.registrations import chancheng_clients, shunde_clients
 from demo.render import render_manifests, secret_names, write_secrets
 from demo.serving import bind
 from demo.shunde import write_shunde
 from demo.switch import wanted_faults
+from gateway.oauth.registration import read_client
+from gateway.oauth.terms import terms_for
+from gateway.policy.purposes import read_register
+from gateway.services.identity_check import Check
+from gateway.services.identity_records import Records
+from gateway.services.identity_rows import from_files
+from gateway.supervision.case_facts import Part, PartyEntry
 
 ROOT = Path(__file__).parents[2]
+SCOPES = terms_for("").scopes
 # A child that starts a child of its own, says both numbers, and would live for a minute.
 FAMILY = (
     "import subprocess, sys, os; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
@@ -176,28 +189,86 @@ def test_the_gateways_environment_is_the_demos_and_not_the_visitors(
 ) -> None:
     monkeypatch.setenv("YIMEN_WORKERS", "16")
     places = Places(tmp_path)
-    plan = GatewayPlan("cc", 8400, places.sub("manifests"), CHANCHENG_OFFICER)
+    file = places.sub("keys") / "accounts.toml"
+    plan = GatewayPlan("cc", 8400, places.sub("manifests"), file)
     given = {name: value for name, value in environment(places, plan).items() if name.startswith("YIMEN_")}
     assert "YIMEN_WORKERS" not in given
     assert given["YIMEN_PORT"] == "8400"
-    token = seed_token(places, plan)
-    tokens = Path(given["YIMEN_SEEDED_TOKENS_FILE"])
-    (entry,) = tomllib.loads(tokens.read_text())["officers"]
-    assert entry["token"] == token
-    assert (entry["user_id"], entry["org_id"], entry["org_kind"]) == ("officer-lin", "cc-jo-zumiao", "JUSTICE_OFFICE")
-    assert datetime.now(UTC) < entry["expires_at"] <= datetime.now(UTC) + timedelta(days=1)
-    assert tokens.stat().st_mode & 0o777 == 0o600
+    assert given["YIMEN_DEMO_ACCOUNTS_FILE"] == str(file.resolve())
+    assert "YIMEN_OIDC_PROVIDERS_FILE" not in given
 
 
 def test_the_demos_settings_are_ones_the_gateway_knows(tmp_path: Path) -> None:
     from gateway.settings import Settings
 
     places = Places(tmp_path)
-    plan = GatewayPlan("cc", 8400, places.sub("manifests"), CHANCHENG_OFFICER)
-    seed_token(places, plan)
+    file = places.sub("keys") / "accounts.toml"
+    accounts(file)
+    plan = GatewayPlan("cc", 8400, places.sub("manifests"), file)
     settings = Settings.load({n: v for n, v in environment(places, plan).items() if n.startswith("YIMEN_")}, None)
     assert settings.demo
-    assert settings.port == 8400
+    assert settings.base_url == plan.url == "http://127.0.0.1:8400"
+
+
+def test_accounts_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.toml"
+    made = accounts(file)
+    assert [(one.password, one.totp) for one in accounts(file, "http://127.0.0.1:9")] == [
+        (one.password, one.totp) for one in made
+    ]
+    assert file.stat().st_mode & 0o777 == 0o600
+    entries = tomllib.loads(file.read_text())["accounts"]
+    assert [entry["login"] for entry in entries if "external" in entry] == ["officer-lin"]
+    assert all(one.password not in repr(one) and one.totp not in repr(one) for one in made)
+
+
+def test_every_import_is_one_the_product_takes_whole(tmp_path: Path) -> None:
+    """Checked by the product's own readers; that they are taken shows `test_demo_runs`."""
+    people = register(1, 60)
+    given = from_files({name: text.encode() for name, text in identity_files().items()})
+    purposes = read_register([TEMPLATES / "policy" / "fa.toml"])
+    check = Check(given, purposes)
+    check.laid_over(Records(), {number: number for number in check.id_numbers})
+    assert check.faults == []
+    faults: list[str] = []
+    for entry in (*chancheng_clients(tmp_path), *shunde_clients(tmp_path)):
+        assert (
+            read_client(entry, lambda *fault: faults.append(str(fault)), scopes=SCOPES, register=purposes) is not None
+        )
+    assert faults == []
+    bodies = {cells.values["org_id"] for cells in given.rows["organisations"]}
+    for person, case in supervised(people.people):
+        for party in parties(person, case):
+            assert party.org_id in bodies
+            assert PartyEntry(party.case_no, party.org_id, Part(party.part), datetime.now(UTC))
+
+
+def test_the_officers_list_is_of_the_officers_own_office() -> None:
+    asked = queries(register(1))["list"]["variables"]["of"]
+    assert len(asked) == 20
+    assert "440604200909120036" not in {key["idNo"] for key in asked}, "a sealed record is nobody's example"
+
+
+def test_an_application_brings_its_purpose_and_its_rules_along(tmp_path: Path) -> None:
+    values = {"FA_URL": "http://127.0.0.1:1", "SECRETS": "/s"}
+    assert render_manifests(TEMPLATES, tmp_path, values)[0] == ["fa.toml"]
+    brought = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert brought == {"fa.toml", "policy/fa.toml", "policies/fa.cedar"}
+    assert render_manifests(TEMPLATES, tmp_path, {})[0] == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_forms_are_read_as_a_browser_reads_them() -> None:
+    page = (
+        '<form method="post" action="/a"><input type="hidden" name="csrf" value="x&amp;y"><input name="login">'
+        '<input type="checkbox" name="remember" value="yes"><button name="decision" value="approve">Y</button>'
+        '<button name="decision" value="deny">N</button></form><form action="/b"></form><input name="stray">'
+    )
+    first, second = forms_of(page)
+    assert (first.action, first.method) == ("/a", "post")
+    assert first.pressed("approve", login="lin") == {"csrf": "x&y", "login": "lin", "decision": "approve"}
+    assert first.pressed() == {"csrf": "x&y", "login": ""}
+    assert (second.action, second.fields) == ("/b", {})
 
 
 @pytest.mark.parametrize("name", ["reception", "list", "cases", "catalogue"])
