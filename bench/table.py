@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psutil
 
 from bench.contenders import Field
 from bench.load import CONNECTIONS
+from bench.machine import machine
 from bench.measure import SLOW_MS, Measured, Plan, Point
-from bench.peers_node import NotInstalled, node_version
 from bench.split import Split
 
 RSS_GOAL_MIB = 150.0
@@ -156,17 +154,3 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "an unknown commit"
     return said.stdout.strip()
-
-
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            name = line.partition(":")[2].strip()
-            break
-    memory = psutil.virtual_memory().total / (1 << 30)
-    try:
-        node = f", Node {node_version()}"
-    except NotInstalled:
-        node = ""
-    return f"{name}, {psutil.cpu_count()} CPUs, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}{node}"

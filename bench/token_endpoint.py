@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey
 
 from bench import peers_node, token_server
 from bench.cost import cpu_s, rss_mib
-from bench.table import machine
+from bench.machine import machine
 from bench.token_requests import TokenRequest, new_key, public_jwk, right, token_requests
 from demo.ports import free_port
 from demo.processes import Children
