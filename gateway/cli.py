@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from gateway.bootstrap.case_arguments import add_case_commands
 from gateway.bootstrap.client_arguments import add_clients_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
 from gateway.bootstrap.officer_arguments import add_officers_command
+from gateway.bootstrap.policy_arguments import add_policy_commands
 from gateway.bootstrap.token_arguments import add_token_command
 from gateway.errors import GatewayError, SettingsInvalid
 from gateway.settings import Settings, manifests_dir
@@ -28,10 +30,12 @@ MANUAL = """\
   yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
   yimen identities list             列出机构和人员 / who there is
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
+  yimen policy check|test|explain   共享规则 / the sharing rules: diff, replay, list, show, propose, approve
   yimen settings                    全部设置 / every setting, what it means and what is in force
   yimen officers invite LOGIN       设置登录的一次性链接 / a one-time link to set password and second factor; link joins an OIDC account
   yimen clients import FILE         登记客户端 / register clients; list, show, disable, enable, rotate, invite
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
+  yimen cases import PATH           导入案件登记 / the register of cases from CSV files; --dry-run shows every fault first
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
 设置来自 / settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names.
@@ -100,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     add_clients_command(commands)
     add_officers_command(commands)
     add_identity_commands(commands)
+    add_policy_commands(commands)
+    add_case_commands(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
     )

@@ -19,10 +19,12 @@ from gateway.caller import Change
 from gateway.clock import Clock
 from gateway.policy.claim import folded
 from gateway.policy.facts import Relationship, Seal
+from gateway.services.import_cases import Directory
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import to_us
 from gateway.store.tables import case_facts as tables
+from gateway.store.tables.identities import officer, organisation
 from gateway.supervision.case_facts import (
     AssignmentEntry,
     CaseEntry,
@@ -57,6 +59,15 @@ class StoredCases:
         at = self._clock.now()
         async with self._database.write() as connection:
             return sum([await declare(connection, at, entry, by) for entry in entries])
+
+    async def directory(self) -> Directory:
+        """Whom and what there is to name."""
+        async with self._database.read() as connection:
+            organisations = frozenset(await connection.scalars(sa.select(organisation.c.org_id)))
+            officers = (await connection.execute(sa.select(officer.c.user_id, officer.c.login))).all()
+            cases = frozenset(await connection.scalars(sa.select(tables.case_register.c.case_no).distinct()))
+        by_name = {login: user_id for user_id, login in officers} | {user_id: user_id for user_id, _ in officers}
+        return Directory(organisations, by_name, cases)
 
 
 async def declare(connection: AsyncConnection, at: datetime, entry: Entry, by: Declarer = Declarer()) -> bool:
