@@ -21,8 +21,8 @@ from gateway.bootstrap.authorization import Authorization, authorization
 from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
-from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.officer_pages import officer_pages
+from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.trace_export import open_tracing
 from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Messages
