@@ -59,7 +59,7 @@ class Plan:
     varying: frozenset[str]  # variables that @skip, @include and `where` depend on
     declared: tuple[str, ...]  # the operation's own variables; what else a request brings means nothing
     selection: Selection | None = None
-    measured: set[Any] = field(default_factory=set)
+    measured: dict[Any, int] = field(default_factory=dict)  # shape of variables -> cost
     forms: dict[bytes, Compiled | None] = field(default_factory=dict)
     said: Mapping[str, Any] | _Unread | None = _UNREAD  # what `@purpose` says, once read
 
@@ -180,7 +180,11 @@ class Plans:
             raise RequestErrors("GRAPHQL_VALIDATION_FAILED", errors)
         return plan
 
-    def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> None:
+    def cost(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> int:
+        """What the operation may cost at most, in the cost units of `schema.limits`; measured already when it was planned."""
+        return self._measure(plan, operation_name, variables)
+
+    def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost depends on variables only by the length of lists and by numbers; each such shape is measured once."""
         values = [variables.get(name) for name in plan.declared]
         shape = tuple(
@@ -188,11 +192,13 @@ class Plans:
             for place, value in enumerate(values)
             if isinstance(value, list | int | float)
         )
-        if shape in plan.measured:
-            return
-        measure(plan.document, operation_name, variables, self._limits)
+        cost = plan.measured.get(shape)
+        if cost is not None:
+            return cost
+        found = measure(plan.document, operation_name, variables, self._limits)
         if len(plan.measured) < _SHAPES and not any(isinstance(value, dict) for value in values):
-            plan.measured.add(shape)
+            plan.measured[shape] = found.cost
+        return found.cost
 
 
 def _named(node: OperationDefinitionNode, name: str) -> bool:

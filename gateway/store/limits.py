@@ -1,0 +1,215 @@
+"""Meters of clients: rate and budget in one atomic statement, counters, suspensions.
+
+The rate is a generic cell rate algorithm: per client the instant until which its requests are spoken for. One request
+moves it on by its share of a minute; it is refused where that would lie further ahead than the burst allows.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.caller import Change
+from gateway.clock import Clock
+from gateway.services.client_limits import LONG_S, SPANS_S, Allowance, Counts, Refusal
+from gateway.store.changes import record_change
+from gateway.store.engine import Database
+from gateway.store.ids import OrderedIds, from_us, to_us
+from gateway.store.keys import Keys
+from gateway.store.tables import access_event
+from gateway.store.tables.limits import client_meter, client_subject, client_suspension, client_window
+
+_MINUTE_US = 60_000_000
+_SECOND_US = 1_000_000
+_MOST_EVENTS = 1000  # whose ids an evidence pack lists; how many there were it says in any case
+
+
+class StoredMeters:
+    """Implements `gateway.services.client_limits.Meters`."""
+
+    def __init__(self, database: Database, keys: Keys, clock: Clock, allowance: Allowance) -> None:
+        self._database, self._clock, self._allowance = database, clock, allowance
+        self._tag_key = keys.derive("client-subject/tag/v1")
+        self._insert: Any = sqlite_insert if database.is_sqlite else postgresql_insert
+        self._greatest: Any = sa.func.max if database.is_sqlite else sa.func.greatest
+        self._new_id = OrderedIds()
+
+    async def spend(self, client_id: str, cost: int) -> Refusal | None:
+        """See the port."""
+        now_us = to_us(self._clock.now())
+        async with self._database.write() as connection:
+            if await connection.scalar(self._admission(client_id, cost, now_us)) is not None:
+                return None
+            refusal = await self._why(connection, client_id, cost, now_us)
+            await self._add(connection, client_id, now_us, limited=1)
+        return refusal
+
+    def _admission(self, client_id: str, cost: int, now_us: int) -> Any:
+        meter, usual = client_meter.c, self._allowance
+        suspended = sa.exists().where(
+            client_suspension.c.client_id == client_id, client_suspension.c.lifted_at_us.is_(None)
+        )
+        requests = sa.func.coalesce(meter.requests_per_minute, usual.requests_per_minute)
+        costs = sa.func.coalesce(meter.cost_per_minute, usual.cost_per_minute)
+        now = sa.literal(now_us, sa.BigInteger)
+        minute, cost_us = sa.literal(_MINUTE_US, sa.BigInteger), sa.literal(_MINUTE_US * cost, sa.BigInteger)
+        request_tat = self._greatest(meter.request_tat_us, now) + minute // requests
+        cost_tat = self._greatest(meter.cost_tat_us, now) + cost_us // costs
+        first = sa.select(
+            sa.literal(client_id),
+            now + _MINUTE_US // usual.requests_per_minute,
+            now + _MINUTE_US * cost // usual.cost_per_minute,
+        ).where(~suspended, sa.literal(cost) <= usual.cost_per_minute)
+        put = self._insert(client_meter).from_select(["client_id", "request_tat_us", "cost_tat_us"], first)
+        return put.on_conflict_do_update(
+            index_elements=["client_id"],
+            set_={"request_tat_us": request_tat, "cost_tat_us": cost_tat},
+            where=sa.and_(
+                ~suspended,
+                request_tat - now <= usual.burst_s * _SECOND_US,
+                cost_tat - now <= _MINUTE_US,
+            ),
+        ).returning(meter.client_id)
+
+    async def _why(self, connection: AsyncConnection, client_id: str, cost: int, now_us: int) -> Refusal:
+        live = (client_suspension.c.client_id == client_id, client_suspension.c.lifted_at_us.is_(None))
+        if await connection.scalar(sa.select(client_suspension.c.id).where(*live)) is not None:
+            return Refusal("CLIENT_SUSPENDED")
+        row = (
+            await connection.execute(sa.select(client_meter).where(client_meter.c.client_id == client_id))
+        ).one_or_none()
+        if row is None:  # more than a whole minute's budget in one question
+            return Refusal("BUDGET_SPENT", 60)
+        usual = self._allowance
+        each_us = _MINUTE_US // (row.requests_per_minute or usual.requests_per_minute)
+        cost_us = _MINUTE_US * cost // (row.cost_per_minute or usual.cost_per_minute)
+        rate_wait = max(row.request_tat_us, now_us) + each_us - now_us - usual.burst_s * _SECOND_US
+        cost_wait = max(row.cost_tat_us, now_us) + cost_us - now_us - _MINUTE_US
+        code = "RATE_LIMITED" if rate_wait >= cost_wait else "BUDGET_SPENT"
+        return Refusal(code, max(1, -(-max(rate_wait, cost_wait) // _SECOND_US)))
+
+    async def count(
+        self, client_id: str, asked: Sequence[str], found: Sequence[str], *, denied: bool
+    ) -> Sequence[Counts]:
+        """See the port."""
+        now_us = to_us(self._clock.now())
+        hits = frozenset(found)
+        async with self._database.write() as connection:
+            for span_s in SPANS_S:
+                new = {True: 0, False: 0}
+                rows = [
+                    {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "hit": int(one in hits),
+                     "tag": self._tag(client_id, span_s, _start(now_us, span_s), one)}
+                    for one in sorted({*asked, *hits})
+                ]  # fmt: skip
+                if rows:
+                    put = self._insert(client_subject).values(rows).on_conflict_do_nothing()
+                    for hit in await connection.scalars(put.returning(client_subject.c.hit)):
+                        new[bool(hit)] += 1
+                await self._add(
+                    connection, client_id, now_us, spans=(span_s,),
+                    requests=1, denied=int(denied), hits=new[True], misses=new[False],
+                )  # fmt: skip
+            return await self._counts(connection, client_id, now_us)
+
+    async def counts(self, client_id: str) -> Sequence[Counts]:
+        """See the port."""
+        async with self._database.read() as connection:
+            return await self._counts(connection, client_id, to_us(self._clock.now()))
+
+    async def suspend(self, client_id: str, org_id: str, rule: str, pack: Mapping[str, object]) -> str | None:
+        """See the port."""
+        now = self._clock.now()
+        now_us = to_us(now)
+        suspension_id = self._new_id(now_us)
+        async with self._database.write() as connection:
+            events = await self._events(connection, client_id, org_id, now_us)
+            told = {"client_id": client_id, "org_id": org_id, "at": now.isoformat(), **pack, "events": events}
+            row = {
+                "id": suspension_id, "client_id": client_id, "org_id": org_id, "rule": rule, "at_us": now_us,
+                "pack": orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode(), "done": False,
+            }  # fmt: skip
+            put = self._insert(client_suspension).values(row).on_conflict_do_nothing()
+            if await connection.scalar(put.returning(client_suspension.c.id)) is None:
+                return None
+            change = Change("CLIENT_SUSPENDED", client_id, "", "", detail={"suspension": suspension_id, "rule": rule})
+            await record_change(connection, now, change)
+        return suspension_id
+
+    async def unfinished(self, client_id: str) -> str | None:
+        """See the port."""
+        c = client_suspension.c
+        query = sa.select(c.id).where(c.client_id == client_id, c.lifted_at_us.is_(None), c.done.is_(False))
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(query)
+        return found
+
+    async def finished(self, suspension_id: str) -> None:
+        done = sa.update(client_suspension).where(client_suspension.c.id == suspension_id).values(done=True)
+        async with self._database.write() as connection:
+            await connection.execute(done)
+
+    async def _add(
+        self, connection: AsyncConnection, client_id: str, now_us: int, *, spans: Sequence[int] = SPANS_S, **more: int
+    ) -> None:
+        counters = dict.fromkeys(("requests", "limited", "denied", "hits", "misses"), 0) | more
+        for span_s in spans:
+            key = {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s)}
+            put = self._insert(client_window).values(**key, **counters, last_at_us=now_us)
+            grown = {name: client_window.c[name] + counters[name] for name in counters}
+            change = put.on_conflict_do_update(index_elements=list(key), set_=grown | {"last_at_us": now_us})
+            await connection.execute(change)
+
+    async def _counts(self, connection: AsyncConnection, client_id: str, now_us: int) -> Sequence[Counts]:
+        """The running span whole, and of the one before the share that still lies within one span's length."""
+        oldest = min(_start(now_us, span_s) - span_s * _SECOND_US for span_s in SPANS_S)
+        query = sa.select(client_window).where(
+            client_window.c.client_id == client_id, client_window.c.start_us >= oldest
+        )
+        rows = {(row.span_s, row.start_us): row for row in await connection.execute(query)}
+        own = sa.select(client_meter.c.subjects_per_day).where(client_meter.c.client_id == client_id)
+        subjects_per_day = await connection.scalar(own)
+        found = []
+        for span_s in SPANS_S:
+            start_us, length_us = _start(now_us, span_s), span_s * _SECOND_US
+            now_, before = rows.get((span_s, start_us)), rows.get((span_s, start_us - length_us))
+            left = 1 - (now_us - start_us) / length_us
+            sums = {
+                name: (getattr(now_, name) if now_ else 0) + int((getattr(before, name) if before else 0) * left)
+                for name in ("requests", "limited", "denied", "hits", "misses")
+            }
+            found.append(Counts(span_s=span_s, subjects_per_day=subjects_per_day, **sums))
+        return found
+
+    async def _events(self, connection: AsyncConnection, client_id: str, org_id: str, now_us: int) -> dict[str, Any]:
+        """The client's events of the last day, newest first: opaque ids."""
+        c = access_event.c
+        mine = (c.actor_org == org_id, c.client_id == client_id, c.recorded_at_us > now_us - LONG_S * _SECOND_US)
+        total, first_us, last_us = (
+            await connection.execute(
+                sa.select(sa.func.count(), sa.func.min(c.at_us), sa.func.max(c.at_us)).where(*mine)
+            )
+        ).one()
+        ids = await connection.scalars(sa.select(c.id).where(*mine).order_by(c.id.desc()).limit(_MOST_EVENTS))
+        return {
+            "count": total,
+            "first_at": None if first_us is None else from_us(first_us).isoformat(),
+            "last_at": None if last_us is None else from_us(last_us).isoformat(),
+            "ids": list(ids),
+        }
+
+    def _tag(self, client_id: str, span_s: int, start_us: int, subject_id: str) -> bytes:
+        """Of no use beside another client's, or another span's."""
+        message = f"{client_id}\0{span_s}\0{start_us}\0{subject_id}".encode()
+        return hmac.digest(self._tag_key, message, "sha256")[:16]
+
+
+def _start(now_us: int, span_s: int) -> int:
+    return now_us - now_us % (span_s * _SECOND_US)
