@@ -23,7 +23,7 @@ from schema.directives import purpose
 from schema.errors import NounConflict
 from schema.filters import filter_type
 from schema.make import Names, make_argument, make_field, make_type
-from schema.nouns import PERSON, LinkSpec, NounSpec
+from schema.nouns import PERSON, LinkSpec, NounSpec, names_a_place
 from schema.roots import Subscription, query_type
 from schema.types.connection import PageInfo
 from schema.types.part import FactState, Part, UnavailableReason
@@ -96,6 +96,11 @@ def _refuse_conflicts(nouns: Sequence[NounSpec]) -> None:
     hanging: set[tuple[str, str]] = set()
     known = {noun.name for noun in nouns} | {PERSON}
     for noun in nouns:
+        placed = next((name for name in (noun.name, *sorted(noun.field_names)) if names_a_place(name)), None)
+        if placed is not None:
+            raise NounConflict(
+                f"{noun.name}: {placed} names a place on the map; location is no record and never asked for here"
+            )
         for name in (noun.type_name, noun.part_name):
             if name in taken:
                 raise NounConflict(f"type {name} is declared twice")

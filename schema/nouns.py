@@ -6,6 +6,7 @@ made by the gateway from a manifest. From here on both are the same thing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 PERSON = "person"
@@ -15,6 +16,19 @@ PERSON_KEY = ("idNo", "name")
 
 PROVENANCE = frozenset({"source", "sourceRecordId", "asOf", "fetchedAt", "shareClass", "sealState", "quality"})
 """Fields every record carries; the gateway fills them, no source is asked for them."""
+
+
+_PLACES = frozenset(
+    {"lat", "lon", "lng", "latitude", "longitude", "gps", "coordinate", "coordinates", "geofence", "geohash", "trajectory",
+     "location"}
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def names_a_place(name: str) -> bool:
+    """Whether a noun or field speaks of where a device is: such a fact has a room and a ground of its own, so that no
+    query, of whomever, can be written that asks for it."""
+    return any(word.lower() in _PLACES for word in _WORD.findall(name))
 
 
 @dataclass(frozen=True, slots=True)
