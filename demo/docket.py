@@ -24,7 +24,7 @@ from demo.bodies import (
 from demo.departments.fa import aided
 from demo.people import CaseFact, Person
 
-ASSIGNED = "officer-lin"
+OUR_OFFICE, ASSIGNED = "祖庙司法所", "officer-lin"
 LI_MEI_S_FORMER_HUSBAND = "officer-zhou"
 
 
@@ -37,7 +37,16 @@ class Party:
 
 
 def parties(person: Person, case: CaseFact) -> Iterator[Party]:
-    """Everybody with a part in one case. Who supervises is the agency, and the office that does the work."""
+    """Everybody with a part in one case of the cast; of the crowd the office that does the work, and for the officer's own
+    office the agency and legal aid: enough to ask about, and quickly imported.
+    """
+    known = person.note or case.office == OUR_OFFICE
+    every = tuple(_everybody(person, case))
+    kept = every if person.note else every[:2] + tuple(p for p in every if p.org_id in (LEGAL_AID, SHUNDE))
+    yield from (party for party in kept if known or party.org_id in OFFICES.values())
+
+
+def _everybody(person: Person, case: CaseFact) -> Iterator[Party]:
     since = case.effective_on - timedelta(days=70)  # known to them since the investigation before the decision
     deciding = CITY_COURT if "06刑更" in case.case_no else COURT
     for org_id, part in (
@@ -63,7 +72,7 @@ def supervised(people: Iterable[Person]) -> Iterator[tuple[Person, CaseFact]]:
                 yield person, case
 
 
-def of_office(people: Iterable[Person], office: str = "祖庙司法所") -> list[Person]:
+def of_office(people: Iterable[Person], office: str = OUR_OFFICE) -> list[Person]:
     """Who may be asked about there: adults with a running case of the office."""
     return [
         person
@@ -73,41 +82,54 @@ def of_office(people: Iterable[Person], office: str = "祖庙司法所") -> list
 
 
 def case_files(people: Iterable[Person], *, officers: bool) -> dict[str, str]:
-    """The files of an import. Without `officers` neither assignments nor relationships: nobody logs in at Shunde's."""
-    cases = list(supervised(people))
+    """The files of an import. Without `officers` it is Shunde's: nobody logs in there, and only the agencies count."""
+    cases = [
+        (person, case)
+        for person, case in supervised(people)
+        if officers or person.note or case.office == OUR_OFFICE  # whom Chancheng's demo asks Shunde about
+    ]
     docket = {
-        (party.case_no, party.org_id, party.part): party for person, case in cases for party in parties(person, case)
+        (party.case_no, party.org_id, party.part): party
+        for person, case in cases
+        for party in parties(person, case)
+        if officers or party.org_id in (AGENCY, SHUNDE)
     }
     files = {
         "cases.csv": table(
             ("id_no", "case_no", "state", "minor_at_offence", "execution_admin"),
             (
-                (person.id_no, case.case_no, case.state, "yes" if case.minor_at_offence else "no", case.execution_admin)
+                (
+                    person.id_no,
+                    case.case_no,
+                    case.state,
+                    "true" if case.minor_at_offence else "false",
+                    case.execution_admin,
+                )
                 for person, case in cases
             ),
         ),
         "parties.csv": table(
-            ("case_no", "org_id", "part", "from"),
+            ("case_no", "org_id", "part", "since"),
             ((party.case_no, party.org_id, party.part, party.since.isoformat()) for party in docket.values()),
         ),
     }
     if not officers:
         return files
-    mine = [case for person, case in cases if case.office == "祖庙司法所" and person.note]
+    mine = [case for person, case in cases if case.office == OUR_OFFICE and person.note]
     return files | {
         "assignments.csv": table(
-            ("case_no", "officer", "from"),
+            ("case_no", "officer", "since"),
             ((case.case_no, ASSIGNED, case.effective_on.isoformat()) for case in mine),
         ),
         "relationships.csv": table(
-            ("officer", "id_no", "kind"),
+            ("officer", "id_no", "kind", "declared_by"),
             (
-                (LI_MEI_S_FORMER_HUSBAND, "440604198604040051", "SELF"),
-                (LI_MEI_S_FORMER_HUSBAND, "44060419910518002X", "FORMER_SPOUSE"),
+                (LI_MEI_S_FORMER_HUSBAND, "440604198604040051", "SELF", LI_MEI_S_FORMER_HUSBAND),
+                (LI_MEI_S_FORMER_HUSBAND, "44060419910518002X", "FORMER_SPOUSE", LI_MEI_S_FORMER_HUSBAND),
             ),
         ),
         "monitoring_orders.csv": table(
-            ("order_no", "id_no", "legal_ground", "approved_by", "from", "to", "lifted_at"),
+            ("order_no", "id_no", "legal_ground", "approved_by", "since", "until", "lifted_at"),
             (
                 (
                     order.order_no,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,31 +19,18 @@ ENROLLED = ("zhang-san-017", "chen-ming", "zhao-qiang", "li-yan", "mai-mai-ti", 
 
 
 def for_chancheng(places: Places, people: Register) -> Commands:
-    """Everything: identities, clients, the register of cases, phones. Importing the same again changes nothing."""
+    """Everything: identities, clients, the register of cases, phones."""
     home = places.sub("imports")
-    clients = home / "clients-cc.json"
+    clients, phones = home / "clients-cc.json", home / "persons.csv"
     write_private(clients, _json(chancheng_clients(places.sub("keys"))))
-    commands: Commands = [
+    rows = [(person.id_no, person.name, person.phone) for person in map(people.by_key, ENROLLED)]
+    write_private(phones, table(("id_no", "name", "phone"), rows))
+    return [
         ("identities", "import", _folder(home / "identities-cc", identity_files())),
         ("clients", "import", str(clients.resolve())),
         ("cases", "import", _folder(home / "cases-cc", case_files(people.people, officers=True))),
+        ("persons", "enrol", str(phones.resolve()), "--org", AGENCY),
     ]
-    phones = home / "persons.csv"
-    rows = [(person.id_no, person.name, person.phone) for person in map(people.by_key, ENROLLED)]
-    text = table(("id_no", "name", "phone"), rows)
-    done = places.sub("state-cc") / "enrolled.csv"  # a phone enrolled again is a new phone, so only once
-    if not done.exists() or done.read_text(encoding="utf-8") != text:
-        write_private(phones, text)
-        commands.append(("persons", "enrol", str(phones.resolve()), "--org", AGENCY))
-    return commands
-
-
-def chancheng_imported(places: Places) -> None:
-    """Remember that the phones are enrolled."""
-    phones = places.sub("imports") / "persons.csv"
-    if phones.exists():
-        write_private(places.sub("state-cc") / "enrolled.csv", phones.read_text(encoding="utf-8"))
-        phones.unlink()
 
 
 def for_shunde(places: Places, people: Register) -> Commands:
@@ -54,6 +42,29 @@ def for_shunde(places: Places, people: Register) -> Commands:
         ("clients", "import", str(clients.resolve())),
         ("cases", "import", _folder(home / "cases-sd", case_files(people.people, officers=False))),
     ]
+
+
+def is_done(places: Places, name: str, commands: Commands) -> bool:
+    """Whether exactly this was imported into the gateway's database before; a phone enrolled again would be a new one."""
+    mark = _mark(places, name)
+    return mark.exists() and mark.read_text(encoding="utf-8") == _digest(commands)
+
+
+def done(places: Places, name: str, commands: Commands) -> None:
+    write_private(_mark(places, name), _digest(commands))
+
+
+def _mark(places: Places, name: str) -> Path:
+    return places.sub(f"state-{name}") / "imported.sha256"
+
+
+def _digest(commands: Commands) -> str:
+    """Over the commands and every file they name."""
+    digest = hashlib.sha256(json.dumps(commands).encode())
+    for path in (Path(word) for command in commands for word in command):
+        for file in [path] if path.is_file() else sorted(path.glob("*.csv")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _folder(directory: Path, files: Mapping[str, str]) -> str:

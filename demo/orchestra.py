@@ -69,24 +69,22 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     file = places.sub("keys") / "accounts.toml"
     known = accounts(file, None if oidc is None else f"http://127.0.0.1:{oidc}")
     cc = GatewayPlan("cc", free_port(wishes.port, taken, say, "yimen"), places.sub("manifests"), file)
-    plans, seeds = [cc], []
+    plans = [cc]
+    seeds: list[tuple[GatewayPlan, imports.Commands]] = []
     if with_shunde:
         sd = GatewayPlan("sd", free_port(cc.port + 1, taken, say, "SD"), places.sub("manifests_sd"))
         plans.append(sd)
         values["SD_DATABASE"] = str(write_shunde(places.sub("drops") / "shunde.db", people).resolve())
         values["SD_URL"] = urls["SD"] = sd.url
         render_manifests(TEMPLATES_SD, sd.manifests, values)
-        seeds.append(start_seeding(places, sd, imports.for_shunde(places, people), children))
+        seeds.append((sd, imports.for_shunde(places, people)))
     written, left_out = render_manifests(TEMPLATES, cc.manifests, values)
     for name in left_out:
         say(f"  未启用 / left out: {name}")
-    say("导入机构、人员、客户端、案件 / importing bodies, officers, clients and cases")
-    seeds.append(start_seeding(places, cc, imports.for_chancheng(places, people), children))
+    seeds.append((cc, imports.for_chancheng(places, people)))
     if oidc is not None:
         cc = plans[0] = replace(cc, oidc=start_provider(places, oidc, cc.url, known, children)[0])
-    for seed in seeds:
-        wait_seeded(seed, children)
-    imports.chancheng_imported(places)
+    _seed(places, seeds, children, say)
 
     say(f"启动网关, {len(written)} 个数据源 / starting the gateway with {len(written)} sources")
     for plan in plans:
@@ -95,6 +93,17 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     card = card_of(places, cc, urls, people, known, oidc)
     write_private(places.card, json.dumps(card, ensure_ascii=False, indent=2))
     return Demo(card, people, known)
+
+
+def _seed(places: Places, seeds: Sequence[tuple[GatewayPlan, imports.Commands]], children: Children, say: Say) -> None:
+    """Import what is not in the databases yet, all gateways at the same time."""
+    due = [(plan, commands) for plan, commands in seeds if not imports.is_done(places, plan.name, commands)]
+    if due:
+        say("导入机构、人员、客户端、案件 / importing bodies, officers, clients and cases")
+    running = [(plan, commands, start_seeding(places, plan, commands, children)) for plan, commands in due]
+    for plan, commands, name in running:
+        wait_seeded(name, children)
+        imports.done(places, plan.name, commands)
 
 
 def _departments(
