@@ -7,7 +7,7 @@ cannot be trusted is said on a page and never redirected (RFC 6749, section 4.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import parse_qsl
 
@@ -80,20 +80,24 @@ class AuthorizePage:
             return see_other(_login_address(pending))
         if form.get("decision") != "approve":
             raise OAuthError("invalid_request", "BAD_FORM")
+        if self._fresh(pending, login):  # a login for this request is young enough, also for a `max_age` of 0
+            pending = replace(pending, max_age_s=None)
         return see_other(await parts.requests.approve(pending, login))
+
+    def _fresh(self, pending: PendingAuthorization, login: Login) -> bool:
+        """Whether the officer has logged in since this request was pushed."""
+        return login.auth_time >= pending.expires_at - timedelta(seconds=self._parts.terms.request_s)
 
     def _again(self, pending: PendingAuthorization, login: Login) -> bool:
         """Whether the officer must log in once more: too weak, too long ago, or the client wants it now.
 
         Too weak after a login for this very request means that the officer cannot do better: then the page says so.
         """
-        since = pending.expires_at - timedelta(seconds=self._parts.terms.request_s)
-        fresh = login.auth_time >= since
-        if pending.max_age_s is not None:
-            oldest = self._parts.clock.now() - timedelta(seconds=pending.max_age_s)
-            if login.auth_time < oldest and not fresh:
-                return True
-        return not fresh and (pending.log_in_again or login.level < pending.level)
+        if self._fresh(pending, login):
+            return False
+        age = self._parts.clock.now() - login.auth_time
+        too_old = pending.max_age_s is not None and age > timedelta(seconds=pending.max_age_s)
+        return too_old or pending.log_in_again or login.level < pending.level
 
     async def _show(self, pending: PendingAuthorization, found: tuple[Login, OfficerRecord], session: str) -> Reply:
         login, officer = found

@@ -16,19 +16,17 @@ from urllib.parse import urlencode
 import aiohttp
 
 from adapters.egress_aiohttp import AiohttpEgress
-from gateway.bootstrap.logging_in import open_login, page_tokens
+from gateway.bootstrap.authorization import authorization
+from gateway.bootstrap.logging_in import authorize_parts, open_login, page_tokens
+from gateway.bootstrap.oauth_parts import oauth_parts
 from gateway.clock import Clock, SystemClock
-from gateway.oauth.access_token import AccessTokens
-from gateway.oauth.authenticator import TokenAuthenticator
-from gateway.oauth.dpop import DpopProofs
-from gateway.oauth.nonce import Nonces
-from gateway.oauth.signing_keys import SigningKeys
 from gateway.policy.purposes import read_register
 from gateway.services.identity_rows import from_files
 from gateway.services.import_identities import ImportIdentities
 from gateway.services.login_ports import Enrolment, Passkey
 from gateway.services.officer_sessions import RevokerWithSessions
 from gateway.services.passwords import Passwords
+from gateway.services.words import Words
 from gateway.settings import Settings
 from gateway.store import Store, open_store
 from gateway.web.app import build_app
@@ -36,6 +34,7 @@ from gateway.web.login_parts import LoginParts
 from gateway.web.login_routes import login_routes
 from gateway.web.serve import bind, server_for
 from gateway.web.settings import WebSettings
+from schema.build import build_schema
 from tests.fakes.execute import FakeExecute
 from tests.gateway.services.identity_examples import district
 
@@ -124,7 +123,10 @@ async def house(
     listener = bind("127.0.0.1", 0)
     base_url = f"http://{host}:{listener.getsockname()[1]}"
     given = Settings(
-        database_url=f"sqlite:///{folder}/y.db", master_key=bytes(range(32)), public_url=base_url, graphiql=True
+        database_url=f"sqlite:///{folder}/y.db",
+        master_key=bytes(range(32)),
+        public_url=base_url,
+        graphiql=True,
     )
     given = replace(given, **settings)
     store = await open_store(given, clock)
@@ -133,20 +135,19 @@ async def house(
         store.identity_changes, store.subjects, RevokerWithSessions(store.revocations, store.login.sessions), clock
     )
     await importing(from_files(district()), actor_org="OPERATOR", actor_user="operator")
-    keys = SigningKeys(store.signing_keys, clock)
-    tokens = AccessTokens(base_url, keys, clock)
-    proofs = DpopProofs(base_url, Nonces(b"a" * 32, clock), clock)
-    at_resource = DpopProofs(base_url, Nonces(b"r" * 32, clock), clock)
-    authenticate = TokenAuthenticator(tokens, at_resource, store.door, clock, resource=f"{base_url}/graphql")
+    oauth = oauth_parts(given, store, clock)
+    server = authorization(store, clock, given, oauth, read_register)
     parts = await open_login(given, store, egress, clock, floor_s=floor_s)
-    made = page_tokens(store, read_register, tokens, proofs, base_url, clock)
+    made = page_tokens(store, read_register, oauth.tokens, oauth.server_proofs, base_url, clock)
+    nouns = build_schema().nouns
+    authorize = authorize_parts(parts, server.authorize, Words(store.identities, lambda: nouns, read_register), clock)
     execute = FakeExecute()
     app = build_app(
         execute=execute,
-        authenticate=authenticate,
+        authenticate=oauth.authenticate,
         settings=WebSettings(graphiql=True, base_url=base_url),
         clock=clock,
-        pages=login_routes(parts, None, made),
+        pages=[*server.routes, *login_routes(parts, authorize, made)],
     )
     async with _serving(app, listener):
         try:
