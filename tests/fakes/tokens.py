@@ -22,7 +22,7 @@ from gateway.oauth.jose import PrivateKey, access_token_hash
 from gateway.oauth.ports import Grant
 from gateway.oauth.terms import RAR_TYPE, SCOPE
 from gateway.settings import Settings
-from gateway.store import open_store
+from gateway.store import Store, open_store
 
 PURPOSES = ("CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP")
 
@@ -160,6 +160,7 @@ class Issuing:
 
     settings: Settings
     oauth: OAuthParts
+    store: Store
 
 
 @asynccontextmanager
@@ -168,6 +169,6 @@ async def issuing(settings: Settings) -> AsyncIterator[Issuing]:
     clock = SystemClock()
     store = await open_store(settings, clock)
     try:
-        yield Issuing(settings, oauth_parts(settings, store, clock))
+        yield Issuing(settings, oauth_parts(settings, store, clock), store)
     finally:
         await store.close()

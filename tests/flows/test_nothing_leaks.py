@@ -287,7 +287,7 @@ async def test_nothing_leaks(
             await break_the_store(ears, tmp_path)
             async with running.session.get(f"{running.url}/metrics") as reply:
                 metrics = await reply.read()
-            token = running.token
+            token = running.asker.token
             asked = set(town.asked)
         print("the end", file=sys.stderr)
     planted = {

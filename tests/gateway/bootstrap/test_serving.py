@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -16,31 +17,17 @@ import psycopg
 import pytest
 from aiohttp import web
 
+from gateway.store import Store
+from gateway.supervision.case_facts import CaseEntry, Part, PartyEntry
+from tests.fakes.tokens import issuing, officer
 from tests.gateway.bootstrap.conftest import Serve, Serving
 from tests.gateway.bootstrap.test_reload import FEW
 
 pytestmark = pytest.mark.anyio
-TOKEN = "planted-officers-token-0123456789-abcdefghij"
-OFFICERS = f"""[[officers]]
-token = "{TOKEN}"
-user_id = "officer-lin"
-org_id = "cc-jo-zumiao"
-org_kind = "JUSTICE_OFFICE"
-roles = ["JUSTICE_OFFICER"]
-purposes = ["CC_RECEPTION"]
-expires_at = 2099-01-01T00:00:00Z
-"""
-QUERY = """query($idNo: String!, $name: String!) @purpose(code: "CC_RECEPTION", caseNo: "(2026)粤0604刑初123号") {
-  person(idNo: $idNo, name: $name) { residence { state best { regNo } } } }"""
+CASE = "(2026)粤0604刑初123号"
+QUERY = f"""query($idNo: String!, $name: String!) @purpose(code: "CC_RECEPTION", caseNo: "{CASE}") {{
+  person(idNo: $idNo, name: $name) {{ residence {{ state best {{ regNo }} }} }} }}"""
 PERSON = {"idNo": "440606199003070017", "name": "张三"}
-
-
-@pytest.fixture
-def officers(tmp_path: Path) -> Path:
-    path = tmp_path / "officers.toml"
-    path.write_text(OFFICERS, encoding="utf-8")
-    path.chmod(0o600)
-    return path
 
 
 async def get(serving: Serving, path: str = "/readyz") -> tuple[int, str]:
@@ -126,13 +113,12 @@ async def test_sqlite_has_one_worker(serve: Serve) -> None:
         assert "workers: more than one worker needs PostgreSQL" in serving.log
 
 
-async def test_an_address_is_said_only_where_somebody_answers(serve: Serve, officers: Path) -> None:
-    officers.chmod(0o644)
-    async with serve(seeded_tokens_file=officers, listening=0) as serving:
+async def test_an_address_is_said_only_where_somebody_answers(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("", encoding="utf-8")
+    async with serve(database_url=f"sqlite:///{tmp_path}/in the way/y.db", listening=0) as serving:
         assert await serving.end() == 1
         assert "http://" not in serving.log
-    officers.chmod(0o600)
-    async with serve(seeded_tokens_file=officers) as serving:
+    async with serve() as serving:
         assert serving.log.count("yimen: http://") == 1
 
 
@@ -164,13 +150,23 @@ async def department(tmp_path: Path) -> AsyncIterator[tuple[asyncio.Event, async
         await runner.cleanup()
 
 
-async def test_what_was_asked_before_sigterm_is_answered_whole(serve: Serve, officers: Path, tmp_path: Path) -> None:
+async def in_care(store: Store) -> None:
+    """The person has a case, and it is the asking organisation's."""
+    (subject_id,) = await store.subjects.intern([PERSON["idNo"]])
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    await store.cases.declare([CaseEntry(CASE, subject_id), PartyEntry(CASE, "cc-jo-zumiao", Part.SUPERVISING, since)])
+
+
+async def test_what_was_asked_before_sigterm_is_answered_whole(serve: Serve, tmp_path: Path) -> None:
     async with (
         department(tmp_path) as (asked, answer),
-        serve(seeded_tokens_file=officers, drain_s=15, limit_operation_deadline_s=10) as serving,
+        serve(drain_s=15, limit_operation_deadline_s=10) as serving,
+        issuing(serving.settings()) as parts,
         aiohttp.ClientSession(trust_env=False) as session,
     ):
-        body, headers = {"query": QUERY, "variables": PERSON}, {"authorization": f"Bearer {TOKEN}"}
+        await in_care(parts.store)
+        asker = await officer(parts)
+        body, headers = {"query": QUERY, "variables": PERSON}, asker.headers("POST", f"{serving.url}/graphql")
         asking = asyncio.create_task(session.post(f"{serving.url}/graphql", json=body, headers=headers))
         async with asyncio.timeout(10):
             await asked.wait()
