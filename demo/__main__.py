@@ -135,9 +135,8 @@ def _visit(places: Places, args: argparse.Namespace) -> int:
 
 
 def _consent(places: Places, card: dict[str, Any], *, agree: bool) -> int:
-    visits.ask_consent(places, card)
+    link = visits.ask_consent(places, card)
     print("银行已提出请求; 它看不到此人是否存在 / the bank has asked; it is not told whether there is such a person")
-    link = visits.consent_link(card)
     print(f"张三手机收到的链接 / the link on Zhang San's phone:\n  {link}\n短信 / messages: {card['inbox']}")
     if agree:
         visits.agree(places, card, link)

@@ -59,7 +59,16 @@ def readable(answer: Mapping[str, Any]) -> str:
         if part := person.get(name):
             lines += _part(title, part)
     lines += [f"错误 error: {error.get('message')}" for error in answer.get("errors") or ()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_grounds(answer)])
+
+
+def _grounds(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Which rules let it out, or kept it in."""
+    policy = (answer.get("extensions") or {}).get("policy") or {}
+    if policy.get("rules"):
+        yield "\n规则 rules: " + ", ".join(policy["rules"])
+    for basis in policy.get("basis") or ():
+        yield f"  依据 basis: {basis}"
 
 
 def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:

@@ -54,8 +54,9 @@ def ask(places: Places, card: Mapping[str, Any], name: str) -> Any:
     return as_client(site, question["client"], [detail], "POST", "/graphql", body)
 
 
-def ask_consent(places: Places, card: Mapping[str, Any]) -> None:
-    """The bank asks 张三; what it learns is that a message is on its way, whoever the person is."""
+def ask_consent(places: Places, card: Mapping[str, Any]) -> str:
+    """The bank asks 张三, and learns that a message is on its way, whoever the person is; the link the message brings."""
+    before = _links(card)
     site = site_of(places, card)
     until = (datetime.now(UTC) + timedelta(days=30)).replace(microsecond=0)
     body = {
@@ -71,17 +72,18 @@ def ask_consent(places: Places, card: Mapping[str, Any]) -> None:
     if "request_id" not in answer:
         raise NoAnswer(f"/consents/requests: {json.dumps(answer, ensure_ascii=False)}")
     write_private(places.home / _REQUEST, json.dumps({"issuer": site.url, "request_id": answer["request_id"]}))
-
-
-def consent_link(card: Mapping[str, Any], *, within_s: float = 30.0) -> str:
-    """The newest link on the demo's phones, as the person would see it."""
-    ends = time.monotonic() + within_s
+    ends = time.monotonic() + 30
     while True:
-        if links := re.findall(r'href="(http[^"]*/me/l/[^"]+)"', _inbox(card).text):
-            return str(links[0])
+        if new := [link for link in _links(card) if link not in before]:
+            return new[0]
         if time.monotonic() > ends:
             raise NoAnswer(f"{card['inbox']}: 没有收到链接 / no link has come")
         time.sleep(0.3)
+
+
+def _links(card: Mapping[str, Any]) -> list[str]:
+    """The links on the demo's phones, the newest first."""
+    return re.findall(r'href="(http[^"]*/me/l/[^"]+)"', _inbox(card).text)
 
 
 def agree(places: Places, card: Mapping[str, Any], link: str) -> None:
