@@ -12,7 +12,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.plan import RequestErrors
 from schema.errors import BadInput
 from schema.expansion import LimitExceeded
@@ -41,6 +41,14 @@ def of_refusal(code: str, rule_ids: Sequence[str] = (), policy_version: str = ""
         extensions["rules"] = list(rule_ids)
         extensions["policyVersion"] = policy_version
     return ({"message": code, "extensions": extensions},)
+
+
+def of_limits(error: RequestRefused) -> tuple[Formatted, ...]:
+    """A client's rate or budget is spent: when to come back, in whole seconds."""
+    extensions: dict[str, Any] = {"code": error.code}
+    if "retry_after" in error.facts:
+        extensions["retryAfter"] = error.facts["retry_after"]
+    return ({"message": error.code, "extensions": extensions},)
 
 
 def of_execution(errors: Sequence[GraphQLError], schema: GraphQLSchema) -> tuple[Formatted, ...]:

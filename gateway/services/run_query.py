@@ -20,6 +20,7 @@ from gateway.federation.plan import Plan, RequestErrors
 from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
+from gateway.services.client_limits import ClientLimits, Unlimited
 from gateway.services.events import while_in_force
 from gateway.services.observe import Watched
 from gateway.services.release import answered, encode, extend, grounds, refused_whole
@@ -29,6 +30,7 @@ from schema.expansion import LimitExceeded
 
 _log = structlog.get_logger(__name__)
 _NOTHING = Mask({}, (), (), "")
+_OVER_LIMIT = Mask({}, ("client-limits",), (), "")
 # What `@purpose` says is kept in evidence as it stands, so it must not be a place to put whatever one likes.
 _PURPOSE_LENGTHS = {"code": 64, "caseNo": 100, "reference": 200}
 
@@ -90,8 +92,10 @@ class RunQuery:
         trusted_documents: Mapping[str, str],
         trusted_only: bool = False,
         tracing: Tracing = UNTRACED,
+        limits: ClientLimits | None = None,
     ) -> None:
         self._snapshots = snapshots
+        self._limits = limits or Unlimited()
         self._evidence = evidence
         self._subjects = subjects
         self._clock = clock
@@ -157,6 +161,7 @@ class RunQuery:
             variables = plans.coerce(plan, request.variables)
             selection = plans.select(plan, variables)
             said = plans.purpose(plan, variables)
+            cost = plans.cost(plan, request.operation_name, request.variables)
         except LimitExceeded as error:
             raise _Refused(public_errors.of_limit(error)) from None
         except RequestErrors as error:
@@ -168,6 +173,7 @@ class RunQuery:
                 purpose = Purpose("", None, None)
                 question = Question(caller, purpose, selection.facts, selection.asked, selection.implied)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
+            await self._admit(caller, cost, Question(caller, Purpose("", None, None), {}))
             return _Ready(plan, variables, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
             raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
@@ -176,11 +182,19 @@ class RunQuery:
             raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
         watched.purpose = claim.code
         question = Question(caller, claim, selection.facts, selection.asked, selection.implied)
+        await self._admit(caller, cost, question)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)
             raise _Refused(errors, question, mask)
         return _Ready(plan, variables, question, mask)
+
+    async def _admit(self, caller: Caller, cost: int, question: Question) -> None:
+        """The client's rate and budget, before anything is decided or fetched. Raises _Refused, to be recorded."""
+        try:
+            await self._limits.admit(caller, cost)
+        except RequestRefused as error:
+            raise _Refused(public_errors.of_limits(error), question, _OVER_LIMIT) from None
 
     async def _run(self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready) -> GraphQLAnswer:
         context = self._context(held, ready)
@@ -235,6 +249,9 @@ class RunQuery:
         if ready.question is not None:
             events = answered(ready.question, ready.mask, context, body, self._clock.now())
             extensions |= _grounds(ready.mask, context, await self._evidence.record_all(events))
+            shown = [subject for subject, _ in context.met.shown]
+            refused = [subject for subject, _ in context.met.refused]
+            await self._limits.note(ready.question.caller, [*shown, *refused], shown, denied=False)
         # With errors the door adds their texts, so it encodes again; without, these very bytes leave.
         return GraphQLAnswer(True, data, errors, extensions, None if errors else extend(body, extensions))
 
@@ -245,6 +262,8 @@ class RunQuery:
             body = encode(None, refused.errors)
             event = refused_whole(refused.question, refused.mask, body, self._clock.now())
             receipt = await self._evidence.record(event)
+            if refused.mask is not _OVER_LIMIT:  # those are counted where they are refused
+                await self._limits.note(caller, (), (), denied=True)
             extensions = {"receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at}}
         return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
 

@@ -29,3 +29,12 @@ def refusal_code(answer: GraphQLAnswer) -> str:
         if isinstance(code, str):
             return code
     return ""
+
+
+THROTTLED = frozenset({"RATE_LIMITED", "BUDGET_SPENT"})
+
+
+def retry_after(answer: GraphQLAnswer) -> list[tuple[bytes, bytes]]:
+    """The header of RFC 9110 10.2.3, where the answer says when to come back."""
+    seconds = [(error.get("extensions") or {}).get("retryAfter") for error in answer.errors]
+    return [(b"retry-after", b"%d" % one) for one in seconds[:1] if isinstance(one, int)]

@@ -11,7 +11,7 @@ from gateway.caller import Authenticator, Caller, Presented
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.challenge import NONCE, refusal
-from gateway.web.encoding import encode, refusal_code
+from gateway.web.encoding import THROTTLED, encode, refusal_code, retry_after
 from gateway.web.graphql_request import check_content_type, check_preflight, from_body, from_url, read_body
 from gateway.web.negotiation import EVENTS, GRAPHQL, HTML, JSON, negotiate
 from gateway.web.problems import ALWAYS, Headers, Refusal, Reply, problem, status_of
@@ -143,6 +143,9 @@ def reply_to(answer: GraphQLAnswer, wanted: str, request_id: str, extra: Headers
     status = 200
     if not answer.executed:
         code = refusal_code(answer)
+        if code in THROTTLED:  # whatever type was asked for: a client's own back-off looks at these two
+            headers += retry_after(answer)
+            return Reply(status_of(code), encode(answer, request_id), content_type, headers)
         if code in ALWAYS:
             return problem(code, content_type, headers)
         if wanted == GRAPHQL:

@@ -74,7 +74,7 @@ def test_variables_that_nobody_declared_leave_nothing_behind() -> None:
     kept = plans()
     for turn in range(5):
         plan = kept.plan("{ purposes { code } }", None, {f"v{n}": turn for n in range(100)})
-    assert plan.measured == {()}
+    assert plan.measured.keys() == {()}
 
 
 def test_long_texts_push_each_other_out() -> None:
