@@ -38,6 +38,7 @@ class Authorization:
 
     server: Server
     authorize: Authorize
+    register: RegisterClient
     routes: list[BaseRoute]
 
 
@@ -63,7 +64,7 @@ def authorization(
     server = Server(kit)
     own = RegisterClient(store.registrations, store.revocations, register, terms, clock)
     endpoints = Endpoints(server, own, metadata(terms, mtls=parts.certificates.on), parts.signing_keys.jwks)
-    return Authorization(server, Authorize(server), oauth_routes(endpoints))
+    return Authorization(server, Authorize(server), own, oauth_routes(endpoints))
 
 
 @asynccontextmanager
