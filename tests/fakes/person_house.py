@@ -168,7 +168,7 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
             demo=True,
         )
         store = await open_store(settings, clock)
-        await _organisations(store)
+        await put_organisations(store)
         oauth = oauth_parts(settings, store, clock)
         register = PurposeRegister({rule.code: rule for rule in (LOAN, RECEPTION)}, "v1")
         snapshot = SimpleNamespace(schema=build_schema(), purposes=register)
@@ -205,7 +205,7 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
             await store.close()
 
 
-async def _organisations(store: Store) -> None:
+async def put_organisations(store: Store) -> None:
     async with store.database.write() as connection:
         for org_id, (zh, en, kind, jurisdiction) in ORGANISATIONS.items():
             row = {
@@ -215,4 +215,15 @@ async def _organisations(store: Store) -> None:
             await connection.execute(sa.insert(organisation).values(row))
 
 
-__all__ = ["CONSENT_SCOPE", "ID_NO", "NAME", "PHONE", "SCOPE", "PersonHouse", "Phone", "hidden", "person_house"]
+__all__ = [
+    "CONSENT_SCOPE",
+    "ID_NO",
+    "NAME",
+    "PHONE",
+    "SCOPE",
+    "PersonHouse",
+    "Phone",
+    "hidden",
+    "person_house",
+    "put_organisations",
+]
