@@ -67,6 +67,12 @@ class AccessToken:
     def granted_at(self) -> datetime:
         return datetime.fromtimestamp(self.claims["granted_at"], UTC)
 
+    @property
+    def scope(self) -> Sequence[str]:
+        """None of them where the token says it oddly."""
+        scope = self.claims.get("scope")
+        return scope.split(" ") if isinstance(scope, str) else ()
+
     @cached_property
     def caller(self) -> Caller:
         """Who it stands for."""
@@ -98,7 +104,7 @@ class AccessTokens:
         amr where a person logged in. `scope` and `authorization_details` are the grant's unless narrowed.
 
         `granted_at`: when the grant came to be, read before its client or login was looked up, and at a refresh still
-        that of the grant; a later revocation of user or client ends the token. Default now.
+        that of the grant; a later revocation of user or client ends the token. Default: as the grant says, else now.
         """
         if not cnf:
             raise ValueError("a token is bound to a key")
@@ -116,7 +122,7 @@ class AccessTokens:
             exp=issued + lifetime_s,
             jti=secrets.token_hex(16),
             grant_id=grant.grant_id,
-            granted_at=(granted_at or now).timestamp(),
+            granted_at=(granted_at or grant.granted_at or now).timestamp(),
             scope=" ".join(sorted(grant.scope) if scope is None else scope),
             cnf=dict(cnf),
         )

@@ -19,9 +19,11 @@ from gateway.oauth.dpop import DpopProofs
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.mtls import ClientCertificates
 from gateway.oauth.ports import Admission, Door
+from gateway.oauth.terms import SCOPE
 from gateway.oauth.token_caller import ClaimsInvalid
 
 _AUTHORIZATION = re.compile(r"(dpop|bearer) +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_GRAPHQL = "/graphql"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,6 +69,8 @@ class TokenAuthenticator:
             caller = token.caller
         except (TokenInvalid, ClaimsInvalid):
             raise self._refused("invalid_token") from None
+        if presented.path == _GRAPHQL and SCOPE not in token.scope:
+            raise self._refused("insufficient_scope")
         spent = self._dpop(token, text, presented) if scheme == "dpop" else self._mtls(token, presented)
         key = spent.key if presented.use_once else None
         answer = await self._door.admit(_admission(caller, key, spent.until))
