@@ -38,8 +38,14 @@ class ConsentPages:
         if shown.notice is None:
             raise RequestRefused("CONSENT_CLOSED")
         events = [(in_words(event.at), _STATES[event.state]) for event in shown.consent.events]
-        values = {"notice": shown.notice, "consent": shown.consent, "state": state_of(shown)}
-        return visit.page("me_consent.html", shown=shown, events=events, **values)
+        return visit.page(
+            "me_consent.html",
+            shown=shown,
+            notice=shown.notice,
+            consent=shown.consent,
+            state=state_of(shown),
+            events=events,
+        )
 
     async def give(self, visit: Visit) -> Reply:
         """`POST /me/consents/{consent_id}/give`."""
