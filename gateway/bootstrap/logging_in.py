@@ -117,6 +117,7 @@ def _set_up(store: Store, clock: Clock, party: RelyingParty, passwords: Password
         clock=clock,
         party=party,
         passwords=passwords,
+        revoker=store.revocations,
     )
 
 

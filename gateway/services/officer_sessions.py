@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.clock import Clock
-from gateway.oauth.ports import Login, Revoker
+from gateway.oauth.ports import Login
 from gateway.services.identities import OfficerRecord, Officers
 from gateway.services.login_ports import OpenSession, Sessions
 
@@ -80,26 +80,3 @@ def _login(session: OpenSession, officer: OfficerRecord) -> Login:
         amr=session.amr,
         until=officer.until,
     )
-
-
-class RevokerWithSessions:
-    """Implements `gateway.oauth.ports.Revoker`: where an officer's grants end, the officer's sessions end first."""
-
-    def __init__(self, revoker: Revoker, sessions: Sessions) -> None:
-        self._revoker, self._sessions = revoker, sessions
-
-    async def revoke_user(self, user_id: str) -> None:
-        await self._sessions.close_all(user_id)
-        await self._revoker.revoke_user(user_id)
-
-    async def revoke_client(self, client_id: str) -> None:
-        await self._revoker.revoke_client(client_id)
-
-    async def revoke_grant(self, grant_id: str) -> None:
-        await self._revoker.revoke_grant(grant_id)
-
-    async def revoke_consent(self, consent_id: str) -> None:
-        await self._revoker.revoke_consent(consent_id)
-
-    async def revoke_token(self, token_id: str) -> None:
-        await self._revoker.revoke_token(token_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import RequestRefused
+from gateway.oauth.ports import Revoker
 from gateway.services.identities import OfficerRecord, Officers
 from gateway.services.login_ports import Enrolment, Invitations, Passkey, Steps
 from gateway.services.passwords import Passwords, fault
@@ -39,9 +40,10 @@ class SetUpLogin:
         clock: Clock,
         party: RelyingParty,
         passwords: Passwords,
+        revoker: Revoker,
     ) -> None:
         self._officers, self._invitations, self._steps, self._clock = officers, invitations, steps, clock
-        self._party, self._passwords = party, passwords
+        self._party, self._passwords, self._revoker = party, passwords, revoker
 
     async def invite(self, login: str) -> str:
         """The link for the officer of this login, to be handed over in person; earlier ones end.
@@ -110,7 +112,10 @@ class SetUpLogin:
         if officer is None or not officer.active or await self._steps.take(cookie, ENROL) is None:
             return None
         enrolment = Enrolment(officer.user_id, officer.org_id, data["hash"], **factor)
-        return True if await self._invitations.redeem(data["token"], enrolment) else None
+        if not await self._invitations.redeem(data["token"], enrolment):
+            return None
+        await self._revoker.revoke_user(officer.user_id)  # the old password may have been in other hands
+        return True
 
     async def _invited(self, token: str) -> OfficerRecord | None:
         user_id = await self._invitations.invited(token)

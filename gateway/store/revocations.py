@@ -15,6 +15,7 @@ from gateway.oauth.access_token import longest_wait
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import to_us
+from gateway.store.login_sessions import close_sessions
 from gateway.store.tables.oauth import oauth_grant
 from gateway.store.tables.oauth_keys import revocation
 
@@ -62,6 +63,8 @@ class StoredRevocations:
         now = self._clock.now()
         async with self._database.write() as connection:
             await revoke(connection, kind, object_id, now)
+            if kind == "user":  # whoever may not hold a token may not fetch a new one from an open session either
+                await close_sessions(connection, object_id)
             ended = 0
             if grants is not None:
                 live = oauth_grant.c.revoked_at_us.is_(None)

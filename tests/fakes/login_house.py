@@ -24,7 +24,6 @@ from gateway.policy.purposes import read_register
 from gateway.services.identity_rows import from_files
 from gateway.services.import_identities import ImportIdentities
 from gateway.services.login_ports import Enrolment, Passkey
-from gateway.services.officer_sessions import RevokerWithSessions
 from gateway.services.passwords import Passwords
 from gateway.services.words import Words
 from gateway.settings import Settings
@@ -131,9 +130,7 @@ async def house(
     given = replace(given, **settings)
     store = await open_store(given, clock)
     egress = AiohttpEgress()
-    importing = ImportIdentities(
-        store.identity_changes, store.subjects, RevokerWithSessions(store.revocations, store.login.sessions), clock
-    )
+    importing = ImportIdentities(store.identity_changes, store.subjects, store.revocations, clock)
     await importing(from_files(district()), actor_org="OPERATOR", actor_user="operator")
     oauth = oauth_parts(given, store, clock)
     server = authorization(store, clock, given, oauth, read_register)
