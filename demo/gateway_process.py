@@ -97,7 +97,7 @@ def is_ready(port: int) -> bool:
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the latter where a port of our own answers itself before it listens
         return False
     finally:
         connection.close()
