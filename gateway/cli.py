@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.bootstrap.case_arguments import add_case_commands
 from gateway.bootstrap.client_arguments import add_clients_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
+from gateway.bootstrap.limit_arguments import add_limit_commands
 from gateway.bootstrap.officer_arguments import add_officers_command
 from gateway.bootstrap.policy_arguments import add_policy_commands
 from gateway.bootstrap.token_arguments import add_token_command
@@ -29,6 +30,7 @@ MANUAL = """\
   yimen db status                   数据库版本 / which version the database has
   yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
   yimen identities list             列出机构和人员 / who there is
+  yimen limits list|pack|lift|set   客户端限额与暂停 / rates and budgets of clients, and what suspended one
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
   yimen policy check|test|explain   共享规则 / the sharing rules: diff, replay, list, show, propose, approve
   yimen settings                    全部设置 / every setting, what it means and what is in force
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_clients_command(commands)
     add_officers_command(commands)
     add_identity_commands(commands)
+    add_limit_commands(commands)
     add_policy_commands(commands)
     add_case_commands(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(

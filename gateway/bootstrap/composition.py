@@ -18,6 +18,7 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.limits import client_limits, flood_evidence
 from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.message_webhook import messages_of
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
@@ -173,7 +174,7 @@ async def open_gateway(
             stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
         execute = RunQuery(
             snapshots,
-            evidence=store.evidence,
+            evidence=await stack.enter_async_context(flood_evidence(store, clock)),
             subjects=store.subjects,
             clock=clock,
             metrics=metrics,
@@ -182,6 +183,7 @@ async def open_gateway(
             trusted_documents=trusted,
             trusted_only=settings.trusted_documents_only,
             tracing=tracing,
+            limits=client_limits(store, settings, clock),
         )
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)

@@ -205,6 +205,24 @@ class Settings:
         "短信等通知的发送服务地址（Standard Webhooks 签名）；演示中不设则进收件箱页",
         "where messages to persons are sent by signed POST (Standard Webhooks); unset in the demo = its inbox page",
     )
+    client_requests_per_minute: int = setting(
+        parsing.number(int, 1, 1_000_000),
+        1200,
+        "合作方和系统客户端每分钟的查询次数",
+        "requests a minute of a partner's or a system's client; a client may have its own",
+    )
+    client_cost_per_minute: int = setting(
+        parsing.number(int, 1, 100_000_000),
+        120_000,
+        "此类客户端每分钟的查询代价总额",
+        "cost a minute of such a client, in cost units",
+    )
+    client_subjects_per_day: int = setting(
+        parsing.number(int, 1, 10_000_000),
+        20_000,
+        "合作方客户端每日可查询的人数，超过即暂停",
+        "different persons a day of a partner's client; more suspends it",
+    )
     messages_secret: bytes | None = setting(
         parsing.key,
         None,
