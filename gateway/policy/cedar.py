@@ -43,7 +43,7 @@ class _Asked:
     datatypes: frozenset[str] | None
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> tuple[Any, ...]:
         kind = self.question.caller.org_kind
         return (self.rule.code, kind, *self.asker.values(), self.datatypes, *self.question.asked.items())
 
@@ -86,6 +86,14 @@ class _Class:
         return {name: known[name] if name in known else asked.asker[name] for name in lot.attributes}
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What could be said before anybody was known, and the items left to be judged per person."""
+
+    before: Mapping[tuple[str, str], Verdict]
+    open: Sequence[tuple[str, str]]
+
+
 def _open(asked: _Asked, mask: Mask) -> list[tuple[str, str]]:
     """What the plan left to be judged per person."""
     return [
@@ -103,7 +111,7 @@ class CedarPolicy:
         self.register, self.rules = register, rules
         self._facts, self._clock = facts, clock or SystemClock()
         self._partitions = Partitions(rules)
-        self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
+        self._masks: OrderedDict[tuple[Any, ...], Mask] = OrderedDict()
 
     async def decide(self, question: Question) -> Mask:
         asked = self._asked(question)
@@ -125,6 +133,12 @@ class CedarPolicy:
         effects = {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in question.asked.items()}
         refused = Mask(effects, (DEFAULT_DENY,), (), self.rules.version, denied="POLICY_UNAVAILABLE")
         return [refused] * len(subjects)
+
+    def forget(self, *, plans: bool = True) -> None:
+        """Drop what was decided (handles stay): for measuring. Without `plans`, only what was decided of persons."""
+        for key in [key for key in self._masks if plans or isinstance(key[0], Mask)]:
+            del self._masks[key]
+        self._partitions.forget(plans=plans)
 
     def _asked(self, question: Question) -> _Asked | str:
         """The operation as rules see it, or the code of its refusal."""
@@ -182,22 +196,25 @@ class CedarPolicy:
             for facts in found
         ]
         keys = [(mask, one.values, one.consented, one.opened) for one in classes]
-        new = {key: one for key, one in zip(keys, classes, strict=True) if key not in self._masks}
+        masks = {key: self._masks.get(key) for key in keys}  # what is kept meanwhile may push others out
+        new = {key: one for key, one in zip(keys, classes, strict=True) if masks[key] is None}
         if new:
-            self._judge_ahead(asked, mask, list(new.values()))
+            plan = _Plan(self._before_anybody(asked), _open(asked, mask))
+            self._judge_ahead(asked, plan, list(new.values()))
             for key, one in new.items():
-                self._keep(key, self._of_class(asked, mask, one))
+                masks[key] = self._keep(key, self._of_class(asked, plan, one))
         return [
-            self._personal(self._masks.get(key) or self._of_class(asked, mask, one), facts)
-            for key, one, facts in zip(keys, classes, found, strict=True)
+            self._personal(core, facts)
+            for key, facts in zip(keys, found, strict=True)
+            if (core := masks[key]) is not None
         ]
 
-    def _judge_ahead(self, asked: _Asked, mask: Mask, classes: Sequence[_Class]) -> None:
+    def _judge_ahead(self, asked: _Asked, plan: _Plan, classes: Sequence[_Class]) -> None:
         """One batch for each lot, over all classes that are new to it; the ground first, for many end there."""
         self._judge_lots(asked, classes, [(PERSON, EXISTS)])
         grounded = [one for one in classes if self._verdict(asked, one, PERSON, EXISTS).allowed]
         if grounded:
-            self._judge_lots(asked, grounded, [(PERSON, JUVENILE), *_open(asked, mask)])
+            self._judge_lots(asked, grounded, [(PERSON, JUVENILE), *plan.open])
 
     def _judge_lots(self, asked: _Asked, classes: Sequence[_Class], items: Sequence[tuple[str, str]]) -> None:
         wanted: dict[Lot, dict[Hashable, dict[str, Any]]] = {}
@@ -225,15 +242,16 @@ class CedarPolicy:
         held = lot.verdicts.get(lot.key(context))
         return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
 
-    def _of_class(self, asked: _Asked, mask: Mask, one: _Class) -> Mask:
+    def _of_class(self, asked: _Asked, plan: _Plan, one: _Class) -> Mask:
         inputs = self._inputs(asked, one)
         ground = self._verdict(asked, one, PERSON, EXISTS)
         if not ground.allowed:
             return denied_mask(self.rules, asked.question, ground, inputs)
-        verdicts = self._before_anybody(asked)
+        verdicts = dict(plan.before)
+        partition = asked.of(one)
         of_lot: dict[Lot, Verdict] = {}
-        for noun, name in _open(asked, mask):
-            lot = asked.of(one).lot(noun, name)
+        for noun, name in plan.open:
+            lot = partition.lot(noun, name)
             found = of_lot.get(lot)
             if found is None or lot.per_item:
                 found = of_lot[lot] = self._verdict(asked, one, noun, name)
@@ -269,7 +287,7 @@ class CedarPolicy:
 
     def _judge(self, asked: _Asked, lot: Lot, policies: Any, contexts: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         kind = asked.question.caller.org_kind
-        return judge(policies, lot, kind, asked.rule.code, contexts, self.rules.entities)
+        return judge(policies, lot, kind, asked.rule.code, contexts)
 
     def _inputs(self, asked: _Asked, one: _Class | None = None) -> dict[str, Any]:
         """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
@@ -285,7 +303,7 @@ class CedarPolicy:
                 kept["emergencyItems"] = sorted(one.opened)
         return kept
 
-    def _keep(self, key: Hashable, mask: Mask) -> Mask:
+    def _keep(self, key: tuple[Any, ...], mask: Mask) -> Mask:
         self._masks[key] = mask
         if len(self._masks) > _MOST_MASKS:
             self._masks.popitem(last=False)

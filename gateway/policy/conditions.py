@@ -51,6 +51,16 @@ def looks_at_resource(node: Any) -> bool:
     return False
 
 
+def places(node: Any) -> frozenset[str]:
+    """The ids of everything conditions name: what a resource may be asked to be, or to be in."""
+    if isinstance(node, list):
+        return frozenset().union(*(places(item) for item in node))
+    if isinstance(node, Mapping):
+        own = {str(node["id"])} if set(node) == {"type", "id"} else set()
+        return frozenset(own).union(*(places(item) for item in node.values()))
+    return frozenset()
+
+
 def needs_person(condition: Any) -> bool:
     """Whether a condition can only be judged once it is known who it is about."""
     return any(name == "*" or ATTRIBUTES[name].of in (Of.PERSON, Of.ITEM) for name in mentioned(condition))

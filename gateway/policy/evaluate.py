@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cedarpy
+import orjson
 
 from gateway.policy.partition import Lot, Verdict
 
@@ -17,17 +17,16 @@ def judge(
     kind: str,
     purpose: str,
     contexts: Sequence[Mapping[str, Any]],
-    entities: cedarpy.Entities,
 ) -> list[Verdict]:
     """A verdict for each context, in order. An error in any policy is a refusal: a forbid that failed must not be lost."""
     principal = {"type": "OrganisationKind", "id": kind}
     action = {"type": "Action", "id": purpose}
     resource = {"type": "Item", "id": lot.item}
     requests = [
-        {"principal": principal, "action": action, "resource": resource, "context": json.dumps(context)}
+        {"principal": principal, "action": action, "resource": resource, "context": orjson.dumps(context).decode()}
         for context in contexts
     ]
-    return [_verdict(lot, result) for result in cedarpy.is_authorized_batch(requests, policies, entities)]
+    return [_verdict(lot, result) for result in cedarpy.is_authorized_batch(requests, policies, lot.entities)]
 
 
 def _verdict(lot: Lot, result: cedarpy.AuthzResult) -> Verdict:

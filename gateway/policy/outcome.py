@@ -43,12 +43,17 @@ def granted_mask(
     if ground is not None:
         ids |= dict.fromkeys(_quiet(rules, ground))
         alarms |= dict.fromkeys(_alarms(rules, ground))
+    granting: dict[int, Verdict] = {}  # items of one lot share their verdict: each is looked through once
+    refusing: dict[int, Verdict] = {}
     for (noun, name), verdict in verdicts.items():
         found = effects.setdefault(noun, {})[name] = effect(noun, name, verdict)
-        ids |= dict.fromkeys(_quiet(rules, verdict) if found in _GRANTS else verdict.forbids)
+        (granting if found in _GRANTS else refusing)[id(verdict)] = verdict
+    for verdict in granting.values():
+        ids |= dict.fromkeys(_quiet(rules, verdict))
+        alarms |= dict.fromkeys(_alarms(rules, verdict))
+    for verdict in refusing.values():
+        ids |= dict.fromkeys(verdict.forbids)
         failed = failed or verdict.failed
-        if found in _GRANTS:
-            alarms |= dict.fromkeys(_alarms(rules, verdict))
     for fields in effects.values():
         _settle_existence(fields)
     named = sorted(ids)

@@ -15,8 +15,7 @@ from typing import Any
 import cedarpy
 
 from gateway.policy.attributes import ATTRIBUTES, Of
-from gateway.policy.conditions import looks_at_resource, mentioned, needs_person, requires
-from gateway.policy.items import Item
+from gateway.policy.conditions import looks_at_resource, mentioned, needs_person, places, requires
 from gateway.policy.rule_text import RuleText
 from gateway.policy.ruleset import RuleSet, scope_entities
 
@@ -47,6 +46,7 @@ class Lot:
     attributes: tuple[str, ...]  # the attributes any of the rules looks at, sorted
     early_attributes: tuple[str, ...]
     per_item: bool  # some rule looks at what holds for one item only
+    entities: cedarpy.Entities  # the item and the kind of organisation, and no other: Cedar is quicker with few
     verdicts: OrderedDict[Hashable, Verdict] = field(default_factory=OrderedDict)
 
     def key(self, context: Mapping[str, Any]) -> Hashable:
@@ -71,7 +71,7 @@ class Partition:
     """
 
     def __init__(self, rule_set: RuleSet, kind: str, purpose: str, emergency: bool) -> None:
-        self._rule_set = rule_set
+        self._rule_set, self._kind = rule_set, kind
         groups = rule_set.groups_of_kind(kind)
         self.rules = {
             rule.id: rule
@@ -89,6 +89,10 @@ class Partition:
             and any(name in mentioned(rule.tree.get("conditions", [])) for rule in self.rules.values())
         )
 
+    @property
+    def lots(self) -> Iterable[Lot]:
+        return self._lots.values()
+
     def lot(self, noun: str, name: str) -> Lot:
         lot = self._of_item.get((noun, name))
         if lot is None:
@@ -102,17 +106,15 @@ class Partition:
         # Of an item nobody registered Cedar knows nothing; no rule can permit it.
         known = name in self._rule_set.items.items.get(noun, {})
         applicable = [rule for rule in self.rules.values() if known and _covers(rule.tree["resource"], path, inside)]
-        of_attributes = any(looks_at_resource(rule.tree.get("conditions", [])) for rule in applicable)
-        of_place = any(_asks_where(rule.tree.get("conditions", [])) for rule in applicable)
+        conditions = [rule.tree.get("conditions", []) for rule in applicable]
         signature = (
             tuple(rule.id for rule in applicable),
-            (item.share_class, item.sensitivity) if of_attributes else None,
-            item.groups if of_place else None,
-            noun if of_place or item.groups == () else None,
+            (item.share_class, item.sensitivity) if looks_at_resource(conditions) else None,
+            places(conditions) & (inside | {path}),
         )
         lot = self._lots.get(signature)
         if lot is None:
-            lot = self._lots[signature] = _lot(path, item, applicable)
+            lot = self._lots[signature] = _lot(path, applicable, self._rule_set.entities_of(self._kind, noun, name))
         return lot
 
 
@@ -131,8 +133,17 @@ class Partitions:
                 self._made.popitem(last=False)
         return partition
 
+    def forget(self, *, plans: bool) -> None:
+        """Drop the verdicts, the compiled sets stay."""
+        for partition in self._made.values():
+            for lot in partition.lots:
+                for key in [
+                    key for key in lot.verdicts if plans or not (isinstance(key, tuple) and "early" in key[:1])
+                ]:
+                    del lot.verdicts[key]
 
-def _lot(path: str, item: Item, applicable: Iterable[RuleText]) -> Lot:
+
+def _lot(path: str, applicable: Iterable[RuleText], entities: cedarpy.Entities) -> Lot:
     rules = {rule.id: rule for rule in applicable}
     trees = {rule.id: _tree(rule, rule.tree.get("conditions", [])) for rule in rules.values()}
     early: dict[str, Any] = {}
@@ -154,6 +165,7 @@ def _lot(path: str, item: Item, applicable: Iterable[RuleText]) -> Lot:
         tuple(sorted(attributes)),
         tuple(sorted(early_attributes)),
         any(ATTRIBUTES[name].of is Of.ITEM for name in attributes),
+        entities,
     )
 
 
@@ -176,16 +188,3 @@ def _covers(scope: Mapping[str, Any], name: str, inside: frozenset[str]) -> bool
     if operator == "==":
         return name in names
     return bool(names & ({name} | inside))
-
-
-def _asks_where(node: Any) -> bool:
-    """Whether a condition asks which groups the resource is in, or which it is."""
-    if isinstance(node, list):
-        return any(_asks_where(item) for item in node)
-    if isinstance(node, Mapping):
-        for operator in ("in", "==", "!=", "is"):
-            sides = node.get(operator)
-            if isinstance(sides, Mapping) and {"Var": "resource"} in (sides.get("left"), sides.get("right")):
-                return True
-        return any(_asks_where(item) for item in node.values())
-    return False

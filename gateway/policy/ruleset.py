@@ -14,7 +14,7 @@ import cedarpy
 
 from gateway.errors import SettingsInvalid
 from gateway.policy.conditions import strange_words
-from gateway.policy.items import DeclaredNoun, ItemRegister, read_items
+from gateway.policy.items import DeclaredNoun, Item, ItemRegister, read_items
 from gateway.policy.purposes import PurposeRegister, register_of
 from gateway.policy.rule_text import RuleText, read_rule_file
 
@@ -36,6 +36,12 @@ class RuleSet:
     schema: str
     entities: cedarpy.Entities = field(repr=False)
     texts: Mapping[str, str] = field(repr=False)  # every text it was made of, to make it again (`remade`)
+
+    def entities_of(self, kind: str, noun: str, name: str) -> cedarpy.Entities:
+        """Of all entities the two that a question about this item by this kind of organisation is about."""
+        item = self.items.get(noun, name)
+        found = [_kind_entity(self.items, kind), _item_entity(noun, name, item)]
+        return cedarpy.Entities.from_json_str(json.dumps(found))
 
     def groups_of_kind(self, kind: str) -> frozenset[str]:
         return frozenset(name for name, members in self.items.kinds.items() if kind in members)
@@ -122,22 +128,28 @@ def _actions(register: PurposeRegister) -> str:
 
 
 def _entities(items: ItemRegister) -> Iterator[dict[str, Any]]:
-    def entity(kind: str, name: str, parents: Sequence[tuple[str, str]] = (), **attributes: Any) -> dict[str, Any]:
-        above = [{"type": of, "id": parent} for of, parent in parents]
-        return {"uid": {"type": kind, "id": name}, "attrs": attributes, "parents": above}
-
-    for group in items.groups:
-        yield entity("ItemGroup", group)
-    for group in items.kinds:
-        yield entity("KindGroup", group)
+    yield from (_entity("ItemGroup", group) for group in items.groups)
+    yield from (_entity("KindGroup", group) for group in items.kinds)
+    yield from (_entity("Noun", noun) for noun in items.items)
     for kind in sorted({kind for members in items.kinds.values() for kind in members}):
-        above = [("KindGroup", group) for group, members in items.kinds.items() if kind in members]
-        yield entity("OrganisationKind", kind, above)
+        yield _kind_entity(items, kind)
     for noun, fields in items.items.items():
-        yield entity("Noun", noun)
-        for name, item in fields.items():
-            parents = [("Noun", noun), *(("ItemGroup", group) for group in item.groups)]
-            yield entity("Item", f"{noun}.{name}", parents, shareClass=item.share_class, sensitivity=item.sensitivity)
+        yield from (_item_entity(noun, name, item) for name, item in fields.items())
+
+
+def _kind_entity(items: ItemRegister, kind: str) -> dict[str, Any]:
+    groups = [("KindGroup", group) for group, members in items.kinds.items() if kind in members]
+    return _entity("OrganisationKind", kind, groups)
+
+
+def _item_entity(noun: str, name: str, item: Item) -> dict[str, Any]:
+    parents = [("Noun", noun), *(("ItemGroup", group) for group in item.groups)]
+    return _entity("Item", f"{noun}.{name}", parents, shareClass=item.share_class, sensitivity=item.sensitivity)
+
+
+def _entity(kind: str, name: str, parents: Sequence[tuple[str, str]] = (), **attributes: Any) -> dict[str, Any]:
+    above = [{"type": of, "id": parent} for of, parent in parents]
+    return {"uid": {"type": kind, "id": name}, "attrs": attributes, "parents": above}
 
 
 def _rule_faults(
