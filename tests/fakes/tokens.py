@@ -14,6 +14,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
@@ -46,6 +47,7 @@ class Asker:
     grant_id: str
     key: PrivateKey
     clock: Clock
+    expires_at: datetime
     nonce: str | None = None
     nonce_of: OAuthParts | None = field(default=None, repr=False)  # asks the gateway in this process, each time
 
@@ -151,7 +153,7 @@ async def _asker(
         grant, audience=f"{opened.settings.base_url}/graphql", cnf={"jkt": key.public.thumbprint}, lifetime_s=3600
     )
     clock = opened.oauth.tokens._clock
-    return Asker(issued.token, issued.token_id, grant.grant_id, key, clock, nonce_of=opened.oauth)
+    return Asker(issued.token, issued.token_id, grant.grant_id, key, clock, issued.expires_at, nonce_of=opened.oauth)
 
 
 @dataclass(frozen=True, slots=True)

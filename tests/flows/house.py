@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from gateway.policy.facts import Facts
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings
 from gateway.web.serve import bind, server_for
-from tests.fakes.tokens import Asker, officer
 from tests.fakes.federated import Assigned
+from tests.fakes.tokens import Asker, officer
 
 PURPOSES = frozenset({"CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP"})
 CASE = "(2026)粤0604刑初123号"
@@ -33,6 +34,7 @@ class House:
     url: str
     asker: Asker
     session: aiohttp.ClientSession
+    again: Callable[[], Awaitable[Asker]]  # where a test moves the clock past the token's end, the officer logs in anew
 
     def headers(self, method: str = "POST") -> dict[str, str]:
         """The officer's, for one request to /graphql: a proof is good once."""
@@ -41,6 +43,8 @@ class House:
     async def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The whole answer to one question, over HTTP."""
         body = {"query": query, "variables": dict(variables or {})}
+        if self.asker.expires_at <= self.asker.clock.now():
+            self.asker = await self.again()
         async with self.session.post(f"{self.url}/graphql", json=body, headers=self.headers()) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             return answer
@@ -80,7 +84,8 @@ async def house(
     }
     with closing(listener):
         async with open_gateway(Settings.load(given, None), clock, tracing, facts=facts or Assigned()) as gateway:
-            asker = await officer(gateway, org_kind=org_kind, purposes=purposes)
+            log_in = partial(officer, gateway, org_kind=org_kind, purposes=purposes)
+            asker = await log_in()
             server = server_for(application(gateway))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
@@ -88,7 +93,7 @@ async def house(
                     while not server.started:
                         await asyncio.sleep(0.01)
                 async with aiohttp.ClientSession(trust_env=False) as session:
-                    yield House(gateway, url, asker, session)
+                    yield House(gateway, url, asker, session, log_in)
             finally:
                 server.should_exit = True
                 await serving
