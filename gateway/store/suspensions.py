@@ -70,12 +70,14 @@ class StoredSuspensions:
     async def set_figures(
         self, client_id: str, figures: dict[str, int | None], *, actor_org: str, actor_user: str
     ) -> None:
-        """The client's own figures, by the names in FIGURES; None = the deployment's again. Counts with the next request."""
+        """The client's own figures, by the names in FIGURES; None = the deployment's again. Counts with the next request,
+        and what was spoken for under the old ones is forgotten."""
         given = {name: figures[name] for name in FIGURES if name in figures}
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        put = insert(client_meter).values(client_id=client_id, request_tat_us=0, cost_tat_us=0, **given)
+        fresh = {**given, "request_tat_us": 0, "cost_tat_us": 0}
+        put = insert(client_meter).values(client_id=client_id, **fresh)
         async with self._database.write() as connection:
-            await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=given))
+            await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=fresh))
             record = Change("CLIENT_LIMITS_CHANGED", client_id, actor_org, actor_user, detail=dict(given))
             await record_change(connection, self._clock.now(), record)
 
