@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, TokenMixin, grants
 from sqlalchemy.util import await_only
@@ -33,8 +33,8 @@ from gateway.oauth.terms import CONSENT_SCOPE, PRE_AUTHORIZED_CODE
 
 if TYPE_CHECKING:
     from gateway.oauth.client import Client
+    from gateway.oauth.flow_host import FlowHost
     from gateway.oauth.flow_request import FlowClient, FlowRequest
-    from gateway.oauth.server import Server
 
 
 class FlowCode(AuthorizationCodeMixin):
@@ -63,7 +63,7 @@ class _OurGrant:
     """What every grant type here does alike. Stands before authlib's class."""
 
     request: FlowRequest
-    server: Server
+    server: FlowHost
     resource: str = ""
 
     def authenticate_token_endpoint_client(self) -> FlowClient:
@@ -235,14 +235,6 @@ class RefreshTokenGrant(_OurGrant, grants.RefreshTokenGrant):
 
     def revoke_old_credential(self, refresh_token: FlowRefreshToken) -> None:
         """Long done."""
-
-
-class PreAuthorizedCodes(Protocol):
-    """What OpenID4VCI's pre-authorized code flow asks for; the issue that issues credentials brings it."""
-
-    async def redeem(self, code: str, tx_code: str | None, client_id: str) -> Grant | None:
-        """The grant behind an offer, the code consumed first; None where there is none or `tx_code` is wrong too often."""
-        ...
 
 
 class PreAuthorizedCodeGrant(_OurGrant, grants.BaseGrant, grants.TokenEndpointMixin):

@@ -14,9 +14,9 @@ from gateway.oauth.keeping import RefreshToken
 from gateway.oauth.ports import Admission, Grant
 
 if TYPE_CHECKING:
+    from gateway.oauth.flow_host import FlowHost
     from gateway.oauth.flow_request import FlowClient, FlowRequest
     from gateway.oauth.kit import Kit
-    from gateway.oauth.server import Server
 
 _SHOWN = ("iss", "sub", "aud", "client_id", "exp", "iat", "jti", "scope", "cnf", "acr", "amr", "auth_time")
 _SHOWN_OF_OURS = ("authorization_details", "grant_id", "kind", "org_id", "org_kind", "jurisdiction", "roles", "posts",
@@ -70,7 +70,7 @@ def find_token(kit: Kit, text: str) -> Held | None:
 
 
 class Introspection(IntrospectionEndpoint):
-    server: Server
+    server: FlowHost
 
     def check_params(self, request: FlowRequest, client: FlowClient) -> None:
         """Unlike authlib we take any hint: one we do not know is to be ignored (RFC 7662, section 2.1)."""

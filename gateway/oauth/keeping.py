@@ -143,3 +143,11 @@ class Registrations(Protocol):
     async def delete(self, registration_token: str) -> str | None:
         """Disable the client and end the token, once; the client's id. None where there was nothing to end."""
         ...
+
+
+class PreAuthorizedCodes(Protocol):
+    """What OpenID4VCI's pre-authorized code flow asks for; the issue that issues credentials brings it."""
+
+    async def redeem(self, code: str, tx_code: str | None, client_id: str) -> Grant | None:
+        """The grant behind an offer, the code consumed first; None where there is none or `tx_code` is wrong too often."""
+        ...

@@ -9,8 +9,7 @@ from gateway.clock import Clock
 from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
-from gateway.oauth.grants import PreAuthorizedCodes
-from gateway.oauth.keeping import Grants, PushedRequests
+from gateway.oauth.keeping import Grants, PreAuthorizedCodes, PushedRequests
 from gateway.oauth.ports import Clients, ConsentsAtIssue, Door, Revoker
 from gateway.oauth.terms import Terms
 from gateway.policy.purposes import PurposeRegister

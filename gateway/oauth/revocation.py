@@ -11,12 +11,12 @@ from gateway.oauth.errors import OAuthError
 from gateway.oauth.introspection import Held, find_token
 
 if TYPE_CHECKING:
+    from gateway.oauth.flow_host import FlowHost
     from gateway.oauth.flow_request import FlowClient, FlowRequest
-    from gateway.oauth.server import Server
 
 
 class Revocation(RevocationEndpoint):
-    server: Server
+    server: FlowHost
 
     def authenticate_token(self, request: FlowRequest, client: FlowClient) -> Held | None:
         """None for a token that is somebody else's: authlib answers invalid_grant, and so tells a stranger it is live."""
