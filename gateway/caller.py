@@ -198,9 +198,9 @@ class Subjects(Protocol):
         """The subject ids for normalised 18-digit ID numbers, in order; new ones are made, once, atomically."""
         ...
 
-    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+    async def recognise(self, id_numbers: Sequence[str], *, reader: str = "") -> Sequence[str]:
         """The same ids as `intern` gives, now or later, but nobody is made: the same one read, known or unknown. For
-        whoever merely asks about somebody."""
+        whoever merely asks about somebody; `reader` is their organisation, and what others asked helps them nothing."""
         ...
 
     def pid(self, subject_id: str, org_id: str) -> str:

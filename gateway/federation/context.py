@@ -38,6 +38,7 @@ _Shapes: TypeAlias = dict[tuple[str, frozenset[str], frozenset[str]], Shape]
 _SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
 _MOST_SHAPES = 64
 _NAME_LENGTH = 100
+_NOBODY = "0" * 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +220,11 @@ class OperationContext:
             for row in answer.rows
             if (id_no := row.links.get("idNo")) and (number := normalise_id(id_no)) is not None
         }
-        subjects = await self.met.meet([number.value18 for number in numbers.values()])
+        # Where no row names anybody, nobody is decided on all the same: a number nobody has costs what a hidden one costs.
+        subjects = await self.met.meet([number.value18 for number in numbers.values()] or [_NOBODY])
         return {
             id_no: _Owner(number.value18, subject)
-            for (id_no, number), subject in zip(numbers.items(), subjects, strict=True)
+            for (id_no, number), subject in zip(numbers.items(), subjects, strict=False)
         }
 
     def _is_hidden(self, row: Row, shape: Shape, owners: Mapping[str, _Owner]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.caller import Subjects
-from gateway.policy.decision import Mask, Policy, Question
+from gateway.policy.decision import Effect, Mask, Policy, Question
 
 
 class Met:
@@ -29,7 +29,8 @@ class Met:
         """Subject ids of these normalised numbers, in order; the same read whether or not anybody knows them."""
         if not id_numbers:
             return ()
-        subjects = await self._subjects.recognise(id_numbers)
+        reader = self._question.caller.org_id if self._question is not None else ""
+        subjects = await self._subjects.recognise(id_numbers, reader=reader)
         new = [subject for subject in dict.fromkeys(subjects) if subject not in self._masks]
         if new and self._question is not None:
             masks = await self._policy.decide_subjects(self._question, self._mask, new)
@@ -82,5 +83,9 @@ class Met:
 
 
 def _closed(mask: Mask) -> Mask:
-    """A refused person's mask opens nothing, whatever else it says."""
-    return mask if mask.denied is None or not mask.effects else replace(mask, effects={})
+    """A refused person's mask opens nothing and asks nobody, whatever else it says."""
+    if mask.denied is None or all(
+        effect is Effect.WITHHOLD for effects in mask.effects.values() for effect in effects.values()
+    ):
+        return mask
+    return replace(mask, effects={})

@@ -47,7 +47,7 @@ class StoredSubjects:
         self._pid_key = keys.derive("subject/pid/v1")
         self._own_key = keys.derive("subject/id/v1")
         self._found: OrderedDict[bytes, str] = OrderedDict()
-        self._met: OrderedDict[bytes, str] = OrderedDict()
+        self._met: OrderedDict[tuple[str, bytes], str] = OrderedDict()
         self._remembered = remembered
 
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
@@ -68,21 +68,21 @@ class StoredSubjects:
             self._found.popitem(last=False)
         return [answer[key] for key in asked]
 
-    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+    async def recognise(self, id_numbers: Sequence[str], *, reader: str = "") -> Sequence[str]:
         """See the port: the same statement for the known and the unknown, and nothing written for either."""
         asked = [self._id_hmac(id_no) for id_no in id_numbers]
-        # Remembered apart: what somebody else interned must not answer sooner than what nobody knows.
-        answer = {key: self._met[key] for key in asked if key in self._met}
+        # Remembered for each reader apart: whom others ask about must not be answered sooner than whom nobody knows.
+        met = self._met
+        answer = {key: met[reader, key] for key in asked if (reader, key) in met}
         missing = sorted(set(asked) - answer.keys())
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
-            found = {key: self._own_id(key) for key in chunk} | await self._find(chunk)
-            answer.update(found)
-            self._met.update(found)
+            answer |= {key: self._own_id(key) for key in chunk} | await self._find(chunk)
         for key in asked:
-            self._met.move_to_end(key)
-        while len(self._met) > self._remembered:
-            self._met.popitem(last=False)
+            met[reader, key] = answer[key]
+            met.move_to_end((reader, key))
+        while len(met) > self._remembered:
+            met.popitem(last=False)
         return [answer[key] for key in asked]
 
     def pid(self, subject_id: str, org_id: str) -> str:

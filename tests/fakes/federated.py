@@ -107,7 +107,7 @@ class Everyone:
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
         return [f"subject-{sum(map(ord, number)) % 997}-{number[-4:]}" for number in id_numbers]
 
-    async def recognise(self, id_numbers: Sequence[str]) -> Sequence[str]:
+    async def recognise(self, id_numbers: Sequence[str], *, reader: str = "") -> Sequence[str]:
         return await self.intern(id_numbers)
 
     def pid(self, subject_id: str, org_id: str) -> str:
