@@ -3,16 +3,16 @@ attributes mattered, and what would have to be different. Words are made from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.policy.attributes import ATTRIBUTES
+from gateway.policy.attributes import ATTRIBUTES, Of
 from gateway.policy.cases import Case, Outcome, put
 from gateway.policy.conditions import mentioned
 from gateway.policy.decision import Effect
 from gateway.policy.public_rules import NO_CONSENT, NO_GROUND
-from gateway.policy.ruleset import RuleSet
+from gateway.policy.ruleset import RuleSet, scope_entities
 from gateway.policy.words import EFFECTS, INNER, KINDS, REFUSALS, VALUES
 
 _TRIALS: Sequence[tuple[str, Any, str, str]] = (
@@ -24,6 +24,7 @@ _TRIALS: Sequence[tuple[str, Any, str, str]] = (
     ("outOfContact", True, "此人脱管或者正在违法犯罪", "the person were out of contact or an offence in progress"),
     ("revocationPending", True, "正在审理撤销缓刑、假释或者收监执行", "revocation or recall were pending"),
     ("relationship", "NONE", "提问者与此人没有私人关系", "the officer had no private relationship to the person"),
+    ("level", 2, "提问者以两种因素登录", "the asker had logged in with two factors"),
     ("unsealed", True, "依法对提问者解封", "the record were lawfully unsealed for the asker"),
 )  # fmt: skip
 
@@ -42,12 +43,12 @@ def _asked(rules: RuleSet, case: Case) -> Iterator[str]:
     caller = case.asker.get("caller", "OFFICER")
     caller_zh, caller_en = VALUES["caller"].get(caller, (caller, caller))
     level = case.asker.get("level", 2)
-    yield f"提问者:{zh}({case.kind})的{caller_zh},认证等级 {level}。"
+    yield f"提问者：{zh}（{case.kind}）的{caller_zh}，认证等级 {level}。"
     yield f"Who asks: {caller_en} of a {en} ({case.kind}), authentication level {level}."
     if purpose is None:
-        yield f"用途:{case.purpose},登记表中没有。 · For: {case.purpose}, which is in no register."
+        yield f"用途：{case.purpose}，登记表中没有。 · For: {case.purpose}, which is in no register."
     else:
-        yield f"用途:{purpose.title_zh}({purpose.code}),依据{purpose.basis_zh}。"
+        yield f"用途：{purpose.title_zh}（{purpose.code}），依据{purpose.basis_zh}。"
         yield f"For: {purpose.title_en} ({purpose.code}), on the basis of {purpose.basis_en}."
     claimed = "写明案号 · with a case number" if case.case_no else "未写案号 · without a case number"
     yield f"{claimed}。"
@@ -55,32 +56,32 @@ def _asked(rules: RuleSet, case: Case) -> Iterator[str]:
     if case.person is None:
         yield "不涉及具体的人。 · Nobody in particular is asked about."
     elif not said and case.consent is None and case.emergency is None:
-        yield "被查询人:与提问者没有任何联系。 · The person: nothing links them to who asks."
+        yield "被查询人：与提问者没有任何联系。 · The person: nothing links them to who asks."
     else:
-        zh_words = ";".join(_said(name, value)[0] for name, value in said)
+        zh_words = "；".join(_said(name, value)[0] for name, value in said)
         en_words = "; ".join(_said(name, value)[1] for name, value in said)
         if said:
-            yield f"被查询人:{zh_words}。"
+            yield f"被查询人：{zh_words}。"
             yield f"The person: {en_words}."
         if case.consent is not None:
-            yield f"本人同意的事项:{'、'.join(sorted(case.consent))}。 · The person's consent names these items."
+            yield f"本人同意的事项：{'、'.join(sorted(case.consent))}。 · The person's consent names these items."
         if case.emergency is not None:
-            yield f"紧急查询许可列明:{'、'.join(sorted(case.emergency))}。 · The emergency grant names these items."
+            yield f"紧急查询许可列明：{'、'.join(sorted(case.emergency))}。 · The emergency grant names these items."
 
 
-async def _items(rules: RuleSet, case: Case, outcome: Outcome) -> Any:
+async def _items(rules: RuleSet, case: Case, outcome: Outcome) -> AsyncIterator[str]:
     mask = outcome.mask
     if mask.denied is not None:
         zh, en = REFUSALS.get(mask.denied, (mask.denied, mask.denied))
-        yield f"结果:不予答复({mask.denied})。{zh}"
+        yield f"结果：不予答复（{mask.denied}）。{zh}"
         yield f"Outcome: refused ({mask.denied}). {en}"
         if mask.denied in (NO_GROUND.code, NO_CONSENT.code):
-            yield f"对外只引用规则 {mask.rule_ids[0]},不说明真正的原因。 · The answer names the rule {mask.rule_ids[0]} only, never the real reason."
+            yield f"对外只引用规则 {mask.rule_ids[0]}，不说明真正的原因。 · The answer names the rule {mask.rule_ids[0]} only, never the real reason."
         for reason in mask.inner_rule_ids:
             for line in _reason(rules, reason):
                 yield line
         for alarm in mask.alarms:
-            yield f"触发预警 {alarm},提问者不知。 · Raises the alarm {alarm}; the asker is not told."
+            yield f"触发预警 {alarm}，提问者不知。 · Raises the alarm {alarm}; the asker is not told."
         async for line in _differently(rules, case, case.items[0]):
             yield line
         return
@@ -89,7 +90,7 @@ async def _items(rules: RuleSet, case: Case, outcome: Outcome) -> Any:
         zh, en = EFFECTS[effect]
         title = rules.items.get(*item.split(".", 1))
         groups = "、".join(rules.items.groups[group][0] for group in title.groups) or "未登记"
-        yield f"事项 {item}({groups},共享属性 {title.share_class},{title.sensitivity}):{zh}。 · {en}."
+        yield f"事项 {item}（{groups}，共享属性 {title.share_class}，{title.sensitivity}）：{zh}。 · {en}."
         single = await put(rules, replace(case, items=[item]))
         for reason in single.mask.rule_ids:
             for line in _reason(rules, reason):
@@ -107,8 +108,10 @@ def _reason(rules: RuleSet, reason: str) -> Iterator[str]:
     rule = rules.rules.get(reason)
     if rule is not None:
         verb_zh, verb_en = ("准许", "permits") if rule.permits else ("禁止", "forbids")
+        if rule.permits and _is_ground(rules, reason):
+            verb_zh, verb_en = "可以查询此人", "the person may be asked about"
         yield f"{verb_zh} · {verb_en}: {rule.id} ({rule.place})"
-        yield f"    {rule.title[0]}。依据:{rule.annotations['basis_zh']}。"
+        yield f"    {rule.title[0]}。依据：{rule.annotations['basis_zh']}。"
         yield f"    {rule.title[1]}. Basis: {rule.annotations['basis_en']}."
     elif reason.startswith("purpose:"):
         purpose = rules.register.rules[reason.removeprefix("purpose:")]
@@ -131,45 +134,63 @@ def _mattered(rules: RuleSet, case: Case, outcome: Outcome) -> Iterator[str]:
     values |= {"consent": case.consent is not None, "breakGlass": case.emergency is not None}
     told = [(name, values[name]) for name in ATTRIBUTES if name in looked and name in values]
     if told:
-        zh = ";".join(_said(name, value)[0] for name, value in told)
+        zh = "；".join(_said(name, value)[0] for name, value in told)
         en = "; ".join(_said(name, value)[1] for name, value in told)
-        yield f"起作用的属性:{zh}。 · What mattered: {en}."
+        yield f"起作用的属性：{zh}。 · What mattered: {en}."
 
 
-async def _differently(rules: RuleSet, case: Case, item: str) -> Any:
+async def _differently(rules: RuleSet, case: Case, item: str) -> AsyncIterator[str]:
     """Single facts, then pairs of them, that would turn a refusal round; found by trying, not by guessing."""
     if case.person is None:
         return
-    trials = [trial for trial in _TRIALS if (case.person or {}).get(trial[0]) != trial[1]]
-    for trial in trials:
-        if await _granted(rules, case, item, [trial]):
-            yield f"若{trial[2]},则可提供。 · It would be given if {trial[3]}."
+    trials = [trial for trial in _TRIALS if {**case.asker, **case.person}.get(trial[0]) != trial[1]]
+    pairs = [(one, other) for number, one in enumerate(trials) for other in trials[number + 1 :] if one[0] != other[0]]
+    for changes in [*((one,) for one in trials), *pairs]:
+        rule = await _granting(rules, case, item, changes)
+        if rule is not None:
+            zh, en = "，并且".join(change[2] for change in changes), ", and ".join(change[3] for change in changes)
+            yield f"若{zh}，则可提供。 · It would be given if {en}."
+            for line in _reason(rules, rule):
+                yield "  " + line
             return
-    for number, one in enumerate(trials):
-        for other in trials[number + 1 :]:
-            if one[0] != other[0] and await _granted(rules, case, item, [one, other]):
-                yield f"若{one[2]},并且{other[2]},则可提供。 · It would be given if {one[3]}, and {other[3]}."
-                return
-    if case.consent is None and await _granted(rules, case, item, [], frozenset({item})):
-        yield "若本人对该事项的单独同意有效,则可提供。 · It would be given with the person's separate consent to this item."
+    rule = await _granting(rules, case, item, [], frozenset({item})) if case.consent is None else None
+    if rule is not None:
+        yield "若本人对该事项的单独同意有效，则可提供。 · It would be given with the person's separate consent to this item."
+        for line in _reason(rules, rule):
+            yield "  " + line
         return
-    yield "为此用途,没有任何一项或两项事实的改变能使其可以提供。 · For this purpose no change of one or two facts would open it."
+    yield "为此用途，没有任何一项或两项事实的改变能使其可以提供。 · For this purpose no change of one or two facts would open it."
 
 
-async def _granted(
+async def _granting(
     rules: RuleSet,
     case: Case,
     item: str,
-    trials: Sequence[tuple[str, Any, str, str]],
+    changes: Sequence[tuple[str, Any, str, str]],
     consent: frozenset[str] | None = None,
-) -> bool:
-    changed = replace(
+) -> str | None:
+    """The rule that would permit the item after these changes; None where none would."""
+    changed = {name: value for name, value, _, _ in changes}
+    trial = replace(
         case,
         items=[item],
-        person={**(case.person or {}), **{name: value for name, value, _, _ in trials}},
+        asker={**case.asker, **{name: value for name, value in changed.items() if ATTRIBUTES[name].of is Of.ASKER}},
+        person={
+            **(case.person or {}),
+            **{name: value for name, value in changed.items() if ATTRIBUTES[name].of is Of.PERSON},
+        },
         consent=consent if consent is not None else case.consent,
     )
-    return (await put(rules, changed)).effect(item) in (Effect.ALLOW, Effect.MASK)
+    outcome = await put(rules, trial)
+    if outcome.effect(item) not in (Effect.ALLOW, Effect.MASK):
+        return None
+    named = [rule for rule in outcome.mask.rule_ids if rule in rules.rules and rules.rules[rule].permits]
+    return next((rule for rule in named if not _is_ground(rules, rule)), None)
+
+
+def _is_ground(rules: RuleSet, rule: str) -> bool:
+    """Whether it says who may be asked about, not what is given."""
+    return any(entity.get("id") == "person.exists" for entity in scope_entities(rules.rules[rule].tree["resource"]))
 
 
 def _said(name: str, value: Any) -> tuple[str, str]:
@@ -180,7 +201,7 @@ def _said(name: str, value: Any) -> tuple[str, str]:
     zh, en = ("是", "yes") if value is True else ("否", "no") if value is False else (str(value), str(value))
     if isinstance(value, list | tuple):
         zh = en = ", ".join(map(str, value)) or "-"
-    return f"{attribute.zh}:{zh}", f"{attribute.en}: {en}"
+    return f"{attribute.zh}：{zh}", f"{attribute.en}: {en}"
 
 
 def _version(rules: RuleSet) -> Iterator[str]:

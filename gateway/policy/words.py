@@ -85,7 +85,7 @@ EFFECTS: Mapping[Effect, tuple[str, str]] = {
 REFUSALS: Words = {
     "PURPOSE_UNKNOWN": ("用途登记表中没有这一用途。", "The register of purposes does not know this purpose."),
     "PURPOSE_NOT_YOURS": (
-        "这一用途不属于该类单位,或者不在其令牌、登记的范围之内。",
+        "这一用途不属于该类单位，或者不在其令牌、登记的范围之内。",
         "This purpose is not for this kind of organisation, or its token or registration does not cover it.",
     ),
     "CASE_REQUIRED": ("这一用途须写明案号。", "This purpose needs a case number."),
@@ -95,9 +95,9 @@ REFUSALS: Words = {
 INNER: Words = {
     DEFAULT_DENY: ("没有任何规则准许", "no rule permits it"),
     NO_CASE_LINK: (
-        "与此人没有在办案件的联系,也没有其他依据",
+        "与此人没有在办案件的联系，也没有其他依据",
         "no live case links the asker to the person, and nothing else does",
     ),
     NO_LIVE_CONSENT: ("本人对所问事项的有效同意不存在", "no consent of the person to what was asked is in force"),
-    POLICY_ERROR: ("规则求值出错,按拒绝处理", "a rule could not be evaluated, which is a refusal"),
+    POLICY_ERROR: ("规则求值出错，按拒绝处理", "a rule could not be evaluated, which is a refusal"),
 }
