@@ -86,7 +86,7 @@ class Browser:
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             try:
-                answer = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay()).open(request, timeout=15)
+                answer = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay()).open(request, timeout=30)
             except urllib.error.HTTPError as error:
                 answer = error
             with answer:

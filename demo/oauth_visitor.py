@@ -29,6 +29,7 @@ from gateway.errors import GatewayError
 from gateway.services.token_client import CodeRequest, client_token, push, redeem, sharing_detail
 
 Fetch = Callable[[OAuthClient], Awaitable[Token]]
+PATIENCE_S = 30.0
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 
 
@@ -80,7 +81,9 @@ async def _ask(
     egress = AiohttpEgress()
     try:
         host = urlsplit(site.url).netloc
-        channel: Channel = egress.open(Rule("demo", frozenset({host}), allow_plain_http=True, read_timeout_s=15.0))
+        channel: Channel = egress.open(
+            Rule("demo", frozenset({host}), allow_plain_http=True, read_timeout_s=PATIENCE_S)
+        )
         keys = site.places.sub("keys")
         registration = Registration(
             site.url, client_id, client_key(keys, client_id), scope, f"{site.url}/graphql", details
@@ -88,7 +91,7 @@ async def _ask(
         client = OAuthClient(registration, channel, utc_now, name="demo", dpop_key=client_key(keys, f"dpop-{name}"))
         sending = OAuthSending(_Kept(site, name, client, fetch), client.dpop_key, channel, utc_now)
         sent = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-        ends = time.monotonic() + 15
+        ends = time.monotonic() + PATIENCE_S
         url = f"{site.url}{path}"
         outgoing = Outgoing(method, urlsplit(url).path, (), sent)
         reply = await sending.send(outgoing, url, _JSON, lambda: max(0.1, ends - time.monotonic()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from demo.answer import EXPECTED
 from demo.places import Places
 from demo.serving import bind
-from demo.talk import ask
+from demo.talk import NoAnswer, ask
 from demo.visits import ask as visit
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def _free() -> int:
 
 def _command(var: Path, *more: str) -> list[str]:
     ports = ("--port", str(_free()), "--first-port", str(_free()))
-    return [sys.executable, "-m", "demo", "--var", str(var), "--latency", "0.2", *ports, *more]
+    return [sys.executable, "-m", "demo", "--var", str(var), "--latency", "0.2", "--count", "200", *ports, *more]
 
 
 @contextmanager
@@ -92,6 +93,42 @@ def test_a_visitor_asks_switches_a_fault_and_puts_it_right(tmp_path: Path) -> No
             assert not visit(places, card, name).get("errors"), name
         (lgb,) = [source["url"] for source in card["sources"] if source["code"] == "LGB"]
         assert ask(places, "GET", f"{lgb}/_counters")
+
+
+def test_a_refusal_a_consent_and_a_second_application_are_each_one_command(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+
+    def said(*words: str) -> str:
+        command = [sys.executable, "-m", "demo", "--var", str(tmp_path), *words]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    with _demo(tmp_path) as (_, card, _processes):
+        refused = said("query", "refused")
+        assert "规则 rules: no-ground" in refused
+        assert "former" not in refused
+        assert "FRESH" not in refused
+        with pytest.raises(NoAnswer, match="has not asked"):
+            visit(places, card, "bank")
+        assert '"state": "PENDING"' in said("consent", "bank")
+        with pytest.raises(NoAnswer, match="has not agreed"):
+            visit(places, card, "bank")
+        assert '"state": "GIVEN"' in said("consent", "bank", "--agree")
+        answer = visit(places, card, "bank")
+        (statement,) = answer["data"]["person"]["conductStatements"]["records"]
+        assert statement["reportedOnTime"] is True
+        assert "statement-consent" in answer["extensions"]["policy"]["rules"]
+        assert '"aidNo": "禅法援' in said("query", "legalaid")
+        for kind in ("bank, to ask for consent", "neighbour's system"):
+            command = [sys.executable, "-m", "gateway.cli", *shlex.split(card["tokens"][kind])[1:]]
+            got = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+            assert json.loads(got.stdout)["token_type"] == "DPoP", kind
+        assert "officer-lin" in said("accounts")
+        provider = ask(places, "GET", f"{card['oidc_provider']}/.well-known/openid-configuration")
+        assert provider["issuer"] == card["oidc_provider"]
+        for file in (*(tmp_path / "demo" / "keys").iterdir(), *(tmp_path / "demo" / "tokens").iterdir()):
+            assert file.stat().st_mode & 0o077 == 0, file
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
