@@ -81,7 +81,8 @@ class Watched:
         statements: list[str] = []
 
         def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            statements.append(statement)
+            if "FROM job" not in statement:  # background work looks for its own, once a second
+                statements.append(statement)
 
         await self.town.forget()
         engine = self.gateway.store.database.engine.sync_engine
@@ -206,7 +207,8 @@ async def test_by_his_case_number_there_is_no_such_case(watched: Watched, lin: A
 async def test_a_claim_of_his_case_number_changes_nothing(watched: Watched, lin: Asker) -> None:
     claims = [ONE.replace(MINE, case_no) for case_no in (SEALED_CASE, NO_CASE)]
     seen = [await watched.look(lin, claim, **key) for claim in claims for key in (key_of(MINOR), NOBODY[0])]
-    assert all(one == seen[0] for one in seen)
+    for one in seen[1:]:
+        assert one == seen[0]
 
 
 async def test_lists_do_not_know_him_and_no_page_is_shorter(watched: Watched, lin: Asker) -> None:
@@ -240,7 +242,8 @@ async def test_kin_oneself_and_strangers_are_the_same_no(watched: Watched) -> No
     zhou = await officer(watched.gateway, ZHOU, org_id="cc-jo-of-zhou")
     people = [key_of("li-mei"), key_of("zhou-kai"), key_of(MINOR), key_of("zhang-san-033"), NOBODY[0]]
     seen = [await watched.look(zhou, ONE, **key) for key in people]
-    assert all(one == seen[0] for one in seen)
+    for one in seen[1:]:
+        assert one == seen[0]
     inner = [" ".join(one.inner) for one in seen]
     assert len({*inner}) == 4, "evidence knows which it was; a stranger and nobody are one"
 
