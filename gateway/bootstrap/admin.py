@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute
 
 from gateway.bootstrap.identities import importer
-from gateway.caller import Authenticator, Messages
+from gateway.caller import Authenticator, Evidence, Messages
 from gateway.clock import Clock
 from gateway.policy.facts import Facts
 from gateway.services.enrol_person import EnrolPerson
@@ -27,10 +27,11 @@ def admin_pages(
     messages: Messages,
     facts: Facts,
     clock: Clock,
+    evidence: Evidence,
 ) -> Sequence[BaseRoute]:
     """For `build_app(pages=...)`. The inbox page is there only in a demo that sends its messages nowhere else."""
     alerts = StoredAlerts(store.database, clock)
-    enrol = EnrolPerson(store.phones, store.subjects, store.subjects, messages, store.evidence, alerts, clock, facts)
-    imports = ImportByCaller(importer(store, settings, clock), store.evidence, clock)
+    enrol = EnrolPerson(store.phones, store.subjects, store.subjects, messages, evidence, alerts, clock, facts)
+    imports = ImportByCaller(importer(store, settings, clock), evidence, clock)
     inbox = store.inbox if settings.demo and messages is store.inbox else None
     return admin_routes(AdminParts(authenticate, web, imports, enrol, inbox))

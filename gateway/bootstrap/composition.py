@@ -26,7 +26,7 @@ from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.trace_export import open_tracing
 from gateway.bootstrap.watching import watch_pages, watch_rounds
-from gateway.caller import Messages
+from gateway.caller import Evidence, Messages
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
 from gateway.policy.cedar import CedarPolicy
@@ -69,6 +69,7 @@ class Gateway:
     authorization: Authorization
     login: LoginParts
     persons: Persons
+    evidence: Evidence  # where refusals of one's own are recorded: floods of them are counted
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -172,9 +173,10 @@ async def open_gateway(
                 stack.callback(asyncio.create_task(watching).cancel)
         if settings.alarm_poll_s > 0:
             stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
+        evidence = await stack.enter_async_context(flood_evidence(store, clock))
         execute = RunQuery(
             snapshots,
-            evidence=await stack.enter_async_context(flood_evidence(store, clock)),
+            evidence=evidence,
             subjects=store.subjects,
             clock=clock,
             metrics=metrics,
@@ -192,7 +194,19 @@ async def open_gateway(
         persons = persons_of(settings, store, snapshots, clock, messages=messages, keys=parts.signing_keys, facts=known)
         await stack.enter_async_context(working(persons, store, clock))
         yield Gateway(
-            settings, store, snapshots, execute, metrics, messages, known, clock, parts, server, login, persons=persons
+            settings,
+            store,
+            snapshots,
+            execute,
+            metrics,
+            messages,
+            known,
+            clock,
+            parts,
+            server,
+            login,
+            persons,
+            evidence,
         )
 
 
@@ -242,7 +256,14 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.login,
             ),
             *admin_pages(
-                gateway.store, gateway.settings, web, authenticate, gateway.messages, gateway.facts, gateway.clock
+                gateway.store,
+                gateway.settings,
+                web,
+                authenticate,
+                gateway.messages,
+                gateway.facts,
+                gateway.clock,
+                gateway.evidence,
             ),
             *person_routes(gateway.persons.parts, authenticate, web.client_certificate_header),
             *watch_pages(gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock),

@@ -57,6 +57,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "PURPOSE_UNKNOWN": ("用途未登记", "no such purpose is registered"),
     "PURPOSE_KIND": ("此类机构不得使用该用途", "a body of this kind may not claim this purpose"),
     "DEVICE_KIND": ("设备类别不对", "must be WRISTBAND, PHONE, FINGERPRINT, VIDEO or TERMINAL"),
+    "OWN_STANDING": (
+        "不得更改本人的岗位、角色或机构,请由他人办理",
+        "nobody changes their own posts, roles or organisation; somebody else must",
+    ),
     "DEVICE_HOLDER": ("设备只能绑定一人:经办人或当事人", "a device is bound to an officer or to a person, not to both"),
 }  # fmt: skip
 

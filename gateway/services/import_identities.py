@@ -14,7 +14,7 @@ from gateway.policy.purposes import PurposeRegister
 from gateway.services.identity_check import Check
 from gateway.services.identity_plan import Plan, made
 from gateway.services.identity_records import Records
-from gateway.services.identity_rows import Given
+from gateway.services.identity_rows import Fault, Given
 
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +51,8 @@ class ImportIdentities:
     async def __call__(
         self, given: Given, *, actor_org: str, actor_user: str, dry_run: bool = False, full: bool = False
     ) -> Plan:
-        """Raises what the store raises; then nothing was changed, or all of it was.
+        """Raises what the store raises; then nothing was changed, or all of it was. Nobody changes their own standing:
+        that is a fault like any other.
 
         Whoever is changed loses their grants before the change and again after it: what was made under the old standing
         in between is gone too, and a failure half-way leaves too little, never too much.
@@ -68,7 +69,8 @@ class ImportIdentities:
                 return Plan(
                     faults=tuple(sorted(fresh.faults, key=lambda one: (one.file, one.line, one.column, one.code)))
                 )
-            return made(held, after, given, self._clock.now(), full=full)
+            plan = made(held, after, given, self._clock.now(), full=full)
+            return Plan(faults=(Fault("", 0, 0, "", "OWN_STANDING"),)) if actor_user in plan.revoked else plan
 
         looked = await self._changes.change(make, actor_org=actor_org, actor_user=actor_user, dry_run=True)
         if dry_run or looked.faults or not looked.changes:

@@ -270,3 +270,22 @@ async def test_the_same_officer_imported_by_two_replicas_is_one_officer(
     async with stores[0].database.read() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(officer)) == 3
     assert len(await changes_of(stores[1])) == 11
+
+
+async def test_nobody_changes_their_own_standing_be_it_by_their_post(
+    store: Store, import_: Import, clock: HandClock
+) -> None:
+    await import_(district())
+    zhou = await store.identities.officer_by_login("cc0001")
+    assert zhou is not None
+    service = ImportIdentities(store.identity_changes, store.subjects, import_.revoker, clock)
+    for changed in (
+        district(officers=OFFICERS.replace("CC-JUSTICE,CASE_OFFICER,,", "CC-JUSTICE,HEAD,,")),
+        district(posts=POSTS.replace("专干,JUSTICE_OFFICER,CC_REC", "专干,SUPERVISOR,CC_REC")),
+        district(organisations=ORGANISATIONS.replace("440604,,,是", "440600,,,是")),
+    ):
+        plan = await service(from_files(changed), actor_org=zhou.org_id, actor_user=zhou.user_id)
+        assert [one.code for one in plan.faults] == ["OWN_STANDING"]
+    assert await store.identities.officer(zhou.user_id) == zhou
+    other = district(officers=OFFICERS.replace("idp|2,是", "idp|2,否"))
+    assert (await service(from_files(other), actor_org=zhou.org_id, actor_user=zhou.user_id)).faults == ()
