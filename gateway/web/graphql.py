@@ -43,6 +43,15 @@ class GraphQLEndpoint:
         self._stream, self._page = stream, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answer(scope, receive, send)
+        except Refusal as refused:
+            if refused.code not in ("UNAUTHENTICATED", "FORBIDDEN"):
+                raise
+            # Answered here, inside the CORS layer: a page elsewhere must be able to read the challenge and the nonce.
+            await problem(refused.code, headers=refused.headers)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         if method == "POST":
             await self._post(scope, receive, send)

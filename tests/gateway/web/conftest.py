@@ -74,8 +74,10 @@ Start = Callable[..., AbstractAsyncContextManager[Running]]
 
 
 @asynccontextmanager
-async def running(settings: WebSettings | None = None, **parts: Any) -> AsyncIterator[Running]:
-    execute, authenticate = FakeExecute(), FakeAuthenticator()
+async def running(
+    settings: WebSettings | None = None, *, authenticate: Any = None, **parts: Any
+) -> AsyncIterator[Running]:
+    execute, authenticate = FakeExecute(), authenticate or FakeAuthenticator()
     app = build_app(execute=execute, authenticate=authenticate, settings=settings or WebSettings(), **parts)
     server = server_for(app)
     listener = bind("127.0.0.1", 0)
