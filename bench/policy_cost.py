@@ -5,7 +5,7 @@
 CPU milliseconds of this process for `decide` and `decide_subjects`. Rule sets, schema and entities are kept as handles in
 every line; what differs is what was decided before:
   met before      the same kind of question about alike persons was decided before (what a running gateway does all day)
-  new persons     the question was planned before, its three classes of persons were never met
+  new asker       no mask fits: an officer with other roles or another selection; what Cedar said of like ones is kept
   nothing known   no verdict and no mask is kept: three classes and the plan all go to Cedar
 """
 
@@ -86,7 +86,7 @@ async def figures() -> dict[str, float]:
     await measure(policy, question, lambda: None)
     return {
         "met before": await measure(policy, question, lambda: None),
-        "new persons": await measure(policy, question, lambda: policy.forget(plans=False)),
+        "new asker": await measure(policy, question, lambda: policy.forget(verdicts=False)),
         "nothing known": await measure(policy, question, policy.forget),
     }
 

@@ -134,11 +134,11 @@ class CedarPolicy:
         refused = Mask(effects, (DEFAULT_DENY,), (), self.rules.version, denied="POLICY_UNAVAILABLE")
         return [refused] * len(subjects)
 
-    def forget(self, *, plans: bool = True) -> None:
-        """Drop what was decided (handles stay): for measuring. Without `plans`, only what was decided of persons."""
-        for key in [key for key in self._masks if plans or isinstance(key[0], Mask)]:
-            del self._masks[key]
-        self._partitions.forget(plans=plans)
+    def forget(self, *, verdicts: bool = True) -> None:
+        """Drop the masks, and what Cedar said unless `verdicts` is false; the handles stay. For measuring."""
+        self._masks.clear()
+        if verdicts:
+            self._partitions.forget()
 
     def _asked(self, question: Question) -> _Asked | str:
         """The operation as rules see it, or the code of its refusal."""

@@ -133,14 +133,11 @@ class Partitions:
                 self._made.popitem(last=False)
         return partition
 
-    def forget(self, *, plans: bool) -> None:
+    def forget(self) -> None:
         """Drop the verdicts, the compiled sets stay."""
         for partition in self._made.values():
             for lot in partition.lots:
-                for key in [
-                    key for key in lot.verdicts if plans or not (isinstance(key, tuple) and "early" in key[:1])
-                ]:
-                    del lot.verdicts[key]
+                lot.verdicts.clear()
 
 
 def _lot(path: str, applicable: Iterable[RuleText], entities: cedarpy.Entities) -> Lot:
