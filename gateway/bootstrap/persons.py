@@ -115,6 +115,7 @@ def persons_of(
         PersonHistory(store.access_log, words),
         AskConsent(
             store.consents,
+            store.clients,
             store.jobs,
             words,
             purposes,

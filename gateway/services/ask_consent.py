@@ -26,6 +26,7 @@ from gateway.consent.consent import (
 )
 from gateway.consent.ports import Asked, Consents
 from gateway.errors import RequestRefused
+from gateway.oauth.ports import Clients
 from gateway.oauth.terms import CONSENT_SCOPE
 from gateway.policy.claim import claimed
 from gateway.policy.purposes import PurposeRegister, PurposeRule
@@ -56,6 +57,7 @@ class AskConsent:
     def __init__(
         self,
         consents: Consents,
+        clients: Clients,
         jobs: Jobs,
         words: Words,
         purposes: Callable[[], PurposeRegister],
@@ -64,7 +66,8 @@ class AskConsent:
         longest: timedelta,
         answer_within: timedelta,
     ) -> None:
-        self._consents, self._jobs, self._words, self._purposes, self._clock = consents, jobs, words, purposes, clock
+        self._consents, self._clients, self._jobs = consents, clients, jobs
+        self._words, self._purposes, self._clock = words, purposes, clock
         self._longest, self._answer_within = longest, answer_within
 
     async def __call__(self, caller: Caller, request: ConsentRequest) -> str:
@@ -75,7 +78,7 @@ class AskConsent:
             client_id=caller.client_id,
             org_id=caller.org_id,
             purpose=request.purpose,
-            items=self._items(caller, request),
+            items=await self._items(caller, request),
             starts_at=now,
             until=checked_end(request.until, now, self._longest),
             mode=(use := checked_use(request.mode, request.max_per_day))[0],
@@ -95,9 +98,12 @@ class AskConsent:
             raise RequestRefused("NOT_FOUND")
         return told(consent, self._clock.now())
 
-    def _items(self, caller: Caller, request: ConsentRequest) -> tuple[str, ...]:
-        rule = self._purposes().get(request.purpose)
-        if rule is None or caller.org_kind not in rule.org_kinds:
+    async def _items(self, caller: Caller, request: ConsentRequest) -> tuple[str, ...]:
+        """Within what this client is registered for, as it is registered now."""
+        rule, client = self._purposes().get(request.purpose), await self._clients.find(caller.client_id)
+        if rule is None or client is None or request.purpose not in client.purposes:
+            raise TermsRefused("purpose")
+        if caller.org_kind not in rule.org_kinds:
             raise TermsRefused("purpose")
         items = checked_items(request.datatypes, self._words.titles(), caller.org_kind)
         for item in items:

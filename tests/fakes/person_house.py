@@ -18,9 +18,11 @@ import sqlalchemy as sa
 
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.persons import Persons, persons_of, working
-from gateway.caller import Message
+from gateway.caller import CallerKind, Message
 from gateway.clock import Clock, SystemClock
 from gateway.errors import MessagesUnavailable
+from gateway.oauth.client import Client
+from gateway.oauth.jose import PrivateKey
 from gateway.oauth.terms import CONSENT_SCOPE, SCOPE
 from gateway.policy.purposes import PurposeRegister, PurposeRule
 from gateway.services.message_texts import text_of
@@ -44,6 +46,7 @@ ORGANISATIONS = {
     "court": ("禅城区人民法院", "Chancheng District Court", "COURT", "440604"),
     "jcy": ("禅城区人民检察院", "Chancheng District Procuratorate", "PROCURATORATE", "440604"),
 }
+CARD = PurposeRule("CARD_SERVICE", "办卡", "Cards", "", "", False, frozenset({"BANK"}), {"insurance": None}, {})
 LOAN = PurposeRule(
     "LOAN_SERVICE", "经本人同意办理金融服务", "Financial services, with the person's consent",
     "个人信息保护法第十四条", "PIPL Art. 14", False, frozenset({"BANK"}),
@@ -52,6 +55,13 @@ LOAN = PurposeRule(
 RECEPTION = PurposeRule(
     "CC_RECEPTION", "社区矫正接收", "Reception", "社区矫正法第五条", "Community Corrections Law Art. 5", True,
     frozenset({"JUSTICE_OFFICE"}), {"identity": None}, {},
+)  # fmt: skip
+
+
+BANK = Client(
+    "bank-client", "禅城示范银行", CallerKind.PARTNER, "bank", "BANK", "", {"keys": [PrivateKey.generate().public_jwk()]},
+    grant_types=frozenset({"client_credentials"}), scope=frozenset({SCOPE, CONSENT_SCOPE}),
+    purposes=frozenset({"LOAN_SERVICE", "CC_RECEPTION"}),
 )  # fmt: skip
 
 
@@ -169,8 +179,9 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
         )
         store = await open_store(settings, clock)
         await put_organisations(store)
+        await store.clients.put([BANK], actor_org="operator", actor_user="operator")
         oauth = oauth_parts(settings, store, clock)
-        register = PurposeRegister({rule.code: rule for rule in (LOAN, RECEPTION)}, "v1")
+        register = PurposeRegister({rule.code: rule for rule in (LOAN, CARD, RECEPTION)}, "v1")
         snapshot = SimpleNamespace(schema=build_schema(), purposes=register)
         phone = Phone()
         persons = persons_of(

@@ -137,10 +137,14 @@ async def test_a_newer_consent_for_the_same_purpose_replaces_the_older(store: St
 
 async def test_two_given_at_once_leave_one_in_force(open_replica: OpenStore, clock: HandClock) -> None:
     one, other = await open_replica(), await open_replica()
-    first, second = await asked(one, clock), await asked(one, clock, reference="file-2")
-    await asyncio.gather(one.consents.answer(first, YES), other.consents.answer(second, YES))
-    found = await one.consents.all_of(str(first.subject_id))
-    assert sorted(consent.state for consent in found) == ["given", "superseded"]
+    pairs = [
+        [await asked(one, clock, purpose=f"P{number}", reference=f"{number}/{half}") for half in range(2)]
+        for number in range(12)
+    ]
+    for pair in pairs:
+        await asyncio.gather(one.consents.answer(pair[0], YES), other.consents.answer(pair[1], YES))
+    found = await one.consents.all_of(str(pairs[0][0].subject_id))
+    assert sorted(consent.state for consent in found) == ["given"] * 12 + ["superseded"] * 12
 
 
 async def test_time_ends_what_is_due_once(open_replica: OpenStore, clock: HandClock) -> None:

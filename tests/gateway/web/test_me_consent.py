@@ -140,11 +140,13 @@ ASKING = [["INSERT", "INTO", table] for table in ("consent", "consent_event", "c
 
 @contextmanager
 def statements_of(house: PersonHouse) -> Iterator[list[str]]:
-    """What the block asks the database, less the door's own."""
+    """What the block asks the database, less the door's own and the look at the client."""
     found: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not any(word in statement for word in ("revocation", "replay", "signing_key", "BEGIN", "PRAGMA")):
+        if not any(
+            word in statement for word in ("revocation", "replay", "signing_key", "oauth_client", "BEGIN", "PRAGMA")
+        ):
             found.append(statement)
 
     engine = house.store.database.engine.sync_engine
@@ -209,6 +211,7 @@ async def test_nobody_else_sees_a_request(house: PersonHouse) -> None:
         ({"datatypes": ["identity.name"]}, "item_not_for_purpose"),
         ({"datatypes": ["residence.address"]}, "item_not_for_purpose"),
         ({"purpose": "CC_RECEPTION"}, "purpose"),
+        ({"purpose": "CARD_SERVICE"}, "purpose"),  # a bank's, and not what this client is registered for
         ({"purpose": "NONE"}, "purpose"),
         ({"until": "2031-01-01T00:00:00Z"}, "until"),
         ({"until": "2020-01-01T00:00:00Z"}, "until"),
