@@ -16,6 +16,7 @@ from yarl import URL
 
 from gateway.services.identity_rows import from_files
 from gateway.store.tables import alert, change_event
+from gateway.store.tables.identities import officer
 from gateway.store.tables.login import login_session
 from tests.fakes.login_house import LOGIN, PASSWORD, TOTP, House, browser, hidden, house, log_in, see, send
 from tests.gateway.services.identity_examples import OFFICERS, district
@@ -247,6 +248,16 @@ async def test_a_changed_officers_session_ends(here: House, clock: HandClock) ->
         assert plan.faults == ()
         assert "周凯" not in (await see(client, f"{here.base_url}/login")).text
         assert (await first_step(here, client, LOGIN, PASSWORD)).status == 403
+
+
+async def test_an_officer_switched_off_in_the_store_is_out_even_with_a_session_left(
+    here: House, clock: HandClock
+) -> None:
+    async with browser() as client:
+        await log_in(here, client, clock.code())
+        async with here.store.database.write() as connection:
+            await connection.execute(sa.update(officer).values(active=False))
+        assert "周凯" not in (await see(client, f"{here.base_url}/login")).text
 
 
 async def test_sessions_end_by_idleness_and_by_age(tmp_path: Path, clock: HandClock) -> None:
