@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,7 @@ class Contender:
     pid: int
     url: str
     questions: Mapping[str, Question]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Callable[[], Mapping[str, str]] = dict  # asked for each request: a proof is good once
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,13 @@ async def start_profiled(home: Path, upstream: str, samples: Path, children: Chi
 def _yimen(
     home: Path, upstream: str, port: int, children: Children, instead: tuple[str, ...] | None = None
 ) -> Contender:
-    command, env, token = yimen.prepare(home, upstream, port)
+    command, env, asker = yimen.prepare(home, upstream, port)
     child = children.start(home.name, instead or command, env, read=False)
     asked = dict(questions(purpose=True))
     for name, question in questions(purpose=True, envelope=True).items():
         asked[f"{name}+envelope"] = question
     title = f"yimen {version('yimen')}"
-    return Contender(home.name, title, child.pid, _url(port), asked, {"authorization": f"Bearer {token}"})
+    return Contender(home.name, title, child.pid, _url(port), asked, asker.headers)
 
 
 def _strawberry(upstream: str, port: int, children: Children) -> Contender:
@@ -161,11 +161,11 @@ async def _answers(url: str) -> str:
 
 async def _right(contender: Contender) -> str:
     """ "" once every question is answered rightly."""
-    headers = {"content-type": "application/json", **contender.headers}
+    headers = {"content-type": "application/json"}
     try:
         async with aiohttp.ClientSession(headers=headers) as session:
             for question in contender.questions.values():
-                async with session.post(contender.url, data=question.body) as response:
+                async with session.post(contender.url, data=question.body, headers=contender.headers()) as response:
                     wrong = question.wrong(await response.read())
                     if wrong:
                         return f"{question.name}: {wrong}"

@@ -83,13 +83,13 @@ def p95(values: list[float]) -> float:
 
 def _session(contender: Contender, connections: int) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        headers={"content-type": "application/json", **contender.headers},
+        headers={"content-type": "application/json"},
         connector=aiohttp.TCPConnector(limit=connections),
     )
 
 
 async def _ask(session: aiohttp.ClientSession, contender: Contender, question: Question, *, checked: bool) -> None:
-    async with session.post(contender.url, data=question.body) as response:
+    async with session.post(contender.url, data=question.body, headers=contender.headers()) as response:
         body = await response.read()
     if response.status != 200 or b'"errors"' in body:
         raise WrongAnswer(f"{contender.name} {question.name}: {response.status} {body[:300]!r}")

@@ -10,7 +10,8 @@ import orjson
 
 from bench.people import LIST, RECORDS, expected, persons
 
-PURPOSE = ' @purpose(code: "CC_RECEPTION", caseNo: "(2026)粤0604刑初5039号")'
+CASE = "(2026)粤0604刑初5039号"
+PURPOSE = f' @purpose(code: "CC_RECEPTION", caseNo: "{CASE}")'
 ENVELOPE = "state source asOf fetchedAt reason quality { field flag } "
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.gateway_process import CHANCHENG_OFFICER, GatewayPlan, environment, seed_token
+from bench.asker import Asker, asker
+from demo.gateway_process import GatewayPlan, environment
 from demo.places import Places
 
 # Raw names are the canonical ones, so that no contender has to rename; everything else is as a department's would be.
@@ -66,8 +68,8 @@ _FIELDS = {
 }
 
 
-def prepare(home: Path, upstream: str, port: int) -> tuple[tuple[str, ...], Mapping[str, str], str]:
-    """Manifests, token and an empty database under `home`; returns command, environment and the officer's token."""
+def prepare(home: Path, upstream: str, port: int) -> tuple[tuple[str, ...], Mapping[str, str], Asker]:
+    """Manifests and a database under `home`; returns command, environment and the officer. In no event loop."""
     places = Places(home)
     manifests = places.sub("manifests")
     for number, (noun, fields) in enumerate(_FIELDS.items()):
@@ -75,7 +77,7 @@ def prepare(home: Path, upstream: str, port: int) -> tuple[tuple[str, ...], Mapp
         (manifests / f"b{number}.toml").write_text(text, encoding="utf-8")
     for left in places.sub("state-bench").glob("yimen.db*"):
         left.unlink()
-    plan = GatewayPlan("bench", port, manifests, CHANCHENG_OFFICER)
-    token = seed_token(places, plan)
+    plan = GatewayPlan("bench", port, manifests)
     switches = {"YIMEN_RELOAD_POLL_S": "0", "YIMEN_INTROSPECTION": "false", "YIMEN_GRAPHIQL": "false"}
-    return (sys.executable, "-m", "demo.as_child", "serve"), environment(places, plan) | switches, token
+    env = environment(places, plan) | switches
+    return (sys.executable, "-m", "demo.as_child", "serve"), env, asyncio.run(asker(env))
