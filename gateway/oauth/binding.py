@@ -34,27 +34,27 @@ class Binding:
 class Binder:
     """Binds what a request asks for. There is no token without a binding."""
 
-    def __init__(self, proofs: DpopProofs, replay: ReplaySet, certificates: ClientCertificates) -> None:
-        self._proofs, self._replay, self._certificates = proofs, replay, certificates
+    def __init__(self, proofs: DpopProofs, certificates: ClientCertificates) -> None:
+        self._proofs, self._certificates = proofs, certificates
 
-    async def __call__(self, incoming: Incoming, client: Client) -> Binding:
+    async def __call__(self, incoming: Incoming, client: Client, replay: ReplaySet) -> Binding:
         """Raises OAuthError invalid_dpop_proof or use_dpop_nonce, InvalidClient."""
         if client.tls_client_certificate_bound_access_tokens:
             found = self._certificates.read(self._certificates.header_of(incoming.headers))
             if found is None:
                 raise InvalidClient
             return Binding(x5t_s256=found.thumbprint)
-        return await self._by_proof(incoming)
+        return await self._by_proof(incoming, replay)
 
-    async def if_any(self, incoming: Incoming) -> Binding:
+    async def if_any(self, incoming: Incoming, replay: ReplaySet) -> Binding:
         """For PAR, where a proof is welcome and not needed (RFC 9449, section 10.1)."""
-        return Binding() if incoming.dpop is None else await self._by_proof(incoming)
+        return Binding() if incoming.dpop is None else await self._by_proof(incoming, replay)
 
     @property
     def nonce(self) -> str | None:
         """What goes out with every refusal, so that the next try can succeed."""
         return self._proofs.nonce
 
-    async def _by_proof(self, incoming: Incoming) -> Binding:
-        proof = await self._proofs.accept(incoming.dpop, self._replay, method=incoming.method, path=incoming.path)
+    async def _by_proof(self, incoming: Incoming, replay: ReplaySet) -> Binding:
+        proof = await self._proofs.accept(incoming.dpop, replay, method=incoming.method, path=incoming.path)
         return Binding(jkt=proof.thumbprint, next_nonce=proof.next_nonce)

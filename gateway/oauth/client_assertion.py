@@ -40,8 +40,11 @@ class ClientAssertions:
         self._certificates = certificates or ClientCertificates(None, clock)
         self._key_sets = KeySets()
 
-    async def authenticate(self, form: Mapping[str, str], headers: Mapping[bytes, bytes]) -> Client:
+    async def authenticate(
+        self, form: Mapping[str, str], headers: Mapping[bytes, bytes], replay: ReplaySet | None = None
+    ) -> Client:
         """The client that sent `form`, under exactly one method. `headers`: lower-case names, as `web.graphql.single`.
+        `replay` stands in for the one that spends at once.
 
         Raises InvalidClient, the same for an unknown client and a bad assertion and after the same work; OAuthError
         invalid_request where the request tries two methods or none we know.
@@ -55,9 +58,9 @@ class ClientAssertions:
             raise OAuthError("invalid_request", "client_assertion_type")
         if assertion is None:
             raise InvalidClient
-        return await self._by_assertion(assertion, form.get("client_id"))
+        return await self._by_assertion(assertion, form.get("client_id"), replay or self._replay)
 
-    async def _by_assertion(self, assertion: str, client_id: str | None) -> Client:
+    async def _by_assertion(self, assertion: str, client_id: str | None, replay: ReplaySet) -> Client:
         try:
             jws = parse(assertion)
         except JoseInvalid:
@@ -77,7 +80,7 @@ class ClientAssertions:
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
             raise InvalidClient
         spent = base64url(hashlib.sha256(f"{subject}\0{jti}".encode()).digest())
-        if not await self._replay.spend("assertion", spent, until):
+        if not await replay.spend("assertion", spent, until):
             raise InvalidClient
         return client
 

@@ -15,6 +15,10 @@ class FlowHost(Protocol):
 
     def authenticate_client(self, request: FlowRequest, methods: Any, endpoint: str = "token") -> FlowClient: ...
 
+    def settle(self, request: FlowRequest, client: FlowClient) -> None:
+        """Spend what the request showed. Raises InvalidClient or OAuthError invalid_dpop_proof for a second time."""
+        ...
+
     def issue(self, request: FlowRequest, grant: Grant, resource: str) -> dict[str, Any]:
         """The answer with an access token for `grant`, which is already as narrow as it shall be."""
         ...

@@ -10,19 +10,22 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from gateway.oauth.binding import Binding
 from gateway.oauth.client import Client
 from gateway.oauth.incoming import Incoming
+from gateway.oauth.keeping import Tally
 
 # Authlib looks at the scheme of a request's URL. Ours is the operator's matter (`public_url`) and never the request's.
 _URL = "https://yimen.invalid"
 
 
 class FlowRequest(OAuth2Request):
-    """`began`: read before client or grant are looked up. `binding`: what tokens are bound to, once the client is known."""
+    """`began`: read before client or grant are looked up. `binding`: what tokens are bound to, once the client is known.
+    `tally`: what the request shows and is not spent yet."""
 
     def __init__(self, incoming: Incoming, began: datetime) -> None:
         super().__init__(incoming.method, _URL + incoming.path)
         self.incoming, self.began = incoming, began
         self.payload = BasicOAuth2Payload(dict(incoming.form))
         self.binding = Binding()
+        self.tally = Tally()
 
     @property
     def form(self) -> dict[str, str]:

@@ -67,10 +67,12 @@ class _OurGrant:
     resource: str = ""
 
     def authenticate_token_endpoint_client(self) -> FlowClient:
-        """The client, and the key its tokens will be bound to: both before anything else is looked at or spent."""
+        """The client, and the key its tokens will be bound to: both settled before anything else is looked at or spent."""
         client = self.server.authenticate_client(self.request, ())
         self.request.client = client
-        self.request.binding = await_only(self.server.kit.bind(self.request.incoming, client.registered))
+        request = self.request
+        request.binding = await_only(self.server.kit.bind(request.incoming, client.registered, request.tally))
+        self.server.settle(request, client)
         return client
 
     def generate_token(self, user: Grant, **_: Any) -> dict[str, Any]:

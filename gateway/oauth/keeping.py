@@ -5,7 +5,7 @@ Every single use is one atomic statement, also with two replicas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -151,3 +151,37 @@ class PreAuthorizedCodes(Protocol):
     async def redeem(self, code: str, tx_code: str | None, client_id: str) -> Grant | None:
         """The grant behind an offer, the code consumed first; None where there is none or `tx_code` is wrong too often."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Something good once: `kind` is "assertion" or "dpop", `key` a hash."""
+
+    kind: str
+    key: str
+    until: datetime
+
+
+class Counter(Protocol):
+    """Where a client's request is settled: everything it shows is spent, and its registration is still what was read.
+
+    One durable round trip that concurrent requests share. `find` may answer from memory, for `settle` is what counts.
+    """
+
+    async def find(self, client_id: str) -> Client | None: ...
+
+    async def settle(self, client: Client, spends: Sequence[Spend]) -> str:
+        """OK; CHANGED where `client` is not (any more) as registered, and then nothing is spent; else the `kind` that was
+        spent before. `client` is the very object `find` gave."""
+        ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """Implements `gateway.oauth.ports.ReplaySet` for one request: notes what is to be spent once all else has passed."""
+
+    spends: list[Spend] = field(default_factory=list)
+
+    async def spend(self, kind: str, key: str, until: datetime) -> bool:
+        self.spends.append(Spend(kind, key, until))
+        return True

@@ -9,7 +9,7 @@ from gateway.clock import Clock
 from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
-from gateway.oauth.keeping import Grants, PreAuthorizedCodes, PushedRequests
+from gateway.oauth.keeping import Counter, Grants, PreAuthorizedCodes, PushedRequests
 from gateway.oauth.ports import Clients, ConsentsAtIssue, Door, Revoker
 from gateway.oauth.terms import Terms
 from gateway.policy.purposes import PurposeRegister
@@ -26,7 +26,8 @@ class Kit:
     pushed: PushedRequests
     grants: Grants
     consents: ConsentsAtIssue
-    assertions: ClientAssertions
+    assertions: ClientAssertions  # over `counter`, whose clients may be remembered
+    counter: Counter
     bind: Binder
     tokens: AccessTokens
     door: Door

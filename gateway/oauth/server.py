@@ -119,10 +119,26 @@ class Server(AuthorizationServer):
         return None if found is None else FlowClient(found)
 
     def authenticate_client(self, request: FlowRequest, methods: Any, endpoint: str = "token") -> FlowClient:
-        """Authlib's own methods (secrets, `none`) are never asked; its check of assertions is not ours (peers.md)."""
+        """Authlib's own methods (secrets, `none`) are never asked; its check of assertions is not ours (peers.md).
+
+        Where no proof of a key can follow, the assertion is spent here; else `settle` spends both in one go.
+        """
         incoming = request.incoming
-        client = await_only(self.kit.assertions.authenticate(incoming.form, incoming.headers))
-        return FlowClient(client)
+        client = FlowClient(
+            await_only(self.kit.assertions.authenticate(incoming.form, incoming.headers, request.tally))
+        )
+        if endpoint in ("introspection", "revocation"):
+            self.settle(request, client)
+        return client
+
+    def settle(self, request: FlowRequest, client: FlowClient) -> None:
+        said = await_only(self.kit.counter.settle(client.registered, request.tally.spends))
+        if said == "CHANGED":
+            raise _Changed
+        if said == "dpop":
+            raise OAuthError("invalid_dpop_proof", "dpop_replayed", nonce=self.kit.bind.nonce)
+        if said != "OK":
+            raise InvalidClient
 
     def issue(self, request: FlowRequest, grant: Grant, resource: str) -> dict[str, Any]:
         """The answer with an access token for `grant`, which is already as narrow as it shall be."""
@@ -162,9 +178,10 @@ class Server(AuthorizationServer):
     def _push(self, request: FlowRequest) -> Answer:
         kit, form = self.kit, request.form
         client = self.authenticate_client(request, (), "par")
+        request.binding = await_only(kit.bind.if_any(request.incoming, request.tally))
+        self.settle(request, client)
         refuse_misplaced(form)
         form["client_id"] = client.client_id
-        request.binding = await_only(kit.bind.if_any(request.incoming))
         self.get_authorization_grant(request).validate_authorization_request()
         now = kit.clock.now()
         kept = parameters(
@@ -185,12 +202,20 @@ class Server(AuthorizationServer):
         return answer
 
     async def _run(self, incoming: Incoming, flow: Any) -> Answer:
-        request = FlowRequest(incoming, self.kit.clock.now())
-        try:
-            answer: Answer = await greenlet_spawn(flow, request)
-        except OAuth2Error as error:  # where authlib lets one through itself
-            raise our_error(error) from None
-        return replace(answer, nonce=request.binding.next_nonce)
+        for _ in range(3):
+            request = FlowRequest(incoming, self.kit.clock.now())
+            try:
+                answer: Answer = await greenlet_spawn(flow, request)
+            except OAuth2Error as error:  # where authlib lets one through itself
+                raise our_error(error) from None
+            except _Changed:  # the registration was read before its last change; nothing is spent yet
+                continue
+            return replace(answer, nonce=request.binding.next_nonce)
+        raise InvalidClient
+
+
+class _Changed(Exception):
+    """The client is not as it was read."""
 
 
 def our_error(error: OAuth2Error) -> OAuthError:

@@ -43,6 +43,14 @@ class StoredClients:
         row = await self._row(client_id)
         return None if row is None or row.disabled_at_us is not None else self._client(row)
 
+    async def read(self, client_id: str) -> tuple[Client, int, int | None] | None:
+        """An enabled client, the version of its registration, and when old keys end (so that it must be read anew)."""
+        row = await self._row(client_id)
+        if row is None or row.disabled_at_us is not None:
+            return None
+        overlaps = row.previous_jwks is not None and row.previous_until_us > to_us(self._clock.now())
+        return self._client(row), row.updated_at_us, row.previous_until_us if overlaps else None
+
     async def state(self, client_id: str) -> ClientState | None:
         """See the port."""
         row = await self._row(client_id)
@@ -77,7 +85,8 @@ class StoredClients:
         }
         insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         put = insert(oauth_client).values(client_id=client.client_id, created_at_us=to_us(now), **values)
-        await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=values))
+        changed = {**values, "updated_at_us": later(now)}
+        await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=changed))
         detail = {
             "org_id": client.org_id, "kind": str(client.kind), "purposes": sorted(client.purposes),
             "grant_types": sorted(client.grant_types), "keys": _kids(client.jwks),
@@ -105,7 +114,7 @@ class StoredClients:
                 previous_jwks=oauth_client.c.jwks,
                 previous_until_us=to_us(now + overlap),
                 jwks=_json(jwks),
-                updated_at_us=to_us(now),
+                updated_at_us=later(now),
             )
         )
         async with self._database.write() as connection:
@@ -122,7 +131,7 @@ class StoredClients:
         change = (
             sa.update(oauth_client)
             .where(oauth_client.c.client_id == client_id, was)
-            .values(disabled_at_us=to_us(now) if off else None, updated_at_us=to_us(now))
+            .values(disabled_at_us=to_us(now) if off else None, updated_at_us=later(now))
         )
         async with self._database.write() as connection:
             done = await connection.execute(change)
@@ -176,6 +185,12 @@ class StoredClients:
             self._client(row), from_us(row.created_at_us), from_us(row.updated_at_us),
             tuple(_kids(orjson.loads(row.jwks))), old, until,
         )  # fmt: skip
+
+
+def later(now: datetime) -> sa.ColumnElement[int]:
+    """`updated_at_us` is the version, too: it grows with every change, whatever the clock does."""
+    held, at_us = oauth_client.c.updated_at_us, to_us(now)
+    return sa.case((held >= at_us, held + 1), else_=at_us)
 
 
 def _registered(client: Client) -> str:

@@ -17,7 +17,7 @@ from gateway.oauth.keeping import InitialPolicy, Registered
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, to_us
-from gateway.store.oauth_clients import StoredClients
+from gateway.store.oauth_clients import StoredClients, later
 from gateway.store.oauth_secrets import kept
 from gateway.store.tables.oauth import oauth_client, oauth_initial_token, oauth_registration_token
 
@@ -114,7 +114,7 @@ class StoredRegistrations:
                 oauth_client.c.client_id == client_id, oauth_client.c.disabled_at_us.is_(None)
             )
             row = await connection.execute(
-                off.values(disabled_at_us=to_us(now), updated_at_us=to_us(now)).returning(oauth_client.c.org_id)
+                off.values(disabled_at_us=to_us(now), updated_at_us=later(now)).returning(oauth_client.c.org_id)
             )
             org_id = row.scalar_one_or_none()
             if org_id is not None:

@@ -24,6 +24,7 @@ from gateway.store.keys import Keys, open_keys
 from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
 from gateway.store.oauth_clients import StoredClients
+from gateway.store.oauth_counter import CounterJournal, PostgresCounter, SqliteCounter, StoredCounter
 from gateway.store.oauth_grants import StoredGrants
 from gateway.store.oauth_keys import StoredSigningKeys
 from gateway.store.oauth_pushed import StoredPushedRequests
@@ -59,6 +60,7 @@ class Store:
     revocations: StoredRevocations
     signing_keys: StoredSigningKeys
     clients: StoredClients
+    counter: StoredCounter
     pushed: StoredPushedRequests
     grants: StoredGrants
     registrations: StoredRegistrations
@@ -74,6 +76,7 @@ class Store:
 
     async def close(self) -> None:
         """What was accepted is written first."""
+        await self.counter.close()
         await self.door.close()
         await self.evidence.close()
         await self.database.close()
@@ -107,6 +110,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             revocations=StoredRevocations(database, clock),
             signing_keys=StoredSigningKeys(database, keys, clock),
             clients=StoredClients(database, clock),
+            counter=StoredCounter(_counter_journal(database), StoredClients(database, clock), replays, clock),
             pushed=StoredPushedRequests(database, clock),
             grants=StoredGrants(database, clock),
             registrations=StoredRegistrations(database, StoredClients(database, clock), clock),
@@ -127,6 +131,10 @@ def _door_journal(database: Database) -> DoorJournal:
     from gateway.store.postgres_door import PostgresDoor  # as below
 
     return PostgresDoor(database)
+
+
+def _counter_journal(database: Database) -> CounterJournal:
+    return SqliteCounter(database) if database.is_sqlite else PostgresCounter(database)
 
 
 def _journal(database: Database) -> EventJournal:

@@ -183,8 +183,17 @@ async def test_an_assertion_is_good_once_whichever_endpoint_it_was_shown_to(here
     one = {"client_assertion": here.desk.assertion("rs"), "token": "x"}
     assert (await here.form("/oauth/introspect", "rs", one))[0] == 200
     for path in PATHS:
-        status, _, said = await here.form(path, "rs", one | {"grant_type": "client_credentials"})
+        proof = here.desk.proof(path)
+        status, _, said = await here.form(path, "rs", one | {"grant_type": "client_credentials"}, dpop=proof)
         assert (status, said["error"]) == (401, "invalid_client")
+
+
+async def test_a_proof_is_good_once(here: Served) -> None:
+    proof = here.desk.proof("/oauth/token")
+    answers = [
+        await here.form("/oauth/token", "shunde", {"grant_type": "client_credentials"}, dpop=proof) for _ in "ab"
+    ]
+    assert [(status, said.get("error")) for status, _, said in answers] == [(200, None), (400, "invalid_dpop_proof")]
 
 
 async def test_two_proofs_are_none(here: Served) -> None:

@@ -1,0 +1,206 @@
+"""Where clients' requests are settled: what they show is spent and their registration is as it was read, in one durable
+commit that concurrent requests share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+from gateway.clock import Clock
+from gateway.oauth.client import Client
+from gateway.oauth.keeping import Spend
+from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.errors import StoreUnavailable
+from gateway.store.ids import to_us
+from gateway.store.oauth_clients import StoredClients
+from gateway.store.replay import StoredReplays
+from gateway.store.tables.oauth import oauth_client
+from gateway.store.tables.oauth_keys import spent_once
+
+OK, CHANGED = "OK", "CHANGED"
+_KEPT = 1_024
+_LARGEST_BATCH = 128
+_LARGEST_QUEUE = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    client_id: str
+    version: int
+    spends: Sequence[Spend]
+
+
+class CounterJournal(Protocol):
+    """Settles on one kind of database. Raises StoreUnavailable, and then it may have been spent or not."""
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[str]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    client: Client
+    version: int
+    until_us: int | None  # when this reading is past by itself: old keys end
+
+
+class StoredCounter:
+    """Implements `gateway.oauth.keeping.Counter`."""
+
+    def __init__(self, journal: CounterJournal, clients: StoredClients, replays: StoredReplays, clock: Clock) -> None:
+        self._journal, self._clients, self._replays, self._clock = journal, clients, replays, clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._queue: list[tuple[Settlement, asyncio.Future[str]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def find(self, client_id: str) -> Client | None:
+        """See the port. Who is not registered is looked up every time."""
+        known = self._known.get(client_id)
+        if known is None or (known.until_us is not None and known.until_us <= to_us(self._clock.now())):
+            self._known.pop(client_id, None)
+            found = await self._clients.read(client_id)
+            if found is None:
+                return None
+            known = self._known[client_id] = _Known(*found)
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(client_id)
+        return known.client
+
+    async def settle(self, client: Client, spends: Sequence[Spend]) -> str:
+        """See the port."""
+        known = self._known.get(client.client_id)
+        if known is None or known.client is not client:
+            return CHANGED  # somebody has read it anew meanwhile
+        if len(self._queue) >= _LARGEST_QUEUE:
+            raise StoreUnavailable("too many requests wait to be settled")
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._queue.append((Settlement(client.client_id, known.version, spends), answer))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name="counter")
+        said = await answer
+        if said == CHANGED:
+            self._known.pop(client.client_id, None)
+        await self._replays.purge_when_due()
+        return said
+
+    async def close(self) -> None:
+        if self._worker is not None:
+            await self._worker
+        await self._journal.close()
+
+    async def _work(self) -> None:
+        """Never raises: each waiting request is told."""
+        while self._queue:
+            waiting, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
+            asked = [one for one in waiting if not one[1].done()]
+            try:
+                said = await self._journal.settle([settlement for settlement, _ in asked])
+            except BaseException as error:
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_exception(
+                            error if isinstance(error, StoreUnavailable) else StoreUnavailable("nothing was settled")
+                        )
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for (_, answer), one in zip(asked, said, strict=True):
+                if not answer.done():
+                    answer.set_result(one)
+
+
+class SqliteCounter:
+    """One thread hop for a whole batch, on a connection of its own; synchronous=FULL, as everywhere but at the door."""
+
+    def __init__(self, database: Database) -> None:
+        self._turn = database.sole_writer
+        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="counter")
+        self._connection: sqlite3.Connection | None = None
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[str]:
+        async with self._turn:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._settle, batch)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _settle(self, batch: Sequence[Settlement]) -> list[str]:
+        try:
+            if self._connection is None:
+                self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
+                prepare_sqlite(self._connection, None)
+            self._connection.execute("BEGIN IMMEDIATE")
+            said = [self._one(self._connection, settlement) for settlement in batch]
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, UnicodeError) as error:
+            self._disconnect()  # rolls back
+            raise StoreUnavailable(f"the database settles nothing ({type(error).__name__})") from None
+        return said
+
+    @staticmethod
+    def _one(connection: sqlite3.Connection, settlement: Settlement) -> str:
+        current = "SELECT 1 FROM oauth_client WHERE client_id = ? AND updated_at_us = ? AND disabled_at_us IS NULL"
+        if connection.execute(current, (settlement.client_id, settlement.version)).fetchone() is None:
+            return CHANGED
+        said = OK
+        for one in settlement.spends:
+            spend = "INSERT INTO spent_once (kind, key, until_us) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            if connection.execute(spend, (one.kind, one.key, to_us(one.until))).rowcount != 1 and said == OK:
+                said = one.kind
+        return said
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class PostgresCounter:
+    """One transaction for a batch; keys in order, so that two replicas never wait for each other in a circle."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[str]:
+        c = oauth_client.c
+        current = sa.select(c.client_id, c.updated_at_us).where(
+            c.client_id.in_({one.client_id for one in batch}), c.disabled_at_us.is_(None)
+        )
+        async with self._database.write() as connection:
+            versions = {row.client_id: row.updated_at_us for row in (await connection.execute(current)).all()}
+            good = [one for one in batch if versions.get(one.client_id) == one.version]
+            rows = {(s.kind, s.key): to_us(s.until) for one in good for s in one.spends}
+            fresh: set[tuple[str, str]] = set()
+            if rows:
+                values = [{"kind": k, "key": key, "until_us": rows[k, key]} for k, key in sorted(rows)]
+                spend = postgresql_insert(spent_once).values(values).on_conflict_do_nothing()
+                done = await connection.execute(spend.returning(spent_once.c.kind, spent_once.c.key))
+                fresh = {(kind, key) for kind, key in done}
+        return [_said(one, fresh) if versions.get(one.client_id) == one.version else CHANGED for one in batch]
+
+    async def close(self) -> None:
+        """Its connections are the pool's."""
+
+
+def _said(settlement: Settlement, fresh: set[tuple[str, str]]) -> str:
+    """Takes what it spends out of `fresh`: of two in one batch that show the same, the first has it."""
+    said = OK
+    for one in settlement.spends:
+        if (one.kind, one.key) in fresh:
+            fresh.remove((one.kind, one.key))
+        elif said == OK:
+            said = one.kind
+    return said
