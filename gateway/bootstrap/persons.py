@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from gateway.bootstrap.limits import client_limits
 from gateway.caller import Messages
 from gateway.clock import Clock
 from gateway.consent.ports import OnConsentEnded
@@ -120,6 +121,7 @@ def persons_of(
             words,
             purposes,
             clock,
+            client_limits(store, settings, clock),
             longest=timedelta(days=settings.consent_days),
             answer_within=timedelta(days=settings.consent_answer_days),
         ),

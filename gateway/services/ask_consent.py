@@ -30,8 +30,12 @@ from gateway.oauth.ports import Clients
 from gateway.oauth.terms import CONSENT_SCOPE
 from gateway.policy.claim import claimed
 from gateway.policy.purposes import PurposeRegister, PurposeRule
+from gateway.services.client_limits import ClientLimits
 from gateway.services.reach_person import SEND
 from gateway.services.words import Words
+
+ASKING_COSTS, LOOKING_COSTS = 50, 1
+"""Of the client's own budget, in the units of a query's cost: a message to a person's phone is dear."""
 
 _LONGEST_REFERENCE = 100
 _LONGEST_NAME = 100
@@ -62,17 +66,20 @@ class AskConsent:
         words: Words,
         purposes: Callable[[], PurposeRegister],
         clock: Clock,
+        limits: ClientLimits,
         *,
         longest: timedelta,
         answer_within: timedelta,
     ) -> None:
         self._consents, self._clients, self._jobs = consents, clients, jobs
         self._words, self._purposes, self._clock = words, purposes, clock
+        self._limits = limits
         self._longest, self._answer_within = longest, answer_within
 
     async def __call__(self, caller: Caller, request: ConsentRequest) -> str:
         """The request's id. Raises RequestRefused, TermsRefused, ReferenceTaken; none of them depends on the person."""
         check_asker(caller)
+        await self._limits.admit(caller, ASKING_COSTS)
         now = self._clock.now()
         terms = Terms(
             client_id=caller.client_id,
@@ -93,6 +100,7 @@ class AskConsent:
     async def state(self, caller: Caller, request_id: str) -> dict[str, Any]:
         """PENDING | GIVEN | ENDED, for whoever asked. Raises RequestRefused NOT_FOUND for anybody else's request."""
         check_asker(caller)
+        await self._limits.admit(caller, LOOKING_COSTS)
         consent = await self._consents.request(caller.client_id, request_id)
         if consent is None:
             raise RequestRefused("NOT_FOUND")

@@ -140,12 +140,25 @@ ASKING = [["INSERT", "INTO", table] for table in ("consent", "consent_event", "c
 
 @contextmanager
 def statements_of(house: PersonHouse) -> Iterator[list[str]]:
-    """What the block asks the database, less the door's own and the look at the client."""
+    """What the block asks the database, less the door's own and what is about the client."""
     found: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not any(
-            word in statement for word in ("revocation", "replay", "signing_key", "oauth_client", "BEGIN", "PRAGMA")
+            word in statement
+            for word in (
+                "revocation",
+                "replay",
+                "signing_key",
+                "oauth_client",
+                "client_meter",
+                "client_window",
+                "client_subject",
+                "client_suspension",
+                "refusal_flood",
+                "BEGIN",
+                "PRAGMA",
+            )
         ):
             found.append(statement)
 
