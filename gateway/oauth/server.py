@@ -38,8 +38,6 @@ from gateway.oauth.ports import Grant, Login
 from gateway.oauth.revocation import Revocation
 from gateway.oauth.terms import REQUEST_URI
 
-_REFUSED = frozenset({"access_denied", "login_required", "consent_required", "interaction_required", "server_error"})
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -32,7 +32,6 @@ class Terms:
     request_s: int = 300  # less than 600
     access_s: int = 600
     refresh_s: int = 12 * 3600  # a working day
-    overlap_s: int = 24 * 3600  # a rotated client's old keys still verify this long
 
     @property
     def graphql(self) -> str:

@@ -10,6 +10,7 @@ from gateway.clock import Clock
 from gateway.oauth.keeping import PushedRequest
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, to_us
+from gateway.store.oauth_purge import OAuthPurge
 from gateway.store.oauth_secrets import kept
 from gateway.store.tables.oauth import oauth_pushed_request as table
 
@@ -19,6 +20,7 @@ class StoredPushedRequests:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._purge = OAuthPurge(database, clock)
 
     async def push(self, request_uri: str, request: PushedRequest) -> None:
         """See the port."""
@@ -30,6 +32,7 @@ class StoredPushedRequests:
         }
         async with self._database.write() as connection:
             await connection.execute(sa.insert(table).values(row))
+        await self._purge.when_due()
 
     async def find(self, request_uri: str) -> PushedRequest | None:
         """See the port."""

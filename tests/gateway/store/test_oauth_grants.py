@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from gateway.oauth.keeping import Code, InitialPolicy, PushedRequest, RefreshToken
 from gateway.oauth.ports import Admission, Grant
 from gateway.store import Store
+from gateway.store.oauth_purge import OAuthPurge
 from gateway.store.tables import change_event
 from gateway.store.tables.oauth import oauth_code, oauth_pushed_request, oauth_refresh_token
 from tests.fakes.authorization import BANK
@@ -205,3 +206,17 @@ async def test_a_registration_token_opens_its_own_client_until_it_is_deleted_onc
     assert [one for one in ended if one is not None] == ["bank"]
     assert await replicas[0].registrations.find("own") is None
     assert await replicas[0].clients.find("bank") is None
+
+
+async def test_what_is_over_goes_and_what_could_still_be_misused_stays(store: Store, clock: HandClock) -> None:
+    await issue(store, clock)
+    await store.grants.redeem("code-g1")
+    await store.grants.add_refresh_token("r0", refresh(clock))
+    purge = OAuthPurge(store.database, clock)
+    clock.forward(12 * 3600 + 60)
+    assert await purge() == 0  # the grant is over; its code shown again would still be noticed
+    clock.forward(86_400)
+    await issue(store, clock, "g2")
+    assert await purge() == 4  # request, code, refresh token, grant
+    assert await store.grants.find("g1") is None
+    assert await store.grants.redeem("code-g2") is not None
