@@ -35,6 +35,8 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo consent bank --agree 替张三点同意 / the same, and Zhang San agrees
   script/demo query bank           银行凭同意查询 / the bank asks what was agreed to
   script/demo query legalaid       第二个应用: 法律援助 / the second application: legal aid
+  script/demo query sealed         查封存的未成年人记录, 与查无此人无异 / a sealed record: looks like nobody
+  script/demo watch                检察院看到的预警和被拒查询 / alerts and refusals, as the procuratorate sees them
   script/demo accounts             登录名、口令、此刻的动态码 / logins, passwords, the codes of this half minute
   script/demo token                取各种令牌的命令 / the commands that get each kind of token
 
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     consent = commands.add_parser("consent", help="银行请求同意 / the bank asks a person for consent")
     consent.add_argument("who", choices=("bank",))
     consent.add_argument("--agree", action="store_true", help="替本人同意 / agree in the person's place")
+    commands.add_parser("watch", help="预警与被拒的查询 / alerts and refused accesses")
     commands.add_parser("accounts", help="账号与动态码 / accounts and their codes")
     commands.add_parser("token", help="取令牌的命令 / the commands that get tokens")
     return parser
@@ -119,12 +122,15 @@ def _visit(places: Places, args: argparse.Namespace) -> int:
     if args.command in ("token", "accounts"):
         print(*(visits.token_lines if args.command == "token" else visits.account_lines)(card), sep="\n")
         return 0
+    if args.command == "watch":
+        print(*visits.watch_lines(places, card), sep="\n")
+        return 0
     if args.command == "consent":
         return _consent(places, card, agree=args.agree)
     if args.command == "query":
         answer = visits.ask(places, card, args.name)
         print(json.dumps(answer, ensure_ascii=False, indent=2) if args.query_raw else readable(answer))
-        return 1 if answer.get("errors") and args.name != "refused" else 0
+        return 1 if answer.get("errors") and args.name not in ("refused", "sealed") else 0
     if args.command == "fault":
         lines = switch.set_faults(places, card, args.code if args.code == "all" else args.code.upper(), args.fault)
     else:

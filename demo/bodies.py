@@ -97,6 +97,7 @@ def posts() -> tuple[Post, ...]:
     return (
         *offices,
         Post(AGENCY, "CORRECTION_OFFICER", "社区矫正专职人员", "Correction officer", ("JUSTICE_OFFICER",), _CORRECTION),
+        Post(ZUMIAO, "SUPERVISOR", "司法所所长", "Head of the justice office", ("SUPERVISOR",), ()),
         Post(AGENCY, "SUPERVISOR", "监督科", "Supervision section", ("SUPERVISOR",), _CORRECTION),
         Post(AGENCY, "SYSTEM_KEEPER", "信息中心", "Information centre", ("IDENTITY_ADMIN",), ()),
         Post(COURT, "ENFORCEMENT_JUDGE", "刑罚执行法官", "Judge", ("JUDGE",), ("COURT_EXECUTION", "COURT_REVOCATION", "CASE_HANDLING")),
@@ -114,7 +115,7 @@ def clerks() -> tuple[Clerk, ...]:
         Clerk("officer-lin", "林晓", ZUMIAO, ("JUSTICE_OFFICER",), "祖庙司法所, 经办张三 / handles Zhang San", external=True),
         Clerk("officer-zhou", "周凯", ZUMIAO, ("JUSTICE_OFFICER",), "李梅的前夫, 查她和查自己都会被拒 / Li Mei's former husband: refused her and himself", "440604198604040051"),
         Clerk("officer-chen", "陈芬", AGENCY, ("CORRECTION_OFFICER",), "区社区矫正机构 / the county agency"),
-        Clerk("supervisor-he", "何建", AGENCY, ("SUPERVISOR",), "看预警和本机构的查询记录 / sees alerts and the agency's accesses"),
+        Clerk("supervisor-he", "何建", ZUMIAO, ("SUPERVISOR",), "祖庙司法所所长, 看预警和本所的查询记录 / head of the office: its alerts and accesses"),
         Clerk("keeper-wu", "吴平", AGENCY, ("SYSTEM_KEEPER",), "导入机构和人员 / imports identities"),
         Clerk("judge-liang", "梁法", COURT, ("ENFORCEMENT_JUDGE",), "禅城法院 / Chancheng court"),
         Clerk("judge-ou", "欧正", CITY_COURT, ("ENFORCEMENT_JUDGE",), "佛山中院 / Foshan intermediate court"),

@@ -100,6 +100,7 @@ def queries(people: Register) -> dict[str, dict[str, Any]]:
         "cases": asked(CASES, {"first": 10, "after": None}),
         "catalogue": asked(CATALOGUE, {}),
         "refused": asked(RECEPTION, li_mei, login="officer-zhou"),
+        "sealed": asked(RECEPTION, _key(people, "wang-xiao-ming")),
         "bank": asked(BANK, zhang_san, BANK_APP, ""),
         "legalaid": asked(LEGAL_AID, zhang_san, AID_APP, "lawyer-su"),
     }

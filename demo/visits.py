@@ -17,7 +17,7 @@ from demo.browser import Browser, Page
 from demo.oauth_visitor import Site, as_client, as_officer, consented
 from demo.places import Places, write_private
 from demo.queries import STATEMENT
-from demo.registrations import BANK_APP
+from demo.registrations import BANK_APP, DESK
 from demo.talk import NoAnswer
 
 PURPOSE, REFERENCE, SCOPE = "LOAN_SERVICE", "loan-2026-118", "consent:request"
@@ -107,6 +107,25 @@ def agree(places: Places, card: Mapping[str, Any], link: str) -> None:
 def consent_state(places: Places, card: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the bank sees of its last request: PENDING, GIVEN with the consent's id, or ENDED."""
     return _state(site_of(places, card))
+
+
+def watch_lines(places: Places, card: Mapping[str, Any]) -> Iterator[str]:
+    """What the procuratorate sees: open alerts, then refused accesses with what really decided."""
+    site, account = site_of(places, card), account_of(card, "prosecutor-mai")
+
+    def read(path: str) -> Mapping[str, Any]:
+        return dict(as_officer(site, DESK, account, "GET", path, None, say))
+
+    yield "预警 / alerts"
+    for alert in read("/admin/alerts").get("alerts", ()):
+        yield f"  {alert['openedAt']}  {alert['type']} {alert['severity']}  {alert['org']}  {alert['about']} {alert['aboutId']}"
+    yield "\n被拒的查询 / refused accesses"
+    for event in read("/admin/access-events").get("events", ()):
+        if event["decision"] == "DENY":
+            yield (
+                f"  {event['at']}  {event['org']} {event['officer']}  {event['purpose']}  "
+                f"对外 told: {', '.join(event['rules'])}  实际 really: {', '.join(event['innerRules']) or '-'}"
+            )
 
 
 def token_lines(card: Mapping[str, Any]) -> Iterator[str]:
