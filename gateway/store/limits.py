@@ -28,6 +28,7 @@ from gateway.store.tables.limits import client_meter, client_subject, client_sus
 
 _MINUTE_US = 60_000_000
 _SECOND_US = 1_000_000
+_COUNTERS = ("requests", "limited", "denied", "hits", "misses")
 _MOST_EVENTS = 1000  # whose ids an evidence pack lists; how many there were it says in any case
 
 
@@ -40,42 +41,43 @@ class StoredMeters:
         self._insert: Any = sqlite_insert if database.is_sqlite else postgresql_insert
         self._greatest: Any = sa.func.max if database.is_sqlite else sa.func.greatest
         self._new_id = OrderedIds()
+        self._admit = self._admission()  # built once: putting it together costs more than running it
+        self._grow = self._growth()
 
     async def spend(self, client_id: str, cost: int) -> Refusal | None:
         """See the port."""
         now_us = to_us(self._clock.now())
         async with self._database.write() as connection:
-            if await connection.scalar(self._admission(client_id, cost, now_us)) is not None:
+            if await connection.scalar(self._admit, {"id": client_id, "now": now_us, "cost": cost}) is not None:
                 return None
             refusal = await self._why(connection, client_id, cost, now_us)
             await self._add(connection, client_id, now_us, limited=1)
         return refusal
 
-    def _admission(self, client_id: str, cost: int, now_us: int) -> Any:
+    def _admission(self) -> Any:
+        """One conditional upsert; its row comes back where the request is admitted. Parameters: id, now, cost."""
         meter, usual = client_meter.c, self._allowance
+        client_id = sa.bindparam("id", type_=sa.String)
+        now, cost = (sa.bindparam(name, type_=sa.BigInteger) for name in ("now", "cost"))
         suspended = sa.exists().where(
             client_suspension.c.client_id == client_id, client_suspension.c.lifted_at_us.is_(None)
         )
+        own = sa.select(meter.cost_per_minute).where(meter.client_id == client_id).scalar_subquery()
+        minute = sa.literal(_MINUTE_US, sa.BigInteger)
+        first = sa.select(
+            client_id,
+            now + minute // usual.requests_per_minute,
+            now + minute * cost // usual.cost_per_minute,
+        ).where(~suspended, cost <= sa.func.coalesce(own, usual.cost_per_minute))
         requests = sa.func.coalesce(meter.requests_per_minute, usual.requests_per_minute)
         costs = sa.func.coalesce(meter.cost_per_minute, usual.cost_per_minute)
-        now = sa.literal(now_us, sa.BigInteger)
-        minute, cost_us = sa.literal(_MINUTE_US, sa.BigInteger), sa.literal(_MINUTE_US * cost, sa.BigInteger)
         request_tat = self._greatest(meter.request_tat_us, now) + minute // requests
-        cost_tat = self._greatest(meter.cost_tat_us, now) + cost_us // costs
-        first = sa.select(
-            sa.literal(client_id),
-            now + _MINUTE_US // usual.requests_per_minute,
-            now + _MINUTE_US * cost // usual.cost_per_minute,
-        ).where(~suspended, sa.literal(cost) <= usual.cost_per_minute)
+        cost_tat = self._greatest(meter.cost_tat_us, now) + minute * cost // costs
         put = self._insert(client_meter).from_select(["client_id", "request_tat_us", "cost_tat_us"], first)
         return put.on_conflict_do_update(
             index_elements=["client_id"],
             set_={"request_tat_us": request_tat, "cost_tat_us": cost_tat},
-            where=sa.and_(
-                ~suspended,
-                request_tat - now <= usual.burst_s * _SECOND_US,
-                cost_tat - now <= _MINUTE_US,
-            ),
+            where=sa.and_(request_tat - now <= usual.burst_s * _SECOND_US, cost_tat - now <= _MINUTE_US),
         ).returning(meter.client_id)
 
     async def _why(self, connection: AsyncConnection, client_id: str, cost: int, now_us: int) -> Refusal:
@@ -159,13 +161,20 @@ class StoredMeters:
     async def _add(
         self, connection: AsyncConnection, client_id: str, now_us: int, *, spans: Sequence[int] = SPANS_S, **more: int
     ) -> None:
-        counters = dict.fromkeys(("requests", "limited", "denied", "hits", "misses"), 0) | more
-        for span_s in spans:
-            key = {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s)}
-            put = self._insert(client_window).values(**key, **counters, last_at_us=now_us)
-            grown = {name: client_window.c[name] + counters[name] for name in counters}
-            change = put.on_conflict_do_update(index_elements=list(key), set_=grown | {"last_at_us": now_us})
-            await connection.execute(change)
+        rows = [
+            {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "last_at_us": now_us}
+            | dict.fromkeys(_COUNTERS, 0)
+            | more
+            for span_s in spans
+        ]
+        await connection.execute(self._grow, rows)
+
+    def _growth(self) -> Any:
+        put = self._insert(client_window)
+        grown = {name: client_window.c[name] + put.excluded[name] for name in _COUNTERS}
+        return put.on_conflict_do_update(
+            index_elements=["client_id", "span_s", "start_us"], set_=grown | {"last_at_us": put.excluded.last_at_us}
+        )
 
     async def _counts(self, connection: AsyncConnection, client_id: str, now_us: int) -> Sequence[Counts]:
         """The running span whole, and of the one before the share that still lies within one span's length."""
@@ -183,7 +192,7 @@ class StoredMeters:
             left = 1 - (now_us - start_us) / length_us
             sums = {
                 name: (getattr(now_, name) if now_ else 0) + int((getattr(before, name) if before else 0) * left)
-                for name in ("requests", "limited", "denied", "hits", "misses")
+                for name in _COUNTERS
             }
             found.append(Counts(span_s=span_s, subjects_per_day=subjects_per_day, **sums))
         return found

@@ -169,6 +169,15 @@ async def test_a_clients_own_figures_count_with_the_next_request(store: Store, c
     assert kinds == ["CLIENT_LIMITS_CHANGED"] * 2
 
 
+async def test_a_client_with_a_budget_of_its_own_may_ask_more_at_once(store: Store, clock: HandClock) -> None:
+    desk = Desk(store, clock, Allowance(cost_per_minute=100))
+    suspensions = StoredSuspensions(store.database, clock)
+    await suspensions.set_figures("bank-1", {"cost_per_minute": 500}, actor_org="O", actor_user="u")
+    await desk.limits.admit(BANK, 400)
+    with pytest.raises(RequestRefused):
+        await desk.limits.admit(BANK, 200)
+
+
 async def test_an_honest_partner_at_ten_a_second_notices_nothing(store: Store, clock: HandClock) -> None:
     """Half a minute of ten requests a second about 100 people who agreed, of whom one in fifty has taken it back."""
     desk = Desk(store, clock)
