@@ -52,6 +52,12 @@ class OidcProvider:
         """host:port pairs requests may go to."""
         return frozenset({host_port(self.issuer), *self.hosts})
 
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where a browser may be sent, as a Content-Security-Policy names it."""
+        scheme = "http" if self.loopback else "https"
+        return frozenset(f"{scheme}://{one.removesuffix(':443')}" for one in self.reachable)
+
 
 def host_port(url: str) -> str:
     """As egress rules name it. Raises ValueError for a URL that has none."""

@@ -64,7 +64,7 @@ class LoginPage:
         if cookie is None:
             cookie = new_secret()
             extra.append(parts.step_cookie.set(cookie))
-        to = {f"{one.issuer.split('/')[0]}//{one.issuer.split('/')[2]}" for one in parts.oidc.providers}
+        to = {origin for one in parts.oidc.providers for origin in one.origins}
         return page(
             "login.html",
             status=status,

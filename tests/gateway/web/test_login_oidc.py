@@ -136,6 +136,14 @@ def claim(name: str, value: Any) -> Change:
     return change
 
 
+def both(*changes: Change) -> Change:
+    def change(header: dict[str, Any], claims: dict[str, Any]) -> None:
+        for one in changes:
+            one(header, claims)
+
+    return change
+
+
 NOW = int(time.time())
 
 
@@ -150,6 +158,8 @@ NOW = int(time.time())
         claim("aud", ["yimen", "another-client"]),
         claim("aud", None),
         claim("azp", "another-client"),
+        both(claim("aud", "another-client"), claim("azp", "yimen")),  # what authlib lets pass
+        both(claim("aud", ["yimen", "another-client"]), claim("azp", "yimen")),
         claim("exp", NOW - 3600),
         claim("exp", None),
         claim("exp", "soon"),
