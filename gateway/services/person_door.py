@@ -118,7 +118,7 @@ class PersonDoor:
         if link is None or not await self._access.spend_code(token, code):
             return None
         device = None
-        if remember:
+        if remember and self._device_days > 0:
             until = self._clock.now() + timedelta(days=self._device_days)
             device = await self._access.remember_device(link.subject_id, link.enrolment_id, until)
         return Opened(await self._session(link, persons.ONE_TIME_CODE), device, link.consent_id)

@@ -25,6 +25,7 @@ class Words:
         purposes: Callable[[], PurposeRegister],
     ) -> None:
         self._organisations, self._nouns, self._purposes = organisations, nouns, purposes
+        self._titled: tuple[Mapping[str, NounSpec], Mapping[str, ItemTitle]] | None = None
 
     async def organisation(self, org_id: str) -> Both:
         found = await self._organisations.organisation(org_id)
@@ -41,14 +42,10 @@ class Words:
 
     def titles(self) -> Mapping[str, ItemTitle]:
         """Every leaf field there is, "noun.field", with what people call it."""
-        return {
-            f"{noun.name}.{field.name}": ItemTitle(
-                f"{_short(noun.title.zh)}：{_short(field.title.zh)}",
-                f"{_short(noun.title.en)}: {_short(field.title.en)}",
-            )
-            for noun in self._nouns().values()
-            for field in noun.fields
-        }
+        nouns = self._nouns()
+        if self._titled is None or self._titled[0] is not nouns:
+            self._titled = nouns, _titles(nouns)
+        return self._titled[1]
 
     def facts(self, fields: Iterable[str]) -> Iterable[Both]:
         """What was asked, each once; whether there is any record at all is said as that."""
@@ -67,3 +64,13 @@ class Words:
 def _short(title: str) -> str:
     """Without what a clerk wants to know: standards in brackets, and "of one source"."""
     return title.split("(")[0].split("（")[0].split(";")[0].split(",")[0].removesuffix(" of one source").strip()
+
+
+def _titles(nouns: Mapping[str, NounSpec]) -> Mapping[str, ItemTitle]:
+    return {
+        f"{noun.name}.{field.name}": ItemTitle(
+            f"{_short(noun.title.zh)}：{_short(field.title.zh)}", f"{_short(noun.title.en)}: {_short(field.title.en)}"
+        )
+        for noun in nouns.values()
+        for field in noun.fields
+    }

@@ -27,13 +27,15 @@ class StoredPersonAccess:
         self._code_key = keys.derive("person/one-time-code/v1")
 
     async def make_link(self, link: PersonLink) -> str:
-        """See the port."""
+        """See the port. What has run out is cleared away on the way."""
         token = secrets.token_urlsafe(32)
         row = {
             "token_hash": _hash(token), "subject_id": link.subject_id, "enrolment_id": link.enrolment_id,
             "consent_id": link.consent_id, "expires_at_us": to_us(link.expires_at),
         }  # fmt: skip
+        past = sa.delete(person_link).where(person_link.c.expires_at_us <= self._now_us())
         async with self._database.write() as connection:
+            await connection.execute(past)
             await connection.execute(sa.insert(person_link).values(row))
         return token
 

@@ -62,11 +62,10 @@ class ConsentPages:
         return see_other(f"/me/consents/{consent_id}")
 
     async def withdraw(self, visit: Visit) -> Reply:
-        """`POST /me/consents/{consent_id}/withdraw`: one tap, no questions."""
+        """`POST /me/consents/{consent_id}/withdraw`: one tap, no questions. It must not take a page that can be shown."""
         await visit.form()
-        consent_id = visit.part("consent_id")
-        await self._consents.withdraw(await visit.person(), consent_id)
-        return see_other(f"/me/consents/{consent_id}")
+        await self._consents.withdraw(await visit.person(), visit.part("consent_id"))
+        return see_other("/me/consents")
 
     async def receipt(self, visit: Visit) -> Reply:
         """`GET /me/consents/{consent_id}/receipt`: a file to keep; anyone can check it against our published keys."""

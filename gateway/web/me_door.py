@@ -43,6 +43,7 @@ async def link(visit: Visit) -> Reply:
         sent="sent" in visit.asked,
         wrong="wrong" in visit.asked,
         too_many="many" in visit.asked,
+        may_remember=visit.desk.device.max_age_s != 0,
         digits=CODE_DIGITS,
         tries=CODE_TRIES,
     )
