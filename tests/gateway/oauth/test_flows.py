@@ -15,6 +15,7 @@ from gateway.oauth.jose import PrivateKey
 from gateway.oauth.pkce import challenge_of
 from gateway.settings import Settings
 from gateway.store import open_store
+from gateway.store.revocations import revoke
 from tests.fakes.authorization import (
     BASE,
     DPOP_KEY,
@@ -502,3 +503,20 @@ async def test_a_stranger_s_revocation_is_polite_and_without_effect(desk: Desk) 
         assert await desk.revoke("rs", token) == 200
     assert (await desk.introspect("rs", answer["access_token"]))["active"] is True
     assert (await desk.refresh(answer["refresh_token"]))["token_type"] == "DPoP"
+
+
+async def test_a_revocation_that_stands_on_the_list_alone_counts_too(desk: Desk, clock: HandClock) -> None:
+    """The door is asked besides the grant itself: a revocation and a grant that cross each other leave nothing alive."""
+    code = await desk.code()
+    refresh_token = (await desk.tokens_of_officer())["refresh_token"]
+    async with desk.store.database.write() as connection:
+        await revoke(connection, "user", "u-1", clock.now())
+    assert (await refused(desk.refresh(refresh_token))).reason == "grant_ended"
+    assert (await refused(desk.redeem(code))).reason == "grant_ended"
+
+
+async def test_a_client_changed_between_two_requests_is_read_anew(desk: Desk) -> None:
+    assert (await desk.credentials("shunde"))["token_type"] == "DPoP"
+    await desk.register_all(replace(SYSTEM, purposes=frozenset({"CC_TRANSFER"})))
+    answer = await desk.credentials("shunde")
+    assert (await desk.claims(answer["access_token"]))["purposes"] == ["CC_TRANSFER"]
