@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from gateway.caller import Caller, CallerKind, SharingDetail
@@ -13,6 +14,7 @@ from gateway.policy.attributes import ASKER_VALUES, TIME_VALUES
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.decision import EXISTS, Effect, Mask, Purpose, Question
 from gateway.policy.facts import CaseLink, Relationship, Seal, SubjectFacts
+from gateway.policy.partition import Partitions
 from gateway.policy.ruleset import RuleSet
 
 NOON = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)
@@ -131,9 +133,15 @@ class _Then:
         return self._at
 
 
+@lru_cache(maxsize=4)
+def _partitions(rules: RuleSet) -> Partitions:
+    """Many cases are put to the same few sets."""
+    return Partitions(rules)
+
+
 async def put(rules: RuleSet, case: Case) -> Outcome:
     """What these rules say of this case. The same code decides as in service, on facts that are given."""
-    policy = CedarPolicy(rules.register, rules, _These(case.facts), _Then(case.at))
+    policy = CedarPolicy(rules.register, rules, _These(case.facts), _Then(case.at), _partitions(rules))
     question = case.question
     plan = await policy.decide(question)
     if plan.denied is not None or case.person is None:

@@ -107,10 +107,18 @@ def _open(asked: _Asked, mask: Mask) -> list[tuple[str, str]]:
 class CedarPolicy:
     """Implements `gateway.policy.decision.Policy`. What no rule permits is refused; any error inside refuses."""
 
-    def __init__(self, register: PurposeRegister, rules: RuleSet, facts: Facts, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        register: PurposeRegister,
+        rules: RuleSet,
+        facts: Facts,
+        clock: Clock | None = None,
+        partitions: Partitions | None = None,
+    ) -> None:
+        """`partitions` of these very rules, where they were made before."""
         self.register, self.rules = register, rules
         self._facts, self._clock = facts, clock or SystemClock()
-        self._partitions = Partitions(rules)
+        self._partitions = partitions or Partitions(rules)
         self._masks: OrderedDict[tuple[Any, ...], Mask] = OrderedDict()
 
     async def decide(self, question: Question) -> Mask:
