@@ -7,6 +7,7 @@ moves it on by its share of a minute; it is refused where that would lie further
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ class StoredMeters:
         self._new_id = OrderedIds()
         self._admit = self._admission()  # built once: putting it together costs more than running it
         self._grow = self._growth()
+        put = self._insert(client_subject).on_conflict_do_nothing()
+        self._meet = put.returning(client_subject.c.span_s, client_subject.c.hit)
 
     async def spend(self, client_id: str, cost: int) -> Refusal | None:
         """See the port."""
@@ -51,7 +54,8 @@ class StoredMeters:
             if await connection.scalar(self._admit, {"id": client_id, "now": now_us, "cost": cost}) is not None:
                 return None
             refusal = await self._why(connection, client_id, cost, now_us)
-            await self._add(connection, client_id, now_us, limited=1)
+            limited = [self._row(client_id, span_s, now_us) | {"limited": 1} for span_s in SPANS_S]
+            await connection.execute(self._grow, limited)
         return refusal
 
     def _admission(self) -> Any:
@@ -103,22 +107,23 @@ class StoredMeters:
         """See the port."""
         now_us = to_us(self._clock.now())
         hits = frozenset(found)
+        rows = [
+            {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "hit": int(one in hits),
+             "tag": self._tag(client_id, span_s, _start(now_us, span_s), one)}
+            for span_s in SPANS_S
+            for one in sorted({*asked, *hits})
+        ]  # fmt: skip
         async with self._database.write() as connection:
-            for span_s in SPANS_S:
-                new = {True: 0, False: 0}
-                rows = [
-                    {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "hit": int(one in hits),
-                     "tag": self._tag(client_id, span_s, _start(now_us, span_s), one)}
-                    for one in sorted({*asked, *hits})
-                ]  # fmt: skip
-                if rows:
-                    put = self._insert(client_subject).values(rows).on_conflict_do_nothing()
-                    for hit in await connection.scalars(put.returning(client_subject.c.hit)):
-                        new[bool(hit)] += 1
-                await self._add(
-                    connection, client_id, now_us, spans=(span_s,),
-                    requests=1, denied=int(denied), hits=new[True], misses=new[False],
-                )  # fmt: skip
+            new = Counter[tuple[int, int]]()
+            if rows:
+                met = await connection.execute(self._meet, rows)
+                new.update((row.span_s, row.hit) for row in met)
+            grown = [
+                self._row(client_id, span_s, now_us)
+                | {"requests": 1, "denied": int(denied), "hits": new[span_s, 1], "misses": new[span_s, 0]}
+                for span_s in SPANS_S
+            ]
+            await connection.execute(self._grow, grown)
             return await self._counts(connection, client_id, now_us)
 
     async def counts(self, client_id: str) -> Sequence[Counts]:
@@ -158,16 +163,10 @@ class StoredMeters:
         async with self._database.write() as connection:
             await connection.execute(done)
 
-    async def _add(
-        self, connection: AsyncConnection, client_id: str, now_us: int, *, spans: Sequence[int] = SPANS_S, **more: int
-    ) -> None:
-        rows = [
-            {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "last_at_us": now_us}
-            | dict.fromkeys(_COUNTERS, 0)
-            | more
-            for span_s in spans
-        ]
-        await connection.execute(self._grow, rows)
+    @staticmethod
+    def _row(client_id: str, span_s: int, now_us: int) -> dict[str, Any]:
+        key = {"client_id": client_id, "span_s": span_s, "start_us": _start(now_us, span_s), "last_at_us": now_us}
+        return key | dict.fromkeys(_COUNTERS, 0)
 
     def _growth(self) -> Any:
         put = self._insert(client_window)
