@@ -123,6 +123,15 @@ def test_odd_tokens_are_not_read(token: str) -> None:
         verify(parse(token), read_key(EC_A3))
 
 
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [(b'{"alg":"ES256","alg":"ES256"}', b"{}"), (b'{"alg":"ES256"}', b'{"a":1,"a":2}'), (b'{"alg":"ES256"}', b'{"a":{"b":1,"b":2}}')],
+)  # fmt: skip
+def test_a_doubled_name_is_found_before_any_signature_is_looked_at(header: bytes, payload: bytes) -> None:
+    with pytest.raises(JoseInvalid, match="doubled"):
+        parse(_signed(header, payload))
+
+
 def test_an_algorithm_counts_only_with_its_own_kind_of_key() -> None:
     jws = parse(KEY.sign({}, {}))
     for key in (RSA, ED):
