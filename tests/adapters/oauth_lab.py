@@ -78,12 +78,13 @@ class Server:
         return JSONResponse({"issuer": self.url, "token_endpoint": f"{self.url}/token", **self.metadata})
 
     async def _token(self, request: Request) -> Response:
-        await asyncio.sleep(self.pause_s)
         form = dict(parse_qsl((await request.body()).decode(), strict_parsing=True))
         self.forms.append(form)
+        await asyncio.sleep(self.pause_s)
         if self.token_error:
             status, code = self.token_error
-            return JSONResponse({"error": code, "error_description": "SECRET"}, status)
+            headers = {"dpop-nonce": self.as_nonce} if self.as_nonce else {}
+            return JSONResponse({"error": code, "error_description": "SECRET"}, status, headers)
         if fault := self._assertion_fault(form):
             self.faults.append(fault)
             return JSONResponse({"error": "invalid_client"}, 401)

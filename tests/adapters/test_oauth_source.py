@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,13 +19,18 @@ from adapters.egress import Rule
 from adapters.egress_aiohttp import AiohttpEgress
 from adapters.errors import AdapterError, Reason
 from adapters.kind import Opening
+from adapters.manifest_reader import read_manifests
 from adapters.oauth_manifest import hosts_of
+from adapters.registry import KINDS, rule_of
 from adapters.rest import RestKind
+from adapters.secrets import Secrets
 from adapters.signing import check_auth
 from adapters.source import Absent, Answer, Failed, Lookup, Source
+from demo.places import TEMPLATES
 from demo.serving import serving_app
 from tests.adapters.oauth_lab import CLIENT, Server, new_key
 from tests.adapters.rest_lab import FIELDS, REQUEST, ZHANG, manifest_of
+from tests.demo.opened import known_nouns
 
 pytestmark = pytest.mark.anyio
 
@@ -186,6 +192,12 @@ async def test_what_the_authorization_server_does_is_a_reason_and_tells_nothing(
         assert lab.server.resource_calls == 0
 
 
+async def test_a_refusal_that_brings_a_nonce_along_is_a_refusal_all_the_same() -> None:
+    async with room(token_error=(401, "invalid_client"), as_nonce="n") as lab:
+        assert isinstance(await lab.ask(), Failed)
+        assert len(lab.server.forms) == 1
+
+
 async def test_a_failure_is_not_kept() -> None:
     async with room(token_error=(503, "server_error")) as lab:
         assert isinstance(await lab.ask(), Failed)
@@ -219,6 +231,18 @@ def test_faults_are_told_with_their_place(change: dict[str, Any], place: str) ->
     assert check_auth(sound) == []
     auth = {name: value for name, value in {**sound, **change}.items() if value is not None}
     assert [where for where, _ in check_auth(auth)] == [place]
+
+
+def test_a_manifest_with_details_is_read_and_its_channel_may_reach_both_servers(tmp_path: Path) -> None:
+    """The demo's own manifest of the neighbour, its authorization server elsewhere."""
+    text = Template((TEMPLATES / "sd.toml.in").read_text(encoding="utf-8"))
+    values = {"SD_URL": "http://127.0.0.1:1", "SECRETS": str(tmp_path)}
+    manifest = text.substitute(values).replace('issuer = "http://127.0.0.1:1"', 'issuer = "https://as.example/x"')
+    (tmp_path / "sd.toml").write_text(manifest, encoding="utf-8")
+    (source,) = read_manifests(tmp_path, known_nouns(), KINDS).sources
+    assert source.auth["authorization_details"][0]["purpose"]["code"] == "CC_RECEPTION"
+    rule = rule_of(source, source.endpoint, Secrets({}, tmp_path))
+    assert rule.hosts == {"127.0.0.1:1", "as.example:443"}
 
 
 def test_the_channel_may_reach_the_server_the_manifest_names() -> None:
