@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
+from adapters.errors import Reason
 from adapters.identity import normalise_id
 from adapters.source import Answer, Found, Match, Page, Row
 from gateway.caller import Subjects
@@ -181,6 +182,7 @@ class OperationContext:
             return self._count(noun, connection(withheld_part(shape), first, after))
         key, cursor, size = tuple(links.get(name) for name in by), read_cursor(after), first + 1 + MARGIN
         kept: list[Row] = []
+        incomplete: Reason | None = None
         owners: dict[str, _Owner] = {}
         while True:
             offers, answers = await self._loader.page(noun, by, key, Page(size, cursor), shape.fetched)
@@ -191,14 +193,16 @@ class OperationContext:
                 break
             owners |= await self._owners([answer])
             kept += [row for row in answer.rows if self._is_visible(row, shape, owners)]
-            if len(kept) > first or len(answer.rows) < size or not answer.rows[-1].record_id:
+            incomplete = incomplete or answer.incomplete
+            last = answer.rows[-1].record_id if answer.rows else ""
+            if len(kept) > first or len(answer.rows) < size or last in ("", cursor):  # or it does not page at all
                 break
-            cursor, size = answer.rows[-1].record_id, FURTHER
+            cursor, size = last, FURTHER
         # One more than asked for tells whether there is a next page, without counting what is there.
         if isinstance(answer, Found):
-            answer = replace(answer, rows=tuple(kept[:first]))
+            answer = replace(answer, rows=tuple(kept[:first]), incomplete=incomplete)
         part = self._of_whom_it_concerns(shape, offers, [answer], owners)
-        if isinstance(answer, Found) and answer.incomplete is not None:
+        if isinstance(answer, Found) and incomplete is not None:
             part["state"] = "PARTIAL"
         return self._count(noun, connection(part, first, after, more=len(kept) > first))
 
