@@ -67,7 +67,8 @@ def questions(draw: st.DrawFn) -> Asked:
     kinds, rows = PURPOSES[purpose]
     kind = draw(mostly(sorted(kinds), *KINDS))
     partner = kind in PARTNERS
-    item = draw(mostly([item for item in sorted(ROW) if ROW[item] in rows], *sorted(ROW)))
+    row = draw(mostly(sorted(rows), *sorted(set(ROW.values()))))
+    item = draw(st.sampled_from(sorted(item for item in ROW if ROW[item] == row)))
     return Asked(
         kind=kind,
         caller=draw(mostly(["PARTNER"] if partner else ["OFFICER"], "OFFICER", "SYSTEM", "PARTNER")),
@@ -80,7 +81,7 @@ def questions(draw: st.DrawFn) -> Asked:
         relationship=draw(mostly(["NONE"], "SELF", "RELATIVE", "FORMER_SPOUSE")),
         seal=draw(mostly(["NONE"], "SEALED_JUVENILE", "SEALED_PUBLIC_ORDER")),
         unsealed=draw(st.booleans()),
-        order=draw(mostly([True], False)),
+        order=draw(mostly([True, True, False])),
         out_of_contact=draw(st.booleans()),
         revocation=draw(st.booleans()),
         consented=draw(st.none() | st.frozensets(ITEMS, max_size=4) | st.just(frozenset({item}))),
