@@ -20,6 +20,8 @@ TITLES = {
     "documents": "法律文书 documents",
     "monitoringOrders": "电子定位 monitoring orders",
     "aftercare": "安置帮教 aftercare",
+    "legalAid": "法律援助 legal aid",
+    "conductStatements": "表现证明 conduct statements",
 }
 EXPECTED = {
     "identity": "FRESH",
@@ -50,11 +52,11 @@ def unexpected(answer: Mapping[str, Any]) -> list[str]:
 
 
 def readable(answer: Mapping[str, Any]) -> str:
-    """The reception answer, part by part; anything else as indented JSON."""
+    """An answer about one person, part by part; anything else as indented JSON."""
     person = (answer.get("data") or {}).get("person")
-    if not person or "identity" not in person:
+    if not person or not TITLES.keys() & person.keys():
         return json.dumps(answer, ensure_ascii=False, indent=2)
-    lines = [f"pid {person['pid']}", "时间均为北京时间 / all times are Beijing time (Asia/Shanghai)"]
+    lines = [f"pid {person.get('pid', '-')}", "时间均为北京时间 / all times are Beijing time (Asia/Shanghai)"]
     for name, title in TITLES.items():
         if part := person.get(name):
             lines += _part(title, part)
@@ -73,7 +75,7 @@ def _grounds(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
     said = [
-        part["state"],
+        part.get("state", ""),
         *(f"{name} {_value(part[name])}" for name in ("source", "asOf", "reason", "retryAt") if part.get(name)),
     ]
     yield f"\n{title}: " + "  ".join(said)
@@ -83,7 +85,8 @@ def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
             for name, value in record.items()
             if name not in _ENVELOPE and value not in (None, [])
         )
-        yield f"  [{record['source']} {_value(record.get('asOf') or '')}] " + " ".join(facts)
+        origin = f"{record.get('source', '')} {_value(record.get('asOf') or '')}".strip()
+        yield (f"  [{origin}] " if origin else "  ") + " ".join(facts)
         if record.get("quality"):
             yield "    质量 quality: " + _doubts(record["quality"])
     for conflict in part.get("conflicts") or ():

@@ -174,7 +174,7 @@ class OidcProvider:
         if form.get("grant_type") != "authorization_code" or code is None or code.user is None:
             return JSONResponse({"error": "invalid_grant"}, 400)
         asked = code.parameters
-        challenge = create_s256_code_challenge(form.get("code_verifier", ""))  # type: ignore[no-untyped-call]
+        challenge = create_s256_code_challenge(form.get("code_verifier", ""))
         fits = (
             code.until >= time.time()
             and asked["client_id"] == client.client_id

@@ -289,6 +289,14 @@ def test_the_answer_is_judged_part_by_part() -> None:
     assert unexpected({"data": {"person": None}, "errors": [{"message": "no"}]})[0] == "no"
 
 
+def test_an_answer_that_asks_for_little_reads_as_well() -> None:
+    person = {"conductStatements": {"records": [{"reportedOnTime": True}]}, "legalAid": {"state": "FRESH"}}
+    said = readable({"data": {"person": person}, "extensions": {"policy": {"rules": ["r-1"], "basis": ["某法"]}}})
+    assert "表现证明 conduct statements" in said
+    assert "reportedOnTime=True" in said
+    assert said.endswith("规则 rules: r-1\n  依据 basis: 某法")
+
+
 def test_shunde_holds_its_own_cases_only(tmp_path: Path) -> None:
     import sqlite3
 
