@@ -190,7 +190,7 @@ class ClientCredentialsGrant(_OurGrant, grants.ClientCredentialsGrant):
             [one.as_json() for one in asked], claims_of_client(client, asked), self.request.began,
         )  # fmt: skip
 
-    def generate_token(self, **_: Any) -> dict[str, Any]:
+    def generate_token(self, user: Any = None, **_: Any) -> dict[str, Any]:
         return self.server.issue(self.request, self.grant, self.resource)
 
     def _covered(self, client: Client, asked: tuple[Asked, ...]) -> tuple[Asked, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.oauth.client import Client
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.issue import resource_asked
-from gateway.oauth.rar import check_for, parse
+from gateway.oauth.rar import Asked, check_for, parse
 from gateway.oauth.terms import Terms
 from gateway.policy.purposes import PurposeRegister
 
@@ -40,7 +40,7 @@ def parameters(
 
     `jkt`: the key of the DPoP proof that came along, if one did.
     """
-    asked = ()
+    asked: tuple[Asked, ...] = ()
     if "authorization_details" in form:
         asked = parse(form["authorization_details"], location=terms.graphql, register=register, now=now)
     check_for(client, asked)

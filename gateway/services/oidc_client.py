@@ -66,7 +66,7 @@ class OidcClient:
     async def authorization_url(self, state: str, nonce: str, verifier: str) -> str:
         """Where to send the browser. Raises OidcFailed."""
         metadata = await self._discovered()
-        url: str = prepare_grant_uri(  # type: ignore[no-untyped-call]
+        url: str = prepare_grant_uri(
             metadata["authorization_endpoint"],
             self.provider.client_id,
             "code",
@@ -74,7 +74,7 @@ class OidcClient:
             scope=self.provider.scope,
             state=state,
             nonce=nonce,
-            code_challenge=create_s256_code_challenge(verifier),  # type: ignore[no-untyped-call]
+            code_challenge=create_s256_code_challenge(verifier),
             code_challenge_method="S256",
             max_age=self.provider.max_age_s,
             acr_values=self.provider.acr_values,
@@ -97,11 +97,11 @@ class OidcClient:
         return await self._validated(id_token, nonce, token.get("access_token"))
 
     async def _token(self, endpoint: str, code: str, verifier: str) -> Mapping[str, Any]:
-        body = prepare_token_request(  # type: ignore[no-untyped-call]
+        body = prepare_token_request(
             "authorization_code", redirect_uri=self.redirect_uri, code=code, code_verifier=verifier
         )
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        endpoint, headers, body = self._authentication().prepare("POST", endpoint, headers, body)  # type: ignore[no-untyped-call]
+        endpoint, headers, body = self._authentication().prepare("POST", endpoint, headers, body)
         return await self._json("POST", endpoint, headers, str(body).encode())
 
     def _authentication(self) -> ClientAuth:
@@ -109,10 +109,10 @@ class OidcClient:
         if provider.private_key is None:
             # Form-encoded before they are joined (RFC 6749, section 2.3.1), which authlib leaves to whoever calls it.
             pair = (quote_plus(provider.client_id), quote_plus(provider.secret or ""))
-            return ClientAuth(*pair, "client_secret_basic")  # type: ignore[no-untyped-call]
+            return ClientAuth(*pair, "client_secret_basic")
         key = import_key(provider.private_key, "RSA" if "RSA" in provider.private_key[:40] else "EC")
         algorithm = "PS256" if isinstance(key, RSAKey) else "ES256"
-        return ClientAuth(provider.client_id, key, PrivateKeyJWT(alg=algorithm))  # type: ignore[no-untyped-call]
+        return ClientAuth(provider.client_id, key, PrivateKeyJWT(alg=algorithm))
 
     async def _validated(self, id_token: str, nonce: str, access_token: Any) -> Mapping[str, Any]:
         provider = self.provider
@@ -130,7 +130,7 @@ class OidcClient:
         )
         now = self._clock.now().timestamp()
         try:
-            claims.validate(now=int(now), leeway=_LEEWAY_S)  # type: ignore[no-untyped-call]
+            claims.validate(now=int(now), leeway=_LEEWAY_S)
         except (JoseError, ValueError, TypeError) as error:
             raise OidcFailed(getattr(error, "error", "claims")) from None
         # Authlib lets further audiences pass; we trust none (Core 3.1.3.7, step 3).

@@ -109,7 +109,9 @@ async def house(rows: list[dict[str, Any]], *known: tuple[str, str], **more: Any
 
 def shape(event: AccessEvent) -> AccessEvent:
     """An event less what must differ: whom it is about, why, its salt and what that salts."""
-    return replace(event, subjects=("?",) * len(event.subjects), inner_rule_ids=(), inputs="", result_digest=b"", result_salt=b"")
+    return replace(
+        event, subjects=("?",) * len(event.subjects), inner_rule_ids=(), inputs="", result_digest=b"", result_salt=b""
+    )
 
 
 def one(person: tuple[str, str]) -> str:
