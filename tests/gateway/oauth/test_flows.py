@@ -62,6 +62,15 @@ async def test_without_details_the_token_has_the_purposes_both_client_and_office
     assert "authorization_details" not in claims
 
 
+async def test_a_supervisor_whose_post_has_no_purpose_gets_a_token_that_asks_about_nobody(desk: Desk) -> None:
+    answer = await desk.redeem(await desk.code(login=desk.login(roles=frozenset({"SUPERVISOR"}), purposes=frozenset())))
+    assert (await desk.claims(answer["access_token"]))["purposes"] == []
+    again = await desk.refresh(answer["refresh_token"])
+    caller = (await desk.tokens.verify(again["access_token"])).caller
+    assert caller.roles == {"SUPERVISOR"}
+    assert caller.purposes == frozenset()
+
+
 async def test_the_answer_to_the_browser_names_the_issuer_in_success_and_refusal(desk: Desk) -> None:
     url = await desk.authorize.approve(await desk.pending(), desk.login())
     assert url.startswith(REDIRECT + "?")
