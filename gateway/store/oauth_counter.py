@@ -12,9 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
 from gateway.clock import Clock
 from gateway.oauth.client import Client
 from gateway.oauth.keeping import Spend
@@ -23,8 +20,6 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.ids import to_us
 from gateway.store.oauth_clients import StoredClients
 from gateway.store.replay import StoredReplays
-from gateway.store.tables.oauth import oauth_client
-from gateway.store.tables.oauth_keys import spent_once
 
 OK, CHANGED = "OK", "CHANGED"
 _KEPT = 1_024
@@ -166,41 +161,3 @@ class SqliteCounter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class PostgresCounter:
-    """One transaction for a batch; keys in order, so that two replicas never wait for each other in a circle."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def settle(self, batch: Sequence[Settlement]) -> Sequence[str]:
-        c = oauth_client.c
-        current = sa.select(c.client_id, c.updated_at_us).where(
-            c.client_id.in_({one.client_id for one in batch}), c.disabled_at_us.is_(None)
-        )
-        async with self._database.write() as connection:
-            versions = {row.client_id: row.updated_at_us for row in (await connection.execute(current)).all()}
-            good = [one for one in batch if versions.get(one.client_id) == one.version]
-            rows = {(s.kind, s.key): to_us(s.until) for one in good for s in one.spends}
-            fresh: set[tuple[str, str]] = set()
-            if rows:
-                values = [{"kind": k, "key": key, "until_us": rows[k, key]} for k, key in sorted(rows)]
-                spend = postgresql_insert(spent_once).values(values).on_conflict_do_nothing()
-                done = await connection.execute(spend.returning(spent_once.c.kind, spent_once.c.key))
-                fresh = {(kind, key) for kind, key in done}
-        return [_said(one, fresh) if versions.get(one.client_id) == one.version else CHANGED for one in batch]
-
-    async def close(self) -> None:
-        """Its connections are the pool's."""
-
-
-def _said(settlement: Settlement, fresh: set[tuple[str, str]]) -> str:
-    """Takes what it spends out of `fresh`: of two in one batch that show the same, the first has it."""
-    said = OK
-    for one in settlement.spends:
-        if (one.kind, one.key) in fresh:
-            fresh.remove((one.kind, one.key))
-        elif said == OK:
-            said = one.kind
-    return said

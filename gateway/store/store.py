@@ -24,7 +24,7 @@ from gateway.store.keys import Keys, open_keys
 from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
 from gateway.store.oauth_clients import StoredClients
-from gateway.store.oauth_counter import CounterJournal, PostgresCounter, SqliteCounter, StoredCounter
+from gateway.store.oauth_counter import CounterJournal, SqliteCounter, StoredCounter
 from gateway.store.oauth_grants import StoredGrants
 from gateway.store.oauth_keys import StoredSigningKeys
 from gateway.store.oauth_pushed import StoredPushedRequests
@@ -134,7 +134,11 @@ def _door_journal(database: Database) -> DoorJournal:
 
 
 def _counter_journal(database: Database) -> CounterJournal:
-    return SqliteCounter(database) if database.is_sqlite else PostgresCounter(database)
+    if database.is_sqlite:
+        return SqliteCounter(database)
+    from gateway.store.postgres_counter import PostgresCounter  # as below
+
+    return PostgresCounter(database)
 
 
 def _journal(database: Database) -> EventJournal:

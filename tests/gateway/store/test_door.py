@@ -185,7 +185,7 @@ async def test_a_connection_that_broke_is_replaced(store: Store, clock: HandCloc
     assert await store.door.admit(admission(clock, "a")) == "OK"
     if store.database.is_sqlite:
         return
-    held = store.door._journal._held  # type: ignore[attr-defined]
+    held = store.door._journal._held._held  # type: ignore[attr-defined]
     pid = (await held.get_raw_connection()).driver_connection.info.backend_pid
     async with store.database.read() as connection:
         await connection.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))

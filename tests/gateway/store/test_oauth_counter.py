@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.oauth.client import Client
 from gateway.oauth.jose import PrivateKey
 from gateway.oauth.keeping import Spend
 from gateway.store import Store
+from gateway.store.errors import StoreUnavailable
 from tests.fakes.authorization import BANK, SYSTEM
 from tests.gateway.store.conftest import HandClock, OpenStore
 
@@ -95,3 +97,18 @@ async def test_the_memory_of_clients_saves_the_look_up_and_nothing_else(replicas
     assert await store.counter.find("nobody") is None
     await replicas[1].clients.put([replace(BANK, client_id="nobody")], **WHO)
     assert await store.counter.find("nobody") is not None
+
+
+async def test_a_connection_that_broke_is_replaced(replicas: list[Store], clock: HandClock) -> None:
+    store = replicas[0]
+    bank = await known(store)
+    assert await store.counter.settle(bank, spends(clock)) == "OK"
+    if store.database.is_sqlite:
+        return
+    held = store.counter._journal._held._held  # type: ignore[attr-defined]
+    pid = (await held.get_raw_connection()).driver_connection.info.backend_pid
+    async with store.database.read() as connection:
+        await connection.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
+    with pytest.raises(StoreUnavailable):
+        await store.counter.settle(bank, spends(clock, "b", "q"))
+    assert await store.counter.settle(bank, spends(clock, "c", "r")) == "OK"
