@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.services.access_history import MOST, PAGE, LogQuestion, ReadOfficerLog
 from gateway.web.forms import FormInvalid, parse_form
 from gateway.web.problems import JSON, Refusal, Reply
-from gateway.web.token_door import Admit, nonce_header
+from gateway.web.token_door import Admit, next_nonce
 
 _EVENT_ID = re.compile(r"[0-9a-f-]{36}")
 _OFFICER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -27,7 +27,7 @@ class AccessEvents:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = await self._admit(scope)
         found = await self._read(caller, _question(scope["query_string"]))
-        await Reply(200, orjson.dumps(found), JSON, nonce_header(caller))(scope, receive, send)
+        await Reply(200, orjson.dumps(found), JSON, next_nonce(caller))(scope, receive, send)
 
 
 def _question(query_string: bytes) -> LogQuestion:

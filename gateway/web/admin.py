@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Authenticator, Caller
-from gateway.errors import Unauthenticated
+from gateway.caller import Authenticator
 from gateway.services.enrol_person import Enrolment, EnrolPerson
 from gateway.services.identity_faults import worded
 from gateway.services.identity_plan import Plan
 from gateway.services.identity_rows import from_json
 from gateway.services.import_by_caller import ImportByCaller
 from gateway.services.message_inbox import Inbox
-from gateway.web.challenge import refusal
-from gateway.web.graphql import next_nonce, presented, single
-from gateway.web.graphql_request import check_content_type, read_body
+from gateway.web.body import read_json
 from gateway.web.inbox import InboxPage
 from gateway.web.problems import JSON, Refusal, Reply, error, status_of
 from gateway.web.settings import WebSettings
-from gateway.web.strict_json import loads
+from gateway.web.token_door import next_nonce, single, token_door
 
 IMPORT = "/admin/identities/import"
 ENROL = "/admin/persons/enrol"
@@ -58,23 +55,13 @@ def admin_routes(parts: AdminParts) -> list[BaseRoute]:
 class _Endpoint:
     """A JSON POST by an authenticated caller; who asks is settled before a byte of the body is read."""
 
-    path: str
-
     def __init__(self, parts: AdminParts) -> None:
+        settings = parts.settings
         self._parts = parts
-
-    async def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
-        settings = self._parts.settings
-        shown = replace(presented("POST", headers, settings.client_certificate_header), path=self.path)
-        try:
-            return await self._parts.authenticate(shown)
-        except Unauthenticated as caught:
-            raise refusal(caught, settings.base_url) from None
+        self._admit = token_door(parts.authenticate, settings.base_url, settings.client_certificate_header)
 
     async def _object(self, receive: Receive, headers: Mapping[bytes, bytes], *, limit: int) -> dict[str, Any]:
-        check_content_type(headers)
-        raw = await read_body(receive, headers, limit=limit, seconds=self._parts.settings.body_s)
-        value = loads(raw, depth=_DEPTH)
+        value = await read_json(receive, headers, limit=limit, depth=_DEPTH, seconds=self._parts.settings.body_s)
         if not isinstance(value, dict):
             raise Refusal("NOT_AN_OBJECT")
         return value
@@ -83,11 +70,9 @@ class _Endpoint:
 class ImportEndpoint(_Endpoint):
     """POST {"organisations": [...], "posts": [...], "officers": [...], "devices": [...], "dry_run": true, "full": false}."""
 
-    path = IMPORT
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
-        caller = await self._caller(headers)
+        caller = await self._admit(scope)
         await self._parts.import_identities.may(caller)
         said = await self._object(receive, headers, limit=_IMPORT_BYTES)
         options = {name: said.pop(name, False) for name in _OPTIONS}
@@ -102,11 +87,9 @@ class ImportEndpoint(_Endpoint):
 class EnrolEndpoint(_Endpoint):
     """POST {"id_no": ..., "name": ..., "phone": ..., "case_no": ...}; the answer names nobody but by `pid`."""
 
-    path = ENROL
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
-        caller = await self._caller(headers)
+        caller = await self._admit(scope)
         said = await self._object(receive, headers, limit=self._parts.settings.body_bytes)
         if said.keys() - {*_ENROLMENT, "case_no"} or not all(isinstance(value, str) for value in said.values()):
             raise Refusal("BAD_VALUE")

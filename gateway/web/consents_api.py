@@ -11,14 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.consent.consent import TermsRefused
 from gateway.services.ask_consent import AskConsent, ConsentRequest
-from gateway.web.graphql_request import check_content_type, read_body
+from gateway.web.body import read_json
 from gateway.web.problems import JSON, Refusal, Reply, status_of, text
-from gateway.web.strict_json import loads
-from gateway.web.token_door import Admit, nonce_header
+from gateway.web.token_door import Admit, next_nonce
 
 _TEXTS = ("idNo", "name", "purpose", "until", "mode", "reference")
 _MEMBERS = frozenset({*_TEXTS, "datatypes", "max_per_day"})
-_LARGEST, _PATIENCE_S, _DEPTH = 16_384, 10.0, 4
+_LARGEST, _DEPTH = 16_384, 4
 
 
 class ConsentRequests:
@@ -29,9 +28,7 @@ class ConsentRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = await self._admit(scope)
-        headers = dict(scope["headers"])
-        check_content_type(headers)
-        asked = _read(loads(await read_body(receive, headers, limit=_LARGEST, seconds=_PATIENCE_S), depth=_DEPTH))
+        asked = _read(await read_json(receive, dict(scope["headers"]), limit=_LARGEST, depth=_DEPTH))
         try:
             request_id = await self._ask(caller, asked)
         except TermsRefused as refused:
@@ -39,7 +36,7 @@ class ConsentRequests:
         else:
             body = orjson.dumps({"request_id": request_id, "status": "SENT"})
             place = (b"location", f"/consents/requests/{request_id}".encode("ascii"))
-            reply = Reply(202, body, JSON, [place, *nonce_header(caller)])
+            reply = Reply(202, body, JSON, [place, *next_nonce(caller)])
         await reply(scope, receive, send)
 
 
@@ -52,7 +49,7 @@ class ConsentRequestState:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = await self._admit(scope)
         state = await self._ask.state(caller, Request(scope).path_params["request_id"])
-        await Reply(200, orjson.dumps(state), JSON, nonce_header(caller))(scope, receive, send)
+        await Reply(200, orjson.dumps(state), JSON, next_nonce(caller))(scope, receive, send)
 
 
 def _read(value: Any) -> ConsentRequest:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive
 
-from gateway.web.graphql_request import read_body
+from gateway.web.body import read_body
 from gateway.web.negotiation import media_type
 
 

@@ -7,18 +7,20 @@ from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.caller import Authenticator, Caller, Presented
+from gateway.caller import Authenticator, Caller
 from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
-from gateway.web.challenge import NONCE, refusal
+from gateway.web.body import check_content_type, read_body
+from gateway.web.challenge import refusal
 from gateway.web.encoding import THROTTLED, encode, refusal_code, retry_after
-from gateway.web.graphql_request import check_content_type, check_preflight, from_body, from_url, read_body
+from gateway.web.graphql_request import check_preflight, from_body, from_url
 from gateway.web.negotiation import EVENTS, GRAPHQL, HTML, JSON, negotiate
 from gateway.web.problems import ALWAYS, Headers, Refusal, Reply, problem, status_of
 from gateway.web.problems import GRAPHQL as GRAPHQL_TYPE
 from gateway.web.problems import JSON as JSON_TYPE
 from gateway.web.settings import WebSettings
 from gateway.web.sse import EventStream
+from gateway.web.token_door import next_nonce, presented, single
 
 PATH = "/graphql"
 _ALLOW = (b"allow", b"GET, POST, OPTIONS")
@@ -91,40 +93,9 @@ class GraphQLEndpoint:
 
     async def _caller(self, method: str, headers: Mapping[bytes, bytes]) -> Caller:
         try:
-            return await self._authenticate(presented(method, headers, self._settings.client_certificate_header))
+            return await self._authenticate(presented(method, PATH, headers, self._settings.client_certificate_header))
         except Unauthenticated as error:
             raise refusal(error, self._settings.base_url) from None
-
-
-def presented(method: str, headers: Mapping[bytes, bytes], certificate_header: str | None) -> Presented:
-    """What the headers show of their sender, of each header one."""
-
-    def text(name: bytes) -> str | None:
-        given = headers.get(name)
-        return None if given is None else given.decode("latin-1")
-
-    certificate = None if certificate_header is None else text(certificate_header.lower().encode())
-    return Presented(text(b"authorization"), method, PATH, text(b"dpop"), certificate)
-
-
-def single(scope: Scope) -> dict[bytes, bytes]:
-    """The headers by name. Of `accept` several lines are one list; a second line of any other makes both unusable."""
-    headers: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name not in headers:
-            headers[name] = value
-        elif name == b"accept":
-            headers[name] += b"," + value
-        elif name == b"cookie":
-            headers[name] += b"; " + value
-        else:
-            headers[name] = b"twice"
-    return headers
-
-
-def next_nonce(caller: Caller) -> list[tuple[bytes, bytes]]:
-    """The header that gives a client its next DPoP nonce, where the last one is about to end (RFC 9449, 8.2)."""
-    return [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode())]
 
 
 def traced(request: GraphQLRequest, headers: Mapping[bytes, bytes]) -> GraphQLRequest:

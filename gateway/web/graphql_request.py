@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
-
-from starlette.types import Receive
 
 from gateway.services.run_query import GraphQLRequest
 from gateway.web.negotiation import media_type
@@ -27,49 +24,12 @@ _NOT_SIMPLE = (
 _PARAMETERS = ("query", "operationName", "variables", "extensions", "documentId")
 
 
-class ClientGone(Exception):
-    """The client left before its request was complete; there is nobody to answer."""
-
-
-def check_content_type(headers: Mapping[bytes, bytes]) -> None:
-    """Raises Refusal UNSUPPORTED_MEDIA_TYPE for anything but uncompressed UTF-8 application/json."""
-    kind, parameters = media_type(headers.get(b"content-type", b"").decode("latin-1"))
-    if kind != "application/json" or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
-        raise Refusal("UNSUPPORTED_MEDIA_TYPE")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Refusal("UNSUPPORTED_MEDIA_TYPE")
-
-
 def check_preflight(headers: Mapping[bytes, bytes]) -> None:
     """Raises Refusal PREFLIGHT_REQUIRED for a GET that a page of another site could have sent."""
     if not any(name in headers for name in _NOT_SIMPLE):
         kind, _ = media_type(headers.get(b"content-type", b"").decode("latin-1"))
         if kind != "application/json":
             raise Refusal("PREFLIGHT_REQUIRED")
-
-
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: int, seconds: float) -> bytes:
-    """The whole body. Raises Refusal BODY_TOO_LARGE (announced or streamed) or BODY_TIMEOUT, or ClientGone."""
-    announced = headers.get(b"content-length")
-    if announced is not None and (not announced.isdigit() or len(announced) > 15 or int(announced) > limit):
-        raise Refusal("BODY_TOO_LARGE")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                part = message.get("body", b"")
-                size += len(part)
-                if size > limit:
-                    raise Refusal("BODY_TOO_LARGE")
-                parts.append(part)
-                if not message.get("more_body", False):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-    except TimeoutError:
-        raise Refusal("BODY_TIMEOUT") from None
 
 
 def from_body(raw: bytes, *, depth: int) -> GraphQLRequest:

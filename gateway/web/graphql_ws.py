@@ -20,12 +20,13 @@ from gateway.errors import Unauthenticated
 from gateway.services.run_query import Execute, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
-from gateway.web.graphql import presented, single, traced
+from gateway.web.graphql import PATH, traced
 from gateway.web.graphql_request import from_object
 from gateway.web.problems import Refusal, error, worded
 from gateway.web.settings import WebSettings
 from gateway.web.streams import answers, seconds_left, until_revoked
 from gateway.web.strict_json import loads
+from gateway.web.token_door import presented, single
 
 PROTOCOL = "graphql-transport-ws"
 _log = structlog.get_logger("yimen.stream")
@@ -149,7 +150,8 @@ class _Session:
         try:
             if shown is None:
                 raise Unauthenticated(error="invalid_token")
-            caller = await self._of.authenticate(presented("GET", shown, self._settings.client_certificate_header))
+            certificate_header = self._settings.client_certificate_header
+            caller = await self._of.authenticate(presented("GET", PATH, shown, certificate_header))
         except Unauthenticated as error:
             # The one thing a client can mend by itself, and a socket has no header to say it in.
             nonce = error.nonce if error.error == "use_dpop_nonce" else None

@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.web.body import ClientGone
 from gateway.web.gate import Gate
-from gateway.web.graphql_request import ClientGone
 from gateway.web.metrics import PrometheusMetrics, method_label
 from gateway.web.problems import Reply, code_of, problem, problem_of, status_of
 from gateway.web.settings import WebSettings

@@ -11,9 +11,9 @@ from gateway.errors import GatewayError
 from gateway.oauth.incoming import Incoming
 from gateway.oauth.server import Answer
 from gateway.web.forms import FormInvalid, read_form
-from gateway.web.graphql import single
 from gateway.web.oauth_problems import JSON, answer, problem, problem_of
 from gateway.web.problems import Refusal, Reply
+from gateway.web.token_door import single
 
 _FORM_BYTES = 65_536
 

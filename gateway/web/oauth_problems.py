@@ -11,6 +11,7 @@ import orjson
 
 from gateway.errors import GatewayError
 from gateway.oauth.errors import OAuthError
+from gateway.web.challenge import NONCE
 from gateway.web.forms import FormInvalid
 from gateway.web.problems import Headers, Refusal, Reply, catalogue, status_of
 
@@ -53,4 +54,4 @@ def problem(code: str, reason: str = "", status: int = 400, headers: Headers = (
 
 
 def _nonce(nonce: str | None) -> Headers:
-    return () if nonce is None else ((b"dpop-nonce", nonce.encode()),)
+    return () if nonce is None else ((NONCE, nonce.encode()),)

@@ -11,15 +11,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.errors import GatewayError
 from gateway.oauth.errors import OAuthError
 from gateway.services.register_client import RegisterClient
-from gateway.web.graphql import single
-from gateway.web.graphql_request import check_content_type, read_body
+from gateway.web.body import read_json
 from gateway.web.oauth import wrong_method
 from gateway.web.oauth_problems import NO_STORE, answer, problem, problem_of
 from gateway.web.problems import Refusal, Reply
-from gateway.web.strict_json import loads
+from gateway.web.token_door import single
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9_-]{20,128})", re.IGNORECASE)
-_BYTES, _SECONDS, _DEPTH = 65_536, 10.0, 8
+_BYTES, _DEPTH = 65_536, 8
 
 
 class Register:
@@ -72,9 +71,8 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 async def _metadata(receive: Receive, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """Raises OAuthError invalid_client_metadata for what is no JSON object, and what `read_body` raises."""
-    check_content_type(headers)
-    value = loads(await read_body(receive, headers, limit=_BYTES, seconds=_SECONDS), depth=_DEPTH)
+    """Raises OAuthError invalid_client_metadata for what is no JSON object, and what `read_json` raises."""
+    value = await read_json(receive, headers, limit=_BYTES, depth=_DEPTH)
     if not isinstance(value, dict):
         raise OAuthError("invalid_client_metadata", "registration_json")
     return value

@@ -7,12 +7,11 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.oauth.errors import OAuthError
 from gateway.services.query_page_token import QueryPageTokens
+from gateway.web.challenge import NONCE
 from gateway.web.login_parts import LoginParts
 from gateway.web.problems import JSON, Refusal, Reply, text
 from gateway.web.session import same_site
 from gateway.web.visit import Visit
-
-_NONCE = b"dpop-nonce"
 
 
 class QueryPageSession:
@@ -57,11 +56,11 @@ class QueryPageToken:
             await _refused(error)(scope, receive, send)
             return
         body = {"access_token": made.issued.token, "token_type": "DPoP", "expires_in": made.issued.expires_in}
-        headers = [(_NONCE, made.next_nonce.encode())] if made.next_nonce else []
+        headers = [(NONCE, made.next_nonce.encode())] if made.next_nonce else []
         await Reply(200, orjson.dumps(body), JSON, headers)(scope, receive, send)
 
 
 def _refused(error: OAuthError) -> Reply:
     body = {"error": error.code, "error_description": text(error.reason or error.code)}
-    headers = [(_NONCE, error.nonce.encode())] if error.nonce else []
+    headers = [(NONCE, error.nonce.encode())] if error.nonce else []
     return Reply(error.status, orjson.dumps(body), JSON, headers)

@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
-from gateway.web.challenge import NONCE
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
 from gateway.web.problems import Refusal
 from gateway.web.settings import WebSettings
 from gateway.web.streams import answers, seconds_left, until_revoked
+from gateway.web.token_door import next_nonce
 
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), (b"vary", b"accept")]
 _COMPLETE = b"event: complete\ndata: \n\n"
@@ -43,8 +43,7 @@ class EventStream:
             raise Refusal(code)
         try:
             scope["yimen.limit"].reschedule(None)
-            nonce = [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *nonce]})
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *next_nonce(caller)]})
             if await self._run(scope, receive, send, caller, request):
                 await self._write(send, _COMPLETE, more=False)
         finally:

@@ -1,8 +1,8 @@
-"""From the headers of a request to the caller its token stands for, for the JSON endpoints beside GraphQL."""
+"""From the headers of a request to the caller its token stands for, and to the nonce the answer brings."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.types import Scope
 
@@ -14,28 +14,44 @@ Admit = Callable[[Scope], Awaitable[Caller]]
 
 
 def token_door(authenticate: Authenticator, base_url: str, certificate_header: str | None = None) -> Admit:
-    """Raises Refusal with the challenge. A header that came twice is "twice", which is no token and no proof."""
-    certificate_name = None if certificate_header is None else certificate_header.lower().encode()
+    """For the JSON endpoints beside GraphQL. Raises Refusal with the challenge."""
 
     async def admit(scope: Scope) -> Caller:
-        headers: dict[bytes, str] = {}
-        for name, value in scope["headers"]:
-            headers[name] = "twice" if name in headers else value.decode("latin-1")
-        shown = Presented(
-            headers.get(b"authorization"),
-            scope["method"],
-            scope["path"],
-            headers.get(b"dpop"),
-            None if certificate_name is None else headers.get(certificate_name),
-        )
         try:
-            return await authenticate(shown)
+            return await authenticate(presented(scope["method"], scope["path"], single(scope), certificate_header))
         except Unauthenticated as error:
             raise refusal(error, base_url) from None
 
     return admit
 
 
-def nonce_header(caller: Caller) -> list[tuple[bytes, bytes]]:
-    """The client's next DPoP nonce, where one is due."""
-    return [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode("ascii"))]
+def presented(method: str, path: str, headers: Mapping[bytes, bytes], certificate_header: str | None) -> Presented:
+    """What the headers show of their sender, of each header one. `path` is what a proof names, below our base URL."""
+
+    def text(name: bytes) -> str | None:
+        given = headers.get(name)
+        return None if given is None else given.decode("latin-1")
+
+    certificate = None if certificate_header is None else text(certificate_header.lower().encode())
+    return Presented(text(b"authorization"), method, path, text(b"dpop"), certificate)
+
+
+def single(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by name. Several lines of `accept` or `cookie` are one list; a second line of any other makes both
+    unusable: "twice" is no token and no proof."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name not in headers:
+            headers[name] = value
+        elif name == b"accept":
+            headers[name] += b"," + value
+        elif name == b"cookie":
+            headers[name] += b"; " + value
+        else:
+            headers[name] = b"twice"
+    return headers
+
+
+def next_nonce(caller: Caller) -> list[tuple[bytes, bytes]]:
+    """The header that gives a client its next DPoP nonce, where the last one is about to end (RFC 9449, 8.2)."""
+    return [] if caller.next_nonce is None else [(NONCE, caller.next_nonce.encode())]

@@ -14,13 +14,12 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.services.alerts import MOST, PAGE, WatchAlerts
 from gateway.services.break_glass import BreakGlass, Emergency
+from gateway.web.body import read_json
 from gateway.web.forms import FormInvalid, parse_form
-from gateway.web.graphql_request import check_content_type, read_body
 from gateway.web.problems import JSON, Refusal, Reply
-from gateway.web.strict_json import loads
-from gateway.web.token_door import Admit, nonce_header
+from gateway.web.token_door import Admit, next_nonce
 
-_LARGEST, _PATIENCE_S, _DEPTH = 16_384, 10.0, 4
+_LARGEST, _DEPTH = 16_384, 4
 _ID = re.compile(r"[0-9a-f-]{36}")
 _TEXTS = ("reasonCode", "reason", "caseNo", "idNo", "review")
 
@@ -83,12 +82,12 @@ class _Acts:
             "expiresAt": granted.expires_at if granted.in_force else None,
             "reviewDueAt": granted.review_due_at,
         }
-        return Reply(201, orjson.dumps(body), JSON, nonce_header(caller))
+        return Reply(201, orjson.dumps(body), JSON, next_nonce(caller))
 
     async def approve(self, scope: Scope, receive: Receive) -> Reply:
         caller = await self._admit(scope)
         until = await self._glass.approve(caller, _id(scope, "GRANT_UNKNOWN"))
-        return Reply(200, orjson.dumps({"inForce": True, "expiresAt": until}), JSON, nonce_header(caller))
+        return Reply(200, orjson.dumps({"inForce": True, "expiresAt": until}), JSON, next_nonce(caller))
 
     async def read(self, scope: Scope, receive: Receive) -> Reply:
         """Query parameters: `state` (open | all), `after` (of the page before), `limit`."""
@@ -103,12 +102,12 @@ class _Acts:
         except (FormInvalid, ValueError):
             raise Refusal("BAD_VALUE") from None
         found = await self._alerts.read(caller, open_only=state == "open", after=after, limit=limit)
-        return Reply(200, orjson.dumps(found), JSON, nonce_header(caller))
+        return Reply(200, orjson.dumps(found), JSON, next_nonce(caller))
 
     async def acknowledge(self, scope: Scope, receive: Receive) -> Reply:
         caller = await self._admit(scope)
         await self._alerts.acknowledge(caller, _id(scope, "ALERT_UNKNOWN"))
-        return Reply(200, b"{}", JSON, nonce_header(caller))
+        return Reply(200, b"{}", JSON, next_nonce(caller))
 
     async def close(self, scope: Scope, receive: Receive) -> Reply:
         caller = await self._admit(scope)
@@ -116,13 +115,11 @@ class _Acts:
         if not isinstance(outcome, str):
             raise Refusal("BAD_VALUE")
         await self._alerts.close(caller, _id(scope, "ALERT_UNKNOWN"), outcome)
-        return Reply(200, b"{}", JSON, nonce_header(caller))
+        return Reply(200, b"{}", JSON, next_nonce(caller))
 
 
 async def _object(scope: Scope, receive: Receive, known: set[str]) -> dict[str, Any]:
-    headers = dict(scope["headers"])
-    check_content_type(headers)
-    value = loads(await read_body(receive, headers, limit=_LARGEST, seconds=_PATIENCE_S), depth=_DEPTH)
+    value = await read_json(receive, dict(scope["headers"]), limit=_LARGEST, depth=_DEPTH)
     if not isinstance(value, dict) or value.keys() - known:
         raise Refusal("BAD_VALUE")
     return value
