@@ -20,14 +20,21 @@ _LEVELS = ("1", "2", "3")
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def refuse_misplaced(form: Mapping[str, str]) -> None:
-    """Raises OAuthError for what has no place in a pushed request."""
+def refuse_misplaced(form: Mapping[str, str], client: Client) -> None:
+    """Raises OAuthError for what has no place in a pushed request.
+
+    Also for what authlib would refuse: it repeats redirect_uri and response_type in its descriptions, and fails with
+    something that is no refusal where they hold what must not stand there (RFC 6749, section 5.2).
+    """
     if "request_uri" in form:
         raise OAuthError("invalid_request", "par_request_uri")
     if "request" in form:
         raise OAuthError("request_not_supported", "request_not_supported")
-    if "redirect_uri" not in form:
+    if form.get("redirect_uri") not in client.redirect_uris:  # compared as text, exactly (FAPI 2.0, 5.3.2.2)
         raise OAuthError("invalid_request", "redirect_uri")
+    if form.get("response_type") != "code":
+        missing = "response_type" not in form
+        raise OAuthError("invalid_request" if missing else "unsupported_response_type", "unsupported_response_type")
     if form.get("response_mode", "query") != "query":
         raise OAuthError("invalid_request", "response_mode")
 

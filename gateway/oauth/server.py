@@ -178,7 +178,7 @@ class Server(AuthorizationServer):
         client = self.authenticate_client(request, (), "par")
         request.binding = await_only(kit.bind.if_any(request.incoming, request.tally))
         self.settle(request, client)
-        refuse_misplaced(form)
+        refuse_misplaced(form, client.registered)
         form["client_id"] = client.client_id
         self.get_authorization_grant(request).validate_authorization_request()
         now = kit.clock.now()
