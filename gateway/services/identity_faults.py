@@ -61,6 +61,24 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "不得更改本人的岗位、角色或机构,请由他人办理",
         "nobody changes their own posts, roles or organisation; somebody else must",
     ),
+    "ORGANISATION_BEYOND": (
+        "不是本机构或者下级机构,须由平台管理员办理",
+        "neither your organisation nor one below it; a platform administrator must",
+    ),
+    "OWN_ORGANISATION": (
+        "本机构的类别、辖区、用途、上级和启停由上级或者平台管理员办理",
+        "an organisation's kind, place, purposes, parent and end are for those above it or a platform administrator",
+    ),
+    "KIND_BEYOND": (
+        "本机构及下级没有这一类别的机构,须由平台管理员办理",
+        "there is no organisation of this kind at or below yours; a platform administrator must",
+    ),
+    "JURISDICTION_BEYOND": ("超出本机构的行政区划", "outside your organisation's own jurisdiction"),
+    "PURPOSE_BEYOND": ("本机构未登记该用途", "your own organisation is not registered for this purpose"),
+    "PLATFORM_ROLE": (
+        "该角色作用于整个平台,须由平台管理员授予",
+        "this role counts for the whole platform; a platform administrator must give it",
+    ),
     "DEVICE_HOLDER": ("设备只能绑定一人:经办人或当事人", "a device is bound to an officer or to a person, not to both"),
 }  # fmt: skip
 

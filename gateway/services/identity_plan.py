@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.services.identity_records import DeviceEntry, HeldPost, OfficerEntry, Records, standing
 from gateway.services.identity_rows import Fault, Given
@@ -39,10 +39,19 @@ class Plan:
     closed_organisations: frozenset[str] = frozenset()  # org ids whose own clients end with it
 
 
-def made(held: Records, after: Records, given: Given, now: datetime, *, full: bool) -> Plan:
-    """The plan of an import without faults. With `full`, officers and devices it does not name are switched off."""
+class OnesOwn(Protocol):
+    def holds(self, org_id: str | None, held: Records, after: Records) -> bool:
+        """Whether an organisation is one's own to change."""
+        ...
+
+
+def made(
+    held: Records, after: Records, given: Given, now: datetime, *, full: bool, reach: OnesOwn | None = None
+) -> Plan:
+    """The plan of an import without faults. With `full`, officers and devices it does not name are switched off: all of
+    them, or those within `reach`."""
     if full:
-        after = _without_the_unnamed(held, after, given)
+        after = _without_the_unnamed(held, after, given, reach)
     changes = (*_organisations(held, after), *_posts(held, after), *_officers(held, after), *_devices(held, after))
     touched = [one.user_id for one in held.officers.values() if _another(held, after, one.login, now)]
     closed = [key for key, one in held.organisations.items() if _closes(one, after.organisations[key])]
@@ -59,15 +68,18 @@ def _closes(before: Any, after: Any) -> bool:
     return bool(before.active) and any(getattr(before, name) != getattr(after, name) for name in names)
 
 
-def _without_the_unnamed(held: Records, after: Records, given: Given) -> Records:
+def _without_the_unnamed(held: Records, after: Records, given: Given, reach: OnesOwn | None) -> Records:
+    def own(org_id: str) -> bool:
+        return reach is None or reach.holds(org_id, held, after)
+
     officers, devices = dict(after.officers), dict(after.devices)
     if "officers" in given.kinds:
         named = {cells.values.get("login", "").strip().lower() for cells in given.rows["officers"]}
-        for login in held.officers.keys() - named:
+        for login in (one for one in held.officers.keys() - named if own(officers[one].org_id)):
             officers[login] = replace(officers[login], active=False)
     if "devices" in given.kinds:
         named = {cells.values.get("device_id", "") for cells in given.rows["devices"]}
-        for device_id in held.devices.keys() - named:
+        for device_id in (one for one in held.devices.keys() - named if own(devices[one].org_id)):
             devices[device_id] = replace(devices[device_id], login=None, subject_id=None)
     return replace(after, officers=officers, devices=devices)
 

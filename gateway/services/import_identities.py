@@ -15,6 +15,7 @@ from gateway.services.identity_check import Check
 from gateway.services.identity_plan import Plan, made
 from gateway.services.identity_records import Records
 from gateway.services.identity_rows import Fault, Given
+from gateway.services.identity_scope import Reach
 
 _log = structlog.get_logger(__name__)
 
@@ -49,10 +50,17 @@ class ImportIdentities:
         self._register, self._clients = register, clients
 
     async def __call__(
-        self, given: Given, *, actor_org: str, actor_user: str, dry_run: bool = False, full: bool = False
+        self,
+        given: Given,
+        *,
+        actor_org: str,
+        actor_user: str,
+        dry_run: bool = False,
+        full: bool = False,
+        reach: Reach | None = None,
     ) -> Plan:
-        """Raises what the store raises; then nothing was changed, or all of it was. Nobody changes their own standing:
-        that is a fault like any other.
+        """Raises what the store raises; then nothing was changed, or all of it was. Nobody changes their own standing,
+        or what is beyond their `reach` (None: everything is within): that is a fault like any other.
 
         Whoever is changed loses their grants before the change and again after it: what was made under the old standing
         in between is gone too, and a failure half-way leaves too little, never too much.
@@ -69,7 +77,10 @@ class ImportIdentities:
                 return Plan(
                     faults=tuple(sorted(fresh.faults, key=lambda one: (one.file, one.line, one.column, one.code)))
                 )
-            plan = made(held, after, given, self._clock.now(), full=full)
+            plan = made(held, after, given, self._clock.now(), full=full, reach=reach)
+            beyond = reach.faults(plan, held, after, given) if reach is not None else ()
+            if beyond:
+                return Plan(faults=beyond)
             return Plan(faults=(Fault("", 0, 0, "", "OWN_STANDING"),)) if actor_user in plan.revoked else plan
 
         looked = await self._changes.change(make, actor_org=actor_org, actor_user=actor_user, dry_run=True)

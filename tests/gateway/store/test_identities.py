@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from gateway.services.identity_plan import Plan
 from gateway.services.identity_rows import from_files, from_json
+from gateway.services.identity_scope import Reach
 from gateway.services.import_identities import ImportIdentities
 from gateway.store import Store
 from gateway.store.tables import change_event
@@ -289,3 +290,68 @@ async def test_nobody_changes_their_own_standing_be_it_by_their_post(
     assert await store.identities.officer(zhou.user_id) == zhou
     other = district(officers=OFFICERS.replace("idp|2,是", "idp|2,否"))
     assert (await service(from_files(other), actor_org=zhou.org_id, actor_user=zhou.user_id)).faults == ()
+
+
+POLICE = "CC-POLICE,禅城公安,,POLICE,440604,,,\n"
+ADMIN = ("CC-JUSTICE", "0" * 32)
+
+
+async def reached(store: Store, clock: HandClock, given: Any, **options: Any) -> Plan:
+    """What the admin of the district's justice bureau may do over the wire."""
+    service = ImportIdentities(store.identity_changes, store.subjects, Revocations(), clock)
+    reach = Reach(ADMIN[0])
+    return await service(given, actor_org=ADMIN[0], actor_user=ADMIN[1], reach=reach, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"officers": [{"login": "pp0001", "name": "关勇", "org_id": "CC-POLICE"}]}, ("officers", 1, "ORGANISATION_BEYOND")),
+        ({"officers": [{"login": "pp0009", "name": "关勇", "org_id": "CC-JUSTICE"}]}, ("officers", 1, "ORGANISATION_BEYOND")),
+        ({"posts": [{"org_id": "CC-POLICE", "code": "X", "title_zh": "岗"}]}, ("posts", 1, "ORGANISATION_BEYOND")),
+        ({"organisations": [{"org_id": "CC-POLICE", "name_zh": "我的", "kind": "POLICE", "jurisdiction": "440604",
+                             "parent_id": "CC-JUSTICE"}]}, ("organisations", 1, "ORGANISATION_BEYOND")),
+        ({"organisations": [{"org_id": "NEW-1", "name_zh": "新所", "kind": "JUSTICE_OFFICE", "jurisdiction": "440604"}]},
+         ("organisations", 1, "ORGANISATION_BEYOND")),
+        ({"organisations": [{"org_id": "NEW-1", "name_zh": "新局", "kind": "POLICE", "jurisdiction": "440604",
+                             "parent_id": "CC-JUSTICE"}]}, ("organisations", 1, "KIND_BEYOND")),
+        ({"organisations": [{"org_id": "NEW-1", "name_zh": "新所", "kind": "JUSTICE_OFFICE", "jurisdiction": "440600",
+                             "parent_id": "CC-OFFICE"}]}, ("organisations", 1, "JURISDICTION_BEYOND")),
+        ({"organisations": [{"org_id": "CC-JUSTICE", "name_zh": "禅城区司法局", "uscc": "114406040070555557",
+                             "kind": "CORRECTION_AGENCY", "jurisdiction": "440604", "parent_id": "CC-POLICE"}]},
+         ("organisations", 1, "OWN_ORGANISATION")),
+        ({"officers": [{"login": "new01", "name": "新人", "org_id": "CC-OFFICE", "roles": ["PLATFORM_ADMIN"]}]},
+         ("officers", 1, "PLATFORM_ROLE")),
+        ({"posts": [{"org_id": "CC-OFFICE", "code": "X", "title_zh": "岗", "roles": ["POLICY_APPROVER"]}]},
+         ("posts", 1, "PLATFORM_ROLE")),
+        ({"devices": [{"device_id": "d9", "kind": "PHONE", "org_id": "CC-OFFICE", "officer": "pp0009"}]},
+         ("devices", 1, "ORGANISATION_BEYOND")),
+    ],
+)  # fmt: skip
+async def test_an_admin_changes_their_own_organisation_and_those_below_it_and_nothing_else(
+    store: Store, import_: Import, clock: HandClock, given: dict[str, Any], fault: tuple[str, int, str]
+) -> None:
+    officers = OFFICERS + "pp0009,警官,CC-POLICE,,,,,\n"
+    await import_(district(organisations=ORGANISATIONS + POLICE, officers=officers))
+    before = await changes_of(store)
+    plan = await reached(store, clock, from_json(given))
+    assert [(one.file, one.line, one.code) for one in plan.faults] == [fault]
+    assert await changes_of(store) == before
+
+
+async def test_an_admin_keeps_house_below_and_a_full_list_leaves_other_bodies_alone(
+    store: Store, import_: Import, clock: HandClock
+) -> None:
+    officers = OFFICERS + "pp0009,警官,CC-POLICE,,,,,\n"
+    await import_(district(organisations=ORGANISATIONS + POLICE, officers=officers))
+    given = {
+        "organisations": [
+            {"org_id": "CC-NEW", "name_zh": "新所", "kind": "JUSTICE_OFFICE", "jurisdiction": "440604", "parent_id": "CC-OFFICE"}
+        ],
+        "posts": [{"org_id": "CC-NEW", "code": "CASE_OFFICER", "title_zh": "专干", "roles": ["JUSTICE_OFFICER"]}],
+        "officers": [{"login": "new01", "name": "新人", "org_id": "CC-NEW", "posts": ["CASE_OFFICER"]}],
+    }  # fmt: skip
+    plan = await reached(store, clock, from_json(given), full=True)
+    assert plan.faults == ()
+    active = {one.login: one.active for one in await store.identities.officers()}
+    assert active == {"cc0001": False, "cc0002": False, "sw0001": False, "new01": True, "pp0009": True}

@@ -31,7 +31,7 @@ from tests.gateway.web.conftest import Running, running
 pytestmark = pytest.mark.anyio
 
 OFFICER = Caller(
-    "u1", "CC-JUSTICE", "CORRECTION_AGENCY", frozenset({"IDENTITY_ADMIN", "JUSTICE_OFFICER"}), "t1",
+    "u1", "CC-JUSTICE", "CORRECTION_AGENCY", frozenset({"IDENTITY_ADMIN", "PLATFORM_ADMIN", "JUSTICE_OFFICER"}), "t1",
     datetime.now(UTC) + timedelta(hours=1), level=2,
 )  # fmt: skip
 BANK = {"org_id": "FS-BANK", "name_zh": "佛山测试银行", "uscc": "91440600MABANK001M", "kind": "BANK"}
@@ -134,6 +134,18 @@ async def test_others_may_not_import_and_it_is_recorded(admin: Admin, caller: Ca
     (event,) = await admin.events()
     assert (event.decision, event.purpose, event.actor_user) == ("DENY", "IDENTITY_IMPORT", "u1")
     assert await admin.store.identities.organisations() == []
+
+
+async def test_an_admin_of_one_body_is_told_at_which_row_they_reach_too_far(admin: Admin) -> None:
+    assert (await admin.post(IMPORT, {"organisations": [BANK]}))[0] == 200
+    admin.door.caller = replace(OFFICER, roles=frozenset({"IDENTITY_ADMIN"}))
+    theirs = [{**BANK, "purposes": ["LOAN_SERVICE"]}]
+    status, said = await admin.post(IMPORT, {"organisations": theirs})
+    assert (status, said["applied"]) == (422, False)
+    (fault,) = said["faults"]
+    assert (fault["kind"], fault["index"], fault["code"]) == ("organisations", 1, "ORGANISATION_BEYOND")
+    (bank,) = await admin.store.identities.organisations()
+    assert bank.purposes == frozenset()
 
 
 async def test_a_stranger_is_challenged_and_leaves_no_record(admin: Admin) -> None:
