@@ -17,6 +17,9 @@ from functools import cache
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey, JWKRegistry
 from joserfc.jws import JWSRegistry
 
@@ -26,6 +29,7 @@ ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
 LONGEST = 8_192
 """Characters of a token that are read at all."""
 
+_ECDSA = ECDSA(SHA256())
 _MODELS = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
 _BY_TYPE = {
     "EC": frozenset({"ES256"}),
@@ -160,7 +164,7 @@ def _check_members(kty: str, members: Mapping[str, str]) -> None:
 class PrivateKey:
     """A P-256 key that signs ES256. Its repr says only which one it is."""
 
-    __slots__ = ("_jwk", "_key", "public")
+    __slots__ = ("_jwk", "_signer", "public")
 
     def __init__(self, jwk: Mapping[str, Any]) -> None:
         """Raises JoseInvalid unless `jwk` is a private P-256 key."""
@@ -171,7 +175,8 @@ class PrivateKey:
             raise JoseInvalid("key") from None
         if not isinstance(key, ECKey):
             raise JoseInvalid("key")
-        self._jwk, self._key = dict(jwk), key
+        self._jwk = dict(jwk)
+        self._signer = key.get_op_key("sign")  # joserfc would ask anew whether the key may, each time
 
     @classmethod
     def generate(cls, kid: str | None = None) -> PrivateKey:
@@ -195,7 +200,8 @@ class PrivateKey:
     def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
         """A compact JWS by ES256; `header` says `typ` and what else, never `alg`."""
         signed = _part({**header, "alg": "ES256"}) + b"." + _part(claims)
-        signature: bytes = _MODELS["ES256"].sign(signed, self._key)
+        r, s = decode_dss_signature(self._signer.sign(signed, _ECDSA))
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")  # RFC 7518 3.4
         return (signed + b"." + base64url(signature).encode()).decode()
 
     def __repr__(self) -> str:
@@ -251,8 +257,8 @@ def json_object(part: str) -> dict[str, Any]:
     raw = canonical(part)
     try:
         value = orjson.loads(raw)  # the strict one: UTF-8, no NaN, no lone surrogates
-        if isinstance(value, dict):
-            json.loads(raw, object_pairs_hook=_once, parse_int=_unread, parse_float=_unread)
+        if isinstance(value, dict) and not _as_orjson_writes(value, raw):
+            _ONCE.decode(raw.decode())
     except (ValueError, RecursionError):
         raise JoseInvalid("json") from None
     if not isinstance(value, dict):
@@ -267,6 +273,17 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 
 def _unread(_: str) -> None:
     """Numbers were read by orjson; reading them again could only be slow."""
+
+
+_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_int=_unread, parse_float=_unread)
+
+
+def _as_orjson_writes(value: Any, raw: bytes) -> bool:
+    """Whether `raw` is what `value` becomes again; then no name stood in it twice, and nobody need look for one."""
+    try:
+        return orjson.dumps(value) == raw
+    except TypeError:  # nested too deeply for writing
+        return False
 
 
 def _part(value: Mapping[str, Any]) -> bytes:

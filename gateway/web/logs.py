@@ -107,9 +107,9 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, cons
     line: Any = structlog.dev.ConsoleRenderer(colors=False) if console else _line
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         where,
         redact,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),  # after it: our own time needs no look
     ]
     structlog.configure(
         processors=[*shared, line],
