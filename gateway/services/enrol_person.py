@@ -23,6 +23,7 @@ from gateway.caller import (
 )
 from gateway.clock import Clock
 from gateway.errors import MessagesUnavailable, RequestRefused
+from gateway.policy.claim import recordable
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import CaseLink, Facts, Relationship
 from gateway.services.identities import JUSTICE_OFFICER, Phones
@@ -89,7 +90,8 @@ class EnrolPerson:
         self._evidence, self._alerts, self._clock, self._facts = evidence, alerts, clock, facts
 
     async def __call__(self, caller: Caller, said: Enrolment) -> Enrolled:
-        """Raises RequestRefused: BAD_ID, BAD_NAME, BAD_PHONE (nothing recorded), FORBIDDEN, NO_GROUND (recorded)."""
+        """Raises RequestRefused: BAD_ID, BAD_NAME, BAD_PHONE, PURPOSE_TOO_LONG, PURPOSE_NOT_RECORDABLE (nothing recorded);
+        FORBIDDEN, NO_GROUND (recorded)."""
         id_no, name, phone = _checked(said)
         (asked,) = await self._subjects.recognise([id_no])
         await self._may(caller, said.case_no, asked)
@@ -161,6 +163,8 @@ def _checked(said: Enrolment) -> tuple[str, str, str]:
         raise RequestRefused("BAD_PHONE")
     if said.case_no is not None and len(said.case_no) > _LONGEST_NAME:
         raise RequestRefused("PURPOSE_TOO_LONG")
+    if said.case_no is not None and not recordable(said.case_no):  # refusals are kept for years, with this in them
+        raise RequestRefused("PURPOSE_NOT_RECORDABLE")
     return number.value18, name, phone
 
 

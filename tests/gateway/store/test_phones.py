@@ -184,6 +184,7 @@ async def test_only_a_justice_officer_enrols(store: Store, clock: HandClock, cal
         (Enrolment(ZHANG, " ", "13800138000"), "BAD_NAME"),
         (Enrolment(ZHANG, "张三", "075788888888"), "BAD_PHONE"),
         (Enrolment(ZHANG, "张三", "13800138000" * 5), "BAD_PHONE"),
+        (Enrolment(ZHANG, "张三", "13800138000", f"（2026）粤 {ZHANG}"), "PURPOSE_NOT_RECORDABLE"),
     ],
 )
 async def test_what_is_not_right_is_refused_before_anything(
