@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.clock import Clock, SystemClock
 from gateway.oauth.binding import Binder
@@ -28,7 +29,7 @@ from gateway.services.identities import OPERATOR, OPERATOR_ORG
 from gateway.services.load_sources import PURPOSES
 from gateway.services.register_client import RegisterClient
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 from gateway.web.oauth_routes import Endpoints, oauth_routes
 
 
@@ -70,18 +71,14 @@ def authorization(
 
 @asynccontextmanager
 async def _managing(settings: Settings) -> AsyncIterator[tuple[ManageClients, RegisterClient]]:
-    """What the commands work with, on a store of their own; a gateway that runs beside it notices at once."""
-    clock = SystemClock()
+    """What the commands work with."""
     purposes = read_register(sorted((settings.manifests_dir / PURPOSES).glob("*.toml")))
     terms = terms_for(settings.base_url)
-    store = await open_store(settings, clock)
-    try:
+    async with opened_store(settings) as store:
         manage = ManageClients(
             store.clients, store.revocations, lambda: purposes, scopes=terms.scopes, actor=(OPERATOR_ORG, OPERATOR)
         )
-        yield manage, RegisterClient(store.registrations, store.revocations, lambda: purposes, terms, clock)
-    finally:
-        await store.close()
+        yield manage, RegisterClient(store.registrations, store.revocations, lambda: purposes, terms, SystemClock())
 
 
 async def import_clients(settings: Settings, file: Path, *, dry_run: bool) -> ImportedClients:

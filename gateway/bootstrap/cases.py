@@ -6,10 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.clock import SystemClock
+from gateway.bootstrap.database import opened_store
 from gateway.services.import_cases import ImportCases
 from gateway.settings import Settings
-from gateway.store import open_store
 
 
 async def import_cases(settings: Settings, path: Path, *, dry_run: bool) -> int:
@@ -19,11 +18,8 @@ async def import_cases(settings: Settings, path: Path, *, dry_run: bool) -> int:
     except OSError as error:
         print(f"{path}: {type(error).__name__}", file=sys.stderr)
         return 1
-    store = await open_store(settings, SystemClock())
-    try:
+    async with opened_store(settings) as store:
         done = await ImportCases(store.cases, store.subjects)(files, dry_run=dry_run)
-    finally:
-        await store.close()
     for fault in done.faults:
         print(fault, file=sys.stderr)
     if done.faults:

@@ -40,8 +40,6 @@ from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
-from gateway.store.alerts import StoredAlerts
-from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
 from gateway.web.login_parts import LoginParts
@@ -212,8 +210,7 @@ async def open_gateway(
 
 def stored_facts(store: Store, clock: Clock) -> Facts:
     """What policy decides on: cases, seals, relationships, orders and consents, from our own store only."""
-    consents = StoredLiveConsents(store.database, clock, StoredAlerts(store.database, clock))
-    return StoredFacts(store.database, clock, consents)
+    return StoredFacts(store.database, clock, store.live_consents)
 
 
 def trusted_documents(directory: Path | None) -> Mapping[str, str]:
@@ -266,6 +263,8 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.evidence,
             ),
             *person_routes(gateway.persons.parts, authenticate, web.client_certificate_header),
-            *watch_pages(gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock),
+            *watch_pages(
+                gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock, gateway.evidence
+            ),
         ],
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway.bootstrap.database import opened_store
 from gateway.caller import Caller, CallerKind
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError, RequestRefused
@@ -23,10 +23,8 @@ from gateway.services.identity_rows import Given, decoded, from_files, from_json
 from gateway.services.import_identities import ImportIdentities
 from gateway.services.load_sources import PURPOSES
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 from gateway.store.alerts import StoredAlerts
-from gateway.store.oauth_clients import StoredClients
-from gateway.store.revocations import StoredRevocations
 
 _PERSON = {"id_no": "身份号码", "name": "姓名", "phone": "手机号"}
 
@@ -48,10 +46,10 @@ def importer(store: Store, settings: Settings, clock: Clock | None = None) -> Im
     return ImportIdentities(
         store.identity_changes,
         store.subjects,
-        StoredRevocations(store.database, clock),
+        store.revocations,
         clock,
         register=register_of(settings),
-        clients=StoredClients(store.database, clock),
+        clients=store.clients,
     )
 
 
@@ -72,7 +70,7 @@ def read_import(path: Path) -> Given:
 async def import_identities(settings: Settings, path: Path, *, dry_run: bool, full: bool) -> int:
     """The command. Prints every change, or every fault; 1 where there are faults."""
     given = read_import(path)
-    async with _store(settings) as store:
+    async with opened_store(settings) as store:
         run = importer(store, settings)
         plan = await run(given, actor_org=OPERATOR_ORG, actor_user=OPERATOR, dry_run=dry_run, full=full)
     for line in plan_lines(plan, dry_run=dry_run):
@@ -93,7 +91,7 @@ def plan_lines(plan: Plan, *, dry_run: bool) -> list[str]:
 
 async def list_identities(settings: Settings) -> int:
     """The command: bodies, and their officers by login, without names."""
-    async with _store(settings) as store:
+    async with opened_store(settings) as store:
         for organisation in await store.identities.organisations():
             state = "" if organisation.active else " (停用 inactive)"
             place = organisation.jurisdiction or "-"
@@ -128,7 +126,7 @@ async def enrol_persons(settings: Settings, path: Path, org_id: str) -> int:
         raise ImportRefused("persons are enrolled by an officer in person; this command is for the demo only")
     people = read_persons(path)
     refused = 0
-    async with _store(settings) as store:
+    async with opened_store(settings) as store:
         desk = counter(store, org_id)
         for line, person in people:
             try:
@@ -152,12 +150,3 @@ def read_persons(path: Path) -> list[tuple[int, Enrolment]]:
     if sorted(names) != sorted(_PERSON) or any(len(row) != len(names) for _, row in rows):
         raise ImportRefused(f"{path}: each line must be {','.join(_PERSON)} (或 {','.join(_PERSON.values())})")
     return [(number, Enrolment(**dict(zip(names, row, strict=True)))) for number, row in rows[1:]]
-
-
-@asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[Store]:
-    store = await open_store(settings, SystemClock())
-    try:
-        yield store
-    finally:
-        await store.close()

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import orjson
 
+from gateway.bootstrap.database import opened_store
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError
 from gateway.services.client_limits import Allowance
@@ -16,12 +17,10 @@ from gateway.services.flood_evidence import FloodEvidence
 from gateway.services.identities import OPERATOR, OPERATOR_ORG
 from gateway.services.partner_limits import PartnerLimits
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 from gateway.store.alerts import StoredAlerts
 from gateway.store.floods import StoredFloods
 from gateway.store.limits import StoredMeters
-from gateway.store.oauth_clients import StoredClients
-from gateway.store.revocations import StoredRevocations
 from gateway.store.suspensions import StoredSuspensions
 
 _FLUSH_S = 30.0
@@ -38,8 +37,8 @@ def client_limits(store: Store, settings: Settings, clock: Clock) -> PartnerLimi
     allowance = allowance_of(settings)
     return PartnerLimits(
         StoredMeters(store.database, store.keys, clock, allowance),
-        StoredClients(store.database, clock),
-        StoredRevocations(store.database, clock),
+        store.clients,
+        store.revocations,
         StoredAlerts(store.database, clock),
         allowance=allowance,
     )
@@ -90,16 +89,11 @@ async def print_pack(settings: Settings, client_id: str) -> int:
 
 async def lift_suspension(settings: Settings, client_id: str) -> int:
     """The command: the client may ask again, with new tokens."""
-    clock = SystemClock()
-    store = await open_store(settings, clock)
-    try:
-        suspensions = StoredSuspensions(store.database, clock)
+    async with opened_store(settings) as store:
+        suspensions = StoredSuspensions(store.database, SystemClock())
         lifted = await suspensions.lift(client_id, actor_org=OPERATOR_ORG, actor_user=OPERATOR)
         if lifted:
-            clients = StoredClients(store.database, clock)
-            await clients.enable(client_id, actor_org=OPERATOR_ORG, actor_user=OPERATOR)
-    finally:
-        await store.close()
+            await store.clients.enable(client_id, actor_org=OPERATOR_ORG, actor_user=OPERATOR)
     print("已解除 lifted" if lifted else "没有暂停 not suspended")
     return 0 if lifted else 1
 
@@ -113,9 +107,5 @@ async def set_figures(settings: Settings, client_id: str, figures: dict[str, int
 
 @asynccontextmanager
 async def _suspensions(settings: Settings) -> AsyncIterator[StoredSuspensions]:
-    clock = SystemClock()
-    store = await open_store(settings, clock)
-    try:
-        yield StoredSuspensions(store.database, clock)
-    finally:
-        await store.close()
+    async with opened_store(settings) as store:
+        yield StoredSuspensions(store.database, SystemClock())

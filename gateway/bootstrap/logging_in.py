@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.egress import Egress
+from gateway.bootstrap.database import opened_store
 from gateway.clock import Clock, SystemClock
 from gateway.errors import RequestRefused
 from gateway.oauth.access_token import AccessTokens
@@ -12,6 +13,7 @@ from gateway.oauth.dpop import DpopProofs
 from gateway.oauth.terms import terms_for
 from gateway.policy.purposes import PurposeRegister
 from gateway.services.authorize import AuthorizationRequests
+from gateway.services.identities import OPERATOR
 from gateway.services.log_in import LogIn
 from gateway.services.officer_sessions import OfficerSessions, SessionTimes
 from gateway.services.oidc_login import OidcLogin
@@ -22,7 +24,7 @@ from gateway.services.second_factor import RelyingParty
 from gateway.services.set_up_login import INVITATION_S, SetUpLogin
 from gateway.services.words import Words
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 from gateway.store.alerts import StoredAlerts
 from gateway.store.login_demo import seed_demo_accounts
 from gateway.web.authorize import AuthorizeParts
@@ -123,12 +125,8 @@ def _set_up(store: Store, clock: Clock, party: RelyingParty, passwords: Password
 
 async def invite_officer(settings: Settings, login: str) -> str:
     """The command: the link. Raises RequestRefused OFFICER_UNKNOWN."""
-    clock = SystemClock()
-    store = await open_store(settings, clock)
-    try:
-        return await _set_up(store, clock, RelyingParty(settings.base_url), Passwords()).invite(login)
-    finally:
-        await store.close()
+    async with opened_store(settings) as store:
+        return await _set_up(store, SystemClock(), RelyingParty(settings.base_url), Passwords()).invite(login)
 
 
 async def link_officer(settings: Settings, login: str, provider: str, subject: str) -> None:
@@ -137,11 +135,8 @@ async def link_officer(settings: Settings, login: str, provider: str, subject: s
     issuer = next((one.issuer for one in known if one.name == provider), None)
     if issuer is None:
         raise RequestRefused("OIDC_UNKNOWN", "there is no provider of this name in oidc_providers_file")
-    store = await open_store(settings, SystemClock())
-    try:
+    async with opened_store(settings) as store:
         officer = await store.identities.officer_by_login(login)
         if officer is None:
             raise RequestRefused("OFFICER_UNKNOWN", "there is no officer of this login")
-        await store.login.accounts.link_external(officer.user_id, officer.org_id, issuer, subject, actor="operator")
-    finally:
-        await store.close()
+        await store.login.accounts.link_external(officer.user_id, officer.org_id, issuer, subject, actor=OPERATOR)

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.clock import SystemClock
+from gateway.bootstrap.database import opened_store
 from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.policy.items import DeclaredNoun
 from gateway.policy.purposes import read_register
 from gateway.policy.ruleset import EXAMPLES, RuleSet, folder, read_rules, remade, shipped
 from gateway.services.load_sources import PURPOSES, RULES, declared_nouns, read_sources
 from gateway.settings import Settings
-from gateway.store import Store, open_store
+from gateway.store import Store
 
 
 def rules_of(base: Mapping[str, str] | None, manifests: Path | None) -> RuleSet:
@@ -40,11 +40,8 @@ def texts_in(directory: Path) -> dict[str, str]:
 @asynccontextmanager
 async def opened() -> AsyncIterator[tuple[Store, Settings]]:
     settings = Settings.from_process()
-    store = await open_store(settings, SystemClock())
-    try:
+    async with opened_store(settings) as store:
         yield store, settings
-    finally:
-        await store.close()
 
 
 async def find(name: str, store: Store, settings: Settings) -> RuleSet:

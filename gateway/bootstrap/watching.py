@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from gateway.caller import Authenticator
+from gateway.caller import Authenticator, Evidence
 from gateway.clock import Clock
 from gateway.services.alarms import RaiseAlarms
 from gateway.services.alerts import WatchAlerts
@@ -38,6 +38,7 @@ def watch_pages(
     web: WebSettings,
     authenticate: Authenticator,
     clock: Clock,
+    evidence: Evidence,
 ) -> Sequence[BaseRoute]:
     """For `build_app(pages=...)`."""
     grants = StoredBreakGlass(store.database, store.keys, clock, StoredAlerts(store.database, clock))
@@ -49,7 +50,7 @@ def watch_pages(
     glass = BreakGlass(
         grants,
         store.subjects,
-        store.evidence,
+        evidence,
         clock,
         items=items,
         lasts=timedelta(minutes=settings.break_glass_minutes),
