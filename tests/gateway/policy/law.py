@@ -117,3 +117,11 @@ def _location(ask: Asked) -> bool:
     if ask.kind == "POLICE":
         return ask.out_of_contact
     return ask.kind == "PROCURATORATE" and ask.claimed
+
+
+def minors_shown(ask: Asked) -> bool:
+    """Whether rows about an offence under eighteen are shown to who may ask about the person: to the agency of the case
+    (to which the row is not sealed), to judicial bodies on that case, and to bodies with an unseal order."""
+    if not ground(ask) or ask.caller == "PARTNER" or ask.case_link == "NONE":
+        return False
+    return ask.kind in CASE_ORGANS and (ask.unsealed or (ask.kind in JUDICIAL and ask.claimed))

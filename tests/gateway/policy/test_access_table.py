@@ -92,13 +92,9 @@ def questions(draw: st.DrawFn) -> Asked:
 @settings(max_examples=4000, deadline=None)
 @given(questions())
 def test_the_rules_say_what_the_law_says(ask: Asked) -> None:
-    outcome = asyncio.run(put(RULES, _case(ask)))
-    register = RULES.register.rules[ask.purpose]
-    noun, _, name = ask.item.partition(".")
-    fields = register.nouns.get(noun, frozenset())
-    within_purpose = fields is None or name in fields
+    outcome = asyncio.run(put(RULES, as_case(ask)))
     granted = outcome.effect(ask.item) in (Effect.ALLOW, Effect.MASK)
-    assert granted == (may_see(ask) and within_purpose), (ask, outcome.rules)
+    assert granted == (may_see(ask) and within_purpose(ask)), (ask, outcome.rules)
     if not granted and outcome.plan.denied is None and ask.caller != "PARTNER":
         assert (outcome.mask.denied == "NO_GROUND") == (not ground(ask))
     if ask.caller == "PARTNER" and not granted and outcome.plan.denied is None:
@@ -106,7 +102,14 @@ def test_the_rules_say_what_the_law_says(ask: Asked) -> None:
         assert outcome.mask.rule_ids == ("no-consent",)
 
 
-def _case(ask: Asked) -> Case:
+def within_purpose(ask: Asked) -> bool:
+    """Whether the register's fields for the purpose hold the item."""
+    noun, _, name = ask.item.partition(".")
+    fields = RULES.register.rules[ask.purpose].nouns.get(noun, frozenset())
+    return fields is None or name in fields
+
+
+def as_case(ask: Asked) -> Case:
     return Case(
         kind=ask.kind,
         purpose=ask.purpose,
