@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from gateway.bootstrap.case_arguments import add_case_commands
+from gateway.bootstrap.change_arguments import add_changes_command
 from gateway.bootstrap.client_arguments import add_clients_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
 from gateway.bootstrap.limit_arguments import add_limit_commands
@@ -38,6 +39,7 @@ MANUAL = """\
   yimen clients import FILE         登记客户端 / register clients; list, show, disable, enable, rotate, invite
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen cases import PATH           导入案件登记 / the register of cases from CSV files; --dry-run shows every fault first
+  yimen changes list                谁改了什么 / who changed identities, clients, rules, keys, cases, consents; reading is recorded too
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
 设置来自 / settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names.
@@ -109,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     add_limit_commands(commands)
     add_policy_commands(commands)
     add_case_commands(commands)
+    add_changes_command(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
     )

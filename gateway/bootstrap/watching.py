@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.services.alarms import RaiseAlarms
 from gateway.services.alerts import WatchAlerts
 from gateway.services.break_glass import BreakGlass
+from gateway.services.change_history import ReadChanges
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
@@ -19,6 +20,8 @@ from gateway.store.alarms import StoredAlarms
 from gateway.store.alert_log import StoredAlertLog
 from gateway.store.alerts import StoredAlerts
 from gateway.store.break_glass import StoredBreakGlass
+from gateway.store.change_log import StoredChangeLog
+from gateway.web.changes_api import change_routes
 from gateway.web.settings import WebSettings
 from gateway.web.token_door import token_door
 from gateway.web.watch import WatchParts, watch_routes
@@ -57,4 +60,5 @@ def watch_pages(
     )
     admit = token_door(authenticate, web.base_url, web.client_certificate_header)
     alerts = WatchAlerts(StoredAlertLog(store.database, clock), store.subjects)
-    return watch_routes(WatchParts(admit, glass, alerts))
+    changes = ReadChanges(StoredChangeLog(store.database, clock), store.subjects)
+    return [*watch_routes(WatchParts(admit, glass, alerts)), *change_routes(changes, admit)]

@@ -1,0 +1,66 @@
+"""`GET /admin/changes`: what was changed and by whom, page by page; that it was read is recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.services.change_history import MOST, PAGE, ChangeQuestion, ReadChanges
+from gateway.web.forms import FormInvalid, parse_form
+from gateway.web.problems import JSON, Refusal, Reply
+from gateway.web.token_door import Admit, next_nonce
+
+_EVENT_ID = re.compile(r"[0-9a-f-]{36}")
+_KIND = re.compile(r"[A-Z_]{1,64}")
+_OBJECT = re.compile(r"[^\x00-\x1f]{1,200}")
+_KNOWN = {"kind", "object", "from", "to", "after", "limit"}
+
+
+def change_routes(read: ReadChanges, admit: Admit) -> list[BaseRoute]:
+    return [Route("/admin/changes", Changes(read, admit), methods=["GET"], name="changes")]
+
+
+class Changes:
+    """Query parameters: `kind`, `object`, `from`, `to` (instants), `after` (of the page before), `limit`."""
+
+    def __init__(self, read: ReadChanges, admit: Admit) -> None:
+        self._read, self._admit = read, admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = await self._admit(scope)
+        found = await self._read(caller, _question(scope["query_string"]))
+        await Reply(200, orjson.dumps(found), JSON, next_nonce(caller))(scope, receive, send)
+
+
+def _question(query_string: bytes) -> ChangeQuestion:
+    """Raises Refusal LOG_QUESTION_INVALID."""
+    try:
+        given = parse_form(query_string, fields=len(_KNOWN))
+        kind, place, after = given.get("kind"), given.get("object"), given.get("after")
+        limit = int(given.get("limit", str(PAGE)))
+        fits = (
+            given.keys() <= _KNOWN
+            and 1 <= limit <= MOST
+            and (kind is None or _KIND.fullmatch(kind))
+            and (place is None or _OBJECT.fullmatch(place))
+            and (after is None or _EVENT_ID.fullmatch(after))
+        )
+        if not fits:
+            raise ValueError
+        return ChangeQuestion(kind, place, _instant(given, "from"), _instant(given, "to"), after, limit)
+    except (FormInvalid, ValueError, OverflowError):
+        raise Refusal("LOG_QUESTION_INVALID") from None
+
+
+def _instant(given: Mapping[str, str], name: str) -> datetime | None:
+    if name not in given:
+        return None
+    instant = datetime.fromisoformat(given[name])
+    if instant.tzinfo is None:
+        raise ValueError
+    return instant.astimezone(UTC)
