@@ -1,8 +1,8 @@
 """Asking the sources, batched breadth-first: per level of an operation one lookup per (noun, key names,
 granted fields, source).
 
-Every field of a level asks in the same turn of the event loop; the lookups leave at the end of that turn. Equal keys
-are asked once for the whole operation.
+The fields of a level ask within a few turns of the event loop; the lookups leave once a turn brings no more of them.
+Equal keys are asked once for the whole operation.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Loader:
         self._batches: list[_Batch] = []
         self._known: dict[tuple[_Group, Key], asyncio.Future[Asked]] = {}
         self._pending: dict[_Group, _Batch] = {}
+        self._loads = 0
         self._pages: dict[tuple[str, tuple[str, ...], Key, Page], asyncio.Task[Asked]] = {}
         self._granted: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,8 +56,9 @@ class Loader:
         found = self._known.get((group, key))
         if found is None:
             found = self._known[(group, key)] = self._loop.create_future()
+            self._loads += 1
             if not self._pending:
-                self._loop.call_soon(self._dispatch)
+                self._loop.call_soon(self._dispatch, 0)
             self._pending.setdefault(group, _Batch()).keys[key] = found
         return found
 
@@ -88,9 +90,17 @@ class Loader:
     def close(self) -> None:
         """Stop what is still under way."""
         self._timer.cancel()
+        for batch in self._pending.values():  # asked for, and never sent
+            for future in batch.keys.values():
+                future.cancel()
+        self._pending = {}
         self._stop()
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, seen: int) -> None:
+        """Once a whole turn brought nothing new: graphql-core comes to the fields of a list a turn after those of an object."""
+        if self._loads != seen:
+            self._loop.call_soon(self._dispatch, self._loads)
+            return
         pending, self._pending = self._pending, {}
         for group, batch in pending.items():
             self._batches.append(batch)

@@ -76,14 +76,16 @@ async def test_asks_of_one_turn_are_one_lookup_and_equal_ones_one_answer() -> No
     one.close()
 
 
-async def test_closing_stops_what_is_under_way() -> None:
+@pytest.mark.parametrize("turns", [0, 1, 2, 5])
+async def test_closing_stops_what_is_under_way_or_not_sent_yet(turns: int) -> None:
     one = loader(replace(lgb()[0], source=Deaf()))
     waiting = one.load("residence", ("idNo", "name"), LINKS, FIELDS)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
     one.close()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
 
 
 async def test_a_page_is_waited_for_no_longer_than_the_rest() -> None:
