@@ -20,7 +20,7 @@ from gateway.services.officer_sessions import OfficerSessions
 from gateway.services.oidc_client import OidcClient, OidcFailed
 from gateway.services.oidc_providers import OidcProvider
 
-_log = structlog.get_logger("yimen.login")
+_log = structlog.get_logger(__name__)
 _STEP_S = 600.0
 
 
@@ -80,7 +80,7 @@ class OidcLogin:
         try:
             claims = await client.claims(answer, data["nonce"], data["verifier"])
         except OidcFailed as failed:
-            _log.warning("oidc refused", provider=name, why=failed.why)
+            _log.warning("oidc_refused", provider=name, why=failed.why)
             return Refused()
         provider = client.provider
         officer = await self._officer(provider, claims)

@@ -11,7 +11,6 @@ HOME = "/login"
 _PAGES: Mapping[str, frozenset[str]] = {
     "/graphql": frozenset(),
     "/oauth/authorize": frozenset({"client_id", "request_uri"}),
-    "/admin": frozenset(),
 }
 _LONGEST = 1024
 

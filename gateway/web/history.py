@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from gateway.services.access_history import MOST, AccessInWords, PersonHistory
-from gateway.web.me_visit import Visit
+from gateway.web.me_visit import PersonVisit
 from gateway.web.problems import JSON, Reply
 
 _EVENT_ID = re.compile(r"[0-9a-f-]{36}")
@@ -21,13 +21,13 @@ class HistoryPages:
     def __init__(self, history: PersonHistory) -> None:
         self._history = history
 
-    async def page(self, visit: Visit) -> Reply:
+    async def page(self, visit: PersonVisit) -> Reply:
         """`GET /me/history?before=`."""
         person = await visit.person()
         found = await self._history(person.subject_id, before=_before(visit))
         return visit.page("me_history.html", accesses=found.accesses, before=found.before)
 
-    async def export(self, visit: Visit) -> Reply:
+    async def export(self, visit: PersonVisit) -> Reply:
         """`GET /me/history.json?before=`: everything at once, or the first ten thousand and where to go on."""
         person = await visit.person()
         before, said = _before(visit), list[dict[str, Any]]()
@@ -42,7 +42,7 @@ class HistoryPages:
         return Reply(200, body, JSON, [(b"content-disposition", name)])
 
 
-def _before(visit: Visit) -> str | None:
+def _before(visit: PersonVisit) -> str | None:
     """What is no place in the log is the beginning."""
     before = visit.asked.get("before", "")
     return before if _EVENT_ID.fullmatch(before) else None

@@ -13,7 +13,7 @@ from gateway.web.login_parts import LoginParts
 from gateway.web.problems import Refusal, text
 from gateway.web.visit import Visit, see_other
 
-_log = structlog.get_logger("yimen.login")
+_log = structlog.get_logger(__name__)
 
 
 class OidcDeparture:
@@ -29,7 +29,7 @@ class OidcDeparture:
         try:
             departure = await parts.oidc.depart(scope["path_params"]["provider"], go_on(form.get("continue")))
         except OidcFailed as failed:
-            _log.warning("oidc provider fails", why=failed.why)
+            _log.warning("oidc_unavailable", why=failed.why)
             note = page("login_note.html", status=503, notice=text("OIDC_UNAVAILABLE"))
             await note(scope, receive, send)
             return

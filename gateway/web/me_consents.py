@@ -6,8 +6,9 @@ from gateway.consent.consent import ConsentState
 from gateway.consent.notice import Both, in_words
 from gateway.errors import RequestRefused
 from gateway.services.give_consent import ConsentShown, MyConsents
-from gateway.web.me_visit import Visit, see_other
+from gateway.web.me_visit import PersonVisit
 from gateway.web.problems import Reply
+from gateway.web.visit import see_other
 
 RECEIPT = b"application/jwt"
 
@@ -27,12 +28,12 @@ class ConsentPages:
     def __init__(self, consents: MyConsents) -> None:
         self._consents = consents
 
-    async def all(self, visit: Visit) -> Reply:
+    async def all(self, visit: PersonVisit) -> Reply:
         """`GET /me/consents`."""
         shown = await self._consents.all(await visit.person())
         return visit.page("me_consents.html", consents=[(one, state_of(one)) for one in shown])
 
-    async def one(self, visit: Visit) -> Reply:
+    async def one(self, visit: PersonVisit) -> Reply:
         """`GET /me/consents/{consent_id}`."""
         shown = await self._consents.show(await visit.person(), visit.part("consent_id"))
         if shown.notice is None:
@@ -47,27 +48,27 @@ class ConsentPages:
             events=events,
         )
 
-    async def give(self, visit: Visit) -> Reply:
+    async def give(self, visit: PersonVisit) -> Reply:
         """`POST /me/consents/{consent_id}/give`."""
         form = await visit.form()
         consent_id = visit.part("consent_id")
         await self._consents.give(await visit.person(), consent_id, form.get("seen", ""))
         return see_other(f"/me/consents/{consent_id}")
 
-    async def refuse(self, visit: Visit) -> Reply:
+    async def refuse(self, visit: PersonVisit) -> Reply:
         """`POST /me/consents/{consent_id}/refuse`."""
         form = await visit.form()
         consent_id = visit.part("consent_id")
         await self._consents.refuse(await visit.person(), consent_id, form.get("seen", ""))
         return see_other(f"/me/consents/{consent_id}")
 
-    async def withdraw(self, visit: Visit) -> Reply:
+    async def withdraw(self, visit: PersonVisit) -> Reply:
         """`POST /me/consents/{consent_id}/withdraw`: one tap, no questions. It must not take a page that can be shown."""
         await visit.form()
         await self._consents.withdraw(await visit.person(), visit.part("consent_id"))
         return see_other("/me/consents")
 
-    async def receipt(self, visit: Visit) -> Reply:
+    async def receipt(self, visit: PersonVisit) -> Reply:
         """`GET /me/consents/{consent_id}/receipt`: a file to keep; anyone can check it against our published keys."""
         consent_id = visit.part("consent_id")
         text = await self._consents.receipt(await visit.person(), consent_id)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from gateway.consent.persons import CODE_DIGITS, CODE_TRIES
 from gateway.services.person_door import Opened
-from gateway.web.me_visit import Visit, see_other
+from gateway.web.me_visit import PersonVisit
 from gateway.web.problems import Refusal, Reply
+from gateway.web.visit import see_other
 
 
-async def home(visit: Visit) -> Reply:
+async def home(visit: PersonVisit) -> Reply:
     """`GET /me`: what a person may do here, or the way in."""
     if await visit.desk.door.person(visit.session) is None:
         return visit.page("me_enter.html")
     return visit.page("me_home.html")
 
 
-async def ask_for_link(visit: Visit) -> Reply:
+async def ask_for_link(visit: PersonVisit) -> Reply:
     """`POST /me/link`: the same answer whoever it is; what happens to it happens afterwards."""
     form = await visit.form()
     visit.desk.door.ask_for_link(form.get("id_no", ""), form.get("phone", ""))
     return see_other("/me/sent")
 
 
-async def sent(visit: Visit) -> Reply:
+async def sent(visit: PersonVisit) -> Reply:
     """`GET /me/sent`."""
     return visit.page("me_sent.html")
 
 
-async def link(visit: Visit) -> Reply:
+async def link(visit: PersonVisit) -> Reply:
     """`GET /me/l/{token}`. Looking changes nothing: programs that open links before people do spend nothing."""
     token = visit.part("token")
     found = await visit.desk.door.link(token)
@@ -49,7 +50,7 @@ async def link(visit: Visit) -> Reply:
     )
 
 
-async def send_code(visit: Visit) -> Reply:
+async def send_code(visit: PersonVisit) -> Reply:
     """`POST /me/l/{token}/code`."""
     await visit.form()
     token = visit.part("token")
@@ -59,7 +60,7 @@ async def send_code(visit: Visit) -> Reply:
     return see_other(f"/me/l/{token}?{'sent' if sent else 'many'}=1")
 
 
-async def open_link(visit: Visit) -> Reply:
+async def open_link(visit: PersonVisit) -> Reply:
     """`POST /me/l/{token}/open`: with the code, or on a device that is known."""
     form = await visit.form()
     token, door = visit.part("token"), visit.desk.door
@@ -77,15 +78,15 @@ async def open_link(visit: Visit) -> Reply:
     cookies = [visit.desk.session.set(opened.session), visit.desk.visit.clear()]
     if opened.device is not None:
         cookies.append(visit.desk.device.set(opened.device))
-    return see_other(_goal(opened.consent_id), *cookies)
+    return see_other(_goal(opened.consent_id), cookies)
 
 
-async def leave(visit: Visit) -> Reply:
+async def leave(visit: PersonVisit) -> Reply:
     """`POST /me/leave`."""
     await visit.form()
     await visit.desk.door.leave(visit.session, visit.device)
     cleared = [cookie.clear() for cookie in (visit.desk.session, visit.desk.device, visit.desk.visit)]
-    return see_other("/me", *cleared)
+    return see_other("/me", cleared)
 
 
 def _goal(consent_id: str | None) -> str:

@@ -16,6 +16,7 @@ from gateway.web.forms import FormInvalid, parse_form, read_form
 from gateway.web.html import page
 from gateway.web.problems import Reply, code_of, status_of, text
 from gateway.web.session import Cookie, FormGuard, new_secret
+from gateway.web.visit import see_other
 
 _PATIENCE_S = 10.0
 _LARGEST_FORM = 8_192
@@ -33,7 +34,7 @@ class Desk:
 
 
 @dataclass
-class Visit:
+class PersonVisit:
     """One request to a person's page."""
 
     desk: Desk
@@ -90,7 +91,7 @@ class NotIn(GatewayError):
     code = "PERSON_NOT_IN"
 
 
-Answer = Callable[[Visit], Awaitable[Reply]]
+Answer = Callable[[PersonVisit], Awaitable[Reply]]
 
 
 class PersonPage:
@@ -100,7 +101,7 @@ class PersonPage:
         self._desk, self._answer = desk, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(self._desk, scope, receive)
+        visit = PersonVisit(self._desk, scope, receive)
         try:
             reply = await self._answer(visit)
         except NotIn:
@@ -115,10 +116,5 @@ class PersonPage:
         await reply(scope, receive, send)
 
 
-def see_other(path: str, *headers: tuple[bytes, bytes]) -> Reply:
-    """303: the browser asks for `path`, one of ours, by GET."""
-    return Reply(303, b"", b"text/plain", [(b"location", path.encode("ascii")), *headers])
-
-
-def _said(visit: Visit, code: str, status: int) -> Reply:
+def _said(visit: PersonVisit, code: str, status: int) -> Reply:
     return visit.page("me_message.html", status, text=text(code))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope
@@ -57,8 +57,3 @@ class Visit:
 def see_other(where: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
     """303: the browser GETs `where`, and never sends the form's content along (RFC 9110, section 15.4.4)."""
     return Reply(303, b"", HTML, [(b"location", where.encode("ascii")), *headers])
-
-
-def form_values(guard: FormGuard, cookie: str) -> Mapping[str, str]:
-    """What `_csrf.html` needs."""
-    return {"csrf": guard.token(cookie)}
