@@ -23,7 +23,6 @@ class ConsentState(StrEnum):
     SUPERSEDED = "superseded"  # by a newer one for the same grantee and purpose
 
 
-ANSWERS = frozenset({ConsentState.GIVEN, ConsentState.REFUSED, ConsentState.EXPIRED})
 ENDS = frozenset({ConsentState.WITHDRAWN, ConsentState.EXPIRED, ConsentState.SUPERSEDED})
 
 ONE_TIME = "one_time"

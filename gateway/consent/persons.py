@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 CODE_DIGITS = 6
 CODE_TRIES = 5
 CODE_LIVES = timedelta(minutes=10)
-LINK_LIVES = timedelta(days=7)  # as long as a request may wait for its answer, at most
 ENTRY_LINK_LIVES = timedelta(minutes=30)
 SESSION_LIVES = timedelta(minutes=20)
 SPAN_S = 3600
@@ -38,14 +37,6 @@ class PersonSession:
     enrolment_id: str
     method: str  # one_time_code | device
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneEnrolled:
-    """What this floor needs of an enrolment: which one it is, and where messages go."""
-
-    enrolment_id: str
-    phone: str = field(repr=False)
 
 
 class PersonAccess(Protocol):

@@ -26,7 +26,7 @@ class Client:
     purposes: frozenset[str] = frozenset()  # codes of the purpose register it may ever claim
     roles: frozenset[str] = frozenset()  # of a SYSTEM client, what an officer's roles would be
     token_endpoint_auth_method: str = "private_key_jwt"  # noqa: S105  (a method's name) | tls_client_auth | self_signed_tls_client_auth
-    token_endpoint_auth_signing_alg: str = "ES256"  # noqa: S105
+    token_endpoint_auth_signing_alg: str = "ES256"  # noqa: S105  (an algorithm's)
     tls_client_auth_subject_dn: str | None = None
     tls_client_certificate_bound_access_tokens: bool = False
     refresh_rotation: str = "none"  # none | always

@@ -64,10 +64,3 @@ class Facts(Protocol):
         """In the order of `subjects`, with the same statements whoever they are. For a partner, one use of the consent
         is spent by this call. Raises a GatewayError where the store does not answer; policy then denies."""
         ...
-
-
-class NoFacts:
-    """Nobody is known: what is left when no store stands behind, as in `yimen policy test`."""
-
-    async def of(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
-        return [SubjectFacts()] * len(subjects)

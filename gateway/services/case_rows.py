@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from adapters.identity import normalise_id
+from gateway.clock import CIVIL
 from gateway.policy.facts import Relationship, Seal
 from gateway.supervision.case_facts import (
     AssignmentEntry,
@@ -29,7 +29,6 @@ from gateway.supervision.case_facts import (
     UnsealOrder,
 )
 
-_HERE = zoneinfo.ZoneInfo("Asia/Shanghai")
 _LONGEST = 16 << 20
 _MOST = 200_000
 _YES = {"1": True, "true": True, "是": True, "0": False, "false": False, "否": False, "": False}
@@ -174,7 +173,7 @@ def entry_of(row: CaseRow, subject_id: str, officer: Callable[[str], str]) -> En
             )  # fmt: skip
         case _:
             since, until = _time(row.values["since"]), _time(row.values["until"], ends=True)
-            assert since is not None and until is not None  # noqa: S101, PT018
+            assert since is not None and until is not None  # noqa: S101, PT018  (neither is empty)
             ground = row.values["legal_ground"]
             return MonitoringEntry(
                 row.values["order_no"], subject_id, int(ground) if ground in ("1", "2", "3", "4", "5") else 0,
@@ -199,7 +198,7 @@ def _time(text: str, *, ends: bool = False) -> datetime | None:
     if found.tzinfo is None:
         if len(text) != 10:
             raise EntryInvalid("an instant needs its zone")
-        return found.replace(tzinfo=_HERE) + timedelta(days=1 if ends else 0)
+        return found.replace(tzinfo=CIVIL) + timedelta(days=1 if ends else 0)
     return found
 
 

@@ -20,7 +20,7 @@ import structlog
 
 from gateway.caller import AccessEvent, Decision, Evidence, Receipt
 from gateway.clock import Clock
-from gateway.errors import EvidenceUnavailable, GatewayError
+from gateway.errors import EvidenceUnavailable
 
 _log = structlog.get_logger(__name__)
 _OF_THE_MOMENT = frozenset({"at", "result_digest", "result_salt", "repeats", "visible_from"})
@@ -128,15 +128,6 @@ class FloodEvidence:
             await self._floods.done([flood])
         return len(floods)
 
-    async def flush_on(self, every_s: float) -> None:
-        """Until cancelled; what fails is tried again the next time."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self.flush()
-            except GatewayError as error:
-                _log.warning("floods_wait", code=error.code)
-
     async def _count(self, key: bytes, seen: _Seen, receipt: Receipt, event: AccessEvent) -> None:
         """Those that come while one is being written share the next write. Raises EvidenceUnavailable."""
         if seen.batch is None:
@@ -187,4 +178,4 @@ def _plain(value: object) -> object:
         return value.hex()
     if isinstance(value, Sequence):
         return list(value)
-    return dict(value)  # type: ignore[call-overload]
+    return dict(value)  # type: ignore[call-overload]  # the mappings of an event; orjson calls with nothing else

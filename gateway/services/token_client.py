@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -70,8 +70,8 @@ class CodeRequest:
 
     url: str
     redirect_uri: str
-    state: str
-    verifier: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
 
 
 async def push(client: OAuthClient, redirect_uri: str, *, login_hint: str = "") -> CodeRequest:

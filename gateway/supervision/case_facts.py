@@ -17,26 +17,11 @@ from gateway.policy.facts import Relationship, Seal
 LONGEST_MONTHS = 3
 """Of an electronic-monitoring order, and of each renewal. Source: Community Corrections Law, Article 29."""
 
-STATES = frozenset(
-    [
-        "DECIDED",
-        "NOTIFIED",
-        "DOCS_SERVED",
-        "REPORTED_IN",
-        "ENROLLED",
-        "SUPERVISED",
-        "ON_LEAVE",
-        "TRANSFERRING",
-        "OUT_OF_CONTACT",
-        "REVOCATION_PENDING",
-        "DETAINED",
-        "DISCHARGED",
-        "AFTERCARE",
-        "TERMINATED",
-        "NOT_ENROLLED",
-        "CLOSED",
-    ]
-)
+STATES = frozenset({
+    "DECIDED", "NOTIFIED", "DOCS_SERVED", "REPORTED_IN", "ENROLLED", "SUPERVISED",
+    "ON_LEAVE", "TRANSFERRING", "OUT_OF_CONTACT", "REVOCATION_PENDING", "DETAINED", "DISCHARGED",
+    "AFTERCARE", "TERMINATED", "NOT_ENROLLED", "CLOSED",
+})  # fmt: skip
 OVER = frozenset({"TERMINATED", "CLOSED"})
 """A case in one of these gives nobody a ground any more."""
 
