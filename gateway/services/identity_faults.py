@@ -56,6 +56,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "PARENT_CIRCLE": ("上级机构循环", "the organisation would be above itself"),
     "PURPOSE_UNKNOWN": ("用途未登记", "no such purpose is registered"),
     "PURPOSE_KIND": ("此类机构不得使用该用途", "a body of this kind may not claim this purpose"),
+    "DEVICE_ID": (
+        "设备编号须为 1 至 64 位字母、数字和 . _ : -",
+        "a device's id is 1 to 64 letters, digits and . _ : -",
+    ),
     "DEVICE_KIND": ("设备类别不对", "must be WRISTBAND, PHONE, FINGERPRINT, VIDEO or TERMINAL"),
     "OWN_STANDING": (
         "不得更改本人的岗位、角色或机构,请由他人办理",

@@ -22,44 +22,11 @@ _SEPARATORS = re.compile(r"[;；、]")
 _YES = frozenset({"是", "yes", "true", "1", "y", "启用"})
 _NO = frozenset({"否", "no", "false", "0", "n", "停用"})
 # GB/T 2260: the first two digits are the province; which counties exist changes every year and is not judged.
-_PROVINCES = frozenset(
-    [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-    ]
-)
+_PROVINCES = frozenset({
+    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34",
+    "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52",
+    "53", "54", "61", "62", "63", "64", "65", "71", "81", "82",
+})  # fmt: skip
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -99,7 +66,7 @@ def org_id(said: str) -> str:
 
 def device_id(said: str) -> str:
     if not _DEVICE_ID.fullmatch(said):
-        raise Wrong("LOGIN")
+        raise Wrong("DEVICE_ID")
     return said
 
 

@@ -133,6 +133,7 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_place() -> None:
         ("posts.csv", b"org_id,code,title_zh,from\nA,B,b,2026-02-30\n", "DATE"),
         ("devices.csv", b"device_id,kind,org_id,officer,person_id_no\nd1,PHONE,A,sw1,440606199003070017\n", "DEVICE_HOLDER"),
         ("devices.csv", b"device_id,kind,org_id,officer\nd1,PHONE,A,sw1\n", "NO_SUCH_OFFICER"),
+        ("devices.csv", "device_id,kind,org_id\n手环1,WRISTBAND,A\n".encode(), "DEVICE_ID"),
     ],
 )  # fmt: skip
 def test_each_kind_of_fault_has_its_own_code(file: str, raw: bytes, code: str) -> None:
