@@ -10,12 +10,9 @@ from typing import Any, Protocol
 from gateway.caller import Caller, CallerKind, Change, Decision, Subjects
 from gateway.consent.notice import Both, in_words
 from gateway.errors import RequestRefused
-from gateway.services.identities import PUBLIC_KINDS
+from gateway.services.identities import PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 from gateway.services.words import Words
 
-SUPERVISOR = "SUPERVISOR"
-PROSECUTOR = "PROSECUTOR"
-PROCURATORATE = "PROCURATORATE"
 PAGE = 50
 MOST = 200
 

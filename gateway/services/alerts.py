@@ -9,10 +9,8 @@ from typing import Any, Protocol
 
 from gateway.caller import Caller, CallerKind, Subjects
 from gateway.errors import RequestRefused
-from gateway.services.access_history import PROCURATORATE, PROSECUTOR, SUPERVISOR
-from gateway.services.identities import PUBLIC_KINDS
+from gateway.services.identities import DISCIPLINE, PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 
-DISCIPLINE = "DISCIPLINE"
 WATCHERS = frozenset({SUPERVISOR, DISCIPLINE})
 PAGE, MOST = 50, 200
 OUTCOMES = frozenset({"JUSTIFIED", "UNJUSTIFIED", "FALSE_ALARM", "REFERRED", "RESOLVED"})

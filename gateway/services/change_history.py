@@ -16,8 +16,7 @@ from typing import Any, Protocol
 
 from gateway.caller import Caller, CallerKind, Change, Subjects
 from gateway.errors import RequestRefused
-from gateway.services.access_history import PROCURATORATE, PROSECUTOR, SUPERVISOR
-from gateway.services.identities import PUBLIC_KINDS
+from gateway.services.identities import PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 
 DPO = "DPO"
 PAGE, MOST = 50, 200

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-PUBLIC_KINDS = frozenset({"CORRECTION_AGENCY", "JUSTICE_OFFICE", "COURT", "PROCURATORATE", "POLICE", "PRISON"})
+PROCURATORATE = "PROCURATORATE"
+PUBLIC_KINDS = frozenset({"CORRECTION_AGENCY", "JUSTICE_OFFICE", "COURT", PROCURATORATE, "POLICE", "PRISON"})
 """Bodies that act by duty and for a place. Other kinds (BANK, EMPLOYER, INSURER, a new application's) are free codes."""
 DEVICE_KINDS = frozenset({"WRISTBAND", "PHONE", "FINGERPRINT", "VIDEO", "TERMINAL"})
 
 JUSTICE_OFFICER = "JUSTICE_OFFICER"  # enrols persons at the counter
 IDENTITY_ADMIN = "IDENTITY_ADMIN"  # imports identities
+SUPERVISOR = "SUPERVISOR"  # watches over the officers of their own organisation
+DISCIPLINE = "DISCIPLINE"  # handles their alerts
+PROSECUTOR = "PROSECUTOR"  # of a procuratorate: watches over public bodies within its jurisdiction
 OPERATOR_ORG = "OPERATOR"  # who acts where a command line does: whoever runs this gateway
 OPERATOR = "operator"
 
