@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+import orjson
+
 from gateway.clock import Clock
 from gateway.oauth.client import Client
 from gateway.oauth.keeping import Spend
@@ -25,6 +27,14 @@ OK, CHANGED = "OK", "CHANGED"
 _KEPT = 1_024
 _LARGEST_BATCH = 128
 _LARGEST_QUEUE = 4_096
+_CURRENT = """
+SELECT count(*) FROM json_each(?) AS a JOIN oauth_client AS c
+ON c.client_id = a.value ->> 0 AND c.updated_at_us = a.value ->> 1 WHERE c.disabled_at_us IS NULL
+"""
+_SPEND_ALL = """
+INSERT INTO spent_once (kind, key, until_us) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
+ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +148,26 @@ class SqliteCounter:
                 self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
                 prepare_sqlite(self._connection, None)
             self._connection.execute("BEGIN IMMEDIATE")
-            said = [self._one(self._connection, settlement) for settlement in batch]
+            said = [OK] * len(batch)
+            if not self._all(self._connection, batch):
+                self._connection.execute("ROLLBACK TO shown")
+                said = [self._one(self._connection, settlement) for settlement in batch]
             self._connection.execute("COMMIT")
         except (sqlite3.Error, UnicodeError) as error:
             self._disconnect()  # rolls back
             raise StoreUnavailable(f"the database settles nothing ({type(error).__name__})") from None
         return said
+
+    @staticmethod
+    def _all(connection: sqlite3.Connection, batch: Sequence[Settlement]) -> bool:
+        """Whether nothing in the batch is to be refused, which is how it nearly always is: few statements, for each one
+        has to win the interpreter back from the requests. What it did otherwise is to be undone."""
+        clients = [(one.client_id, one.version) for one in batch]
+        shown = [(s.kind, s.key, to_us(s.until)) for one in batch for s in one.spends]
+        (current,) = connection.execute(_CURRENT, (orjson.dumps(clients).decode(),)).fetchone()
+        connection.execute("SAVEPOINT shown")
+        spent = connection.execute(_SPEND_ALL, (orjson.dumps(shown).decode(),)).rowcount
+        return current == len(clients) and spent == len(shown)
 
     @staticmethod
     def _one(connection: sqlite3.Connection, settlement: Settlement) -> str:

@@ -54,6 +54,7 @@ class PrometheusMetrics:
         self._upstream_latency = Histogram(
             "yimen_upstream_seconds", "Calls to sources", ("source",), buckets=_BUCKETS, registry=registry
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # as many as there are series
         self._seen: dict[str, set[str]] = {}
         self._everybody: Callable[[], Awaitable[bytes]] | None = None
 
@@ -67,8 +68,13 @@ class PrometheusMetrics:
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One HTTP request; `route` is a template of ours."""
-        self._requests.labels(route, method_label(method), str(status)).inc()
-        self._latency.labels(route).observe(seconds)
+        place = route, method_label(method), status
+        found = self._children.get(place)
+        if found is None:
+            labels = route, place[1], str(status)
+            found = self._children[place] = self._requests.labels(*labels), self._latency.labels(route)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def operation(self, kind: str, outcome: str, seconds: float) -> None:
         kind = self._code("kind", kind)

@@ -33,6 +33,7 @@ class Front:
         self._app, self._settings, self._gate, self._metrics = app, settings, gate, metrics
         self._hosts = frozenset(host.lower().encode() for host in settings.allowed_hosts)
         self._origins = frozenset(origin.lower().encode() for origin in settings.cors_origins)
+        self._bound: tuple[Any, Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -101,6 +102,13 @@ class Front:
         ms = round((time.perf_counter() - began) * 1000, 2)
         _log.info("socket", route=_route(scope), refused=code, ms=ms, request_id=request_id)
 
+    def _line(self) -> Any:
+        """structlog would put its logger together anew for every line, as long as the configuration may change."""
+        processors = structlog.get_config()["processors"]
+        if self._bound is None or self._bound[0] is not processors:
+            self._bound = processors, _log.bind().info
+        return self._bound[1]
+
     def _refusal(self, scope: Scope, kind: str) -> str | None:
         return self._gate.refusal(kind) or self._host_refusal(scope)
 
@@ -131,7 +139,7 @@ class Front:
         route = _route(scope)
         self._metrics.request(route, scope["method"], sent.status, seconds)
         # Never the path, never the query string: only what we wrote ourselves.
-        _log.info(
+        self._line()(
             "request",
             method=method_label(scope["method"]),
             route=route,
