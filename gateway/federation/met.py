@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ class Met:
     def __init__(self, policy: Policy, question: Question | None, mask: Mask, subjects: Subjects) -> None:
         self._policy, self._question, self._mask, self._subjects = policy, question, mask, subjects
         self._masks: dict[str, Mask] = {}
+        self._turn = asyncio.Lock()  # roots run side by side, and a decision may spend a consent: one for each person
         self._shown: dict[str, None] = {}
         self._refused: dict[str, None] = {}
         self._sought: dict[str, None] = {}
@@ -31,10 +33,11 @@ class Met:
             return ()
         reader = self._question.caller.org_id if self._question is not None else ""
         subjects = await self._subjects.recognise(id_numbers, reader=reader)
-        new = [subject for subject in dict.fromkeys(subjects) if subject not in self._masks]
-        if new and self._question is not None:
-            masks = await self._policy.decide_subjects(self._question, self._mask, new)
-            self._masks.update(zip(new, (_closed(mask) for mask in masks), strict=True))
+        async with self._turn:
+            new = [subject for subject in dict.fromkeys(subjects) if subject not in self._masks]
+            if new and self._question is not None:
+                masks = await self._policy.decide_subjects(self._question, self._mask, new)
+                self._masks.update(zip(new, (_closed(mask) for mask in masks), strict=True))
         return subjects
 
     def mask_of(self, subject: str | None) -> Mask:
