@@ -1,13 +1,14 @@
 """Emergency access: for one person, one case, a few items and a short time; a second officer first, or a review after.
 
-It opens what the lack of a case link closes, and nothing else: no seal, no relative, no location. Every use raises A17.
+It opens what the lack of a case link closes, and nothing else: no seal, no relative, no location. Every use raises A17,
+which a supervisor answers for (domain brief, section 7): before it opens, or within a day after.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -17,8 +18,10 @@ from gateway.caller import Alert, Caller, CallerKind, Evidence, Subjects
 from gateway.clock import Clock
 from gateway.errors import RequestRefused
 from gateway.policy.claim import recordable
+from gateway.services.access_history import SUPERVISOR
 from gateway.services.identities import PUBLIC_KINDS
 from gateway.services.refusals import refusal_event
+from gateway.services.release import ALARM
 
 REVIEW_WITHIN = timedelta(hours=24)
 APPROVE_WITHIN = timedelta(minutes=30)
@@ -39,7 +42,7 @@ class Reason(StrEnum):
 
 
 class Review(StrEnum):
-    ONLINE = "ONLINE"  # nothing opens until another officer has approved
+    ONLINE = "ONLINE"  # nothing opens until a supervisor has approved
     AFTER = "AFTER"  # it opens at once; a supervisor must look within 24 hours
 
 
@@ -73,7 +76,7 @@ class NewGrant:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """`in_force` False: it waits for a second officer."""
+    """`in_force` False: it waits for a supervisor."""
 
     id: str
     in_force: bool
@@ -93,7 +96,7 @@ class Grants(Protocol):
 
     async def approve(self, grant_id: str, caller: Caller, *, opened_after: datetime, until: datetime) -> bool:
         """Whether this caller's approval now puts it in force until `until`; one atomic statement. Not by who asked, not
-        from another organisation, not twice, not one opened before `opened_after`."""
+        from another organisation, not by the person or their kin, not twice, not one opened before `opened_after`."""
         ...
 
     async def overdue(self) -> int:
@@ -131,7 +134,7 @@ class BreakGlass:
                 caller, now, PURPOSE, "no-ground", inner=inner, case_no=said.case_no, subjects=(subject_id,),
                 fields=items, basis=BASIS,
             )  # fmt: skip
-            await self._evidence.record(event)
+            await self._evidence.record(replace(event, inner_rule_ids=(inner, f"{ALARM}A11_INSIDER")))
             raise RequestRefused("NO_GROUND")
         grant = NewGrant(
             caller, subject_id, said.case_no, reason, said.reason.strip(), items, review, now, now + self._lasts,
@@ -146,9 +149,12 @@ class BreakGlass:
         return Granted(grant_id, review is Review.AFTER, grant.expires_at, grant.due_at)
 
     async def approve(self, caller: Caller, grant_id: str) -> datetime:
-        """Until when it is in force. Raises RequestRefused: FORBIDDEN, LEVEL_TOO_LOW; GRANT_UNKNOWN alike for one that
-        does not exist, is one's own, is another organisation's, is approved already or has waited too long."""
+        """Until when it is in force. Raises RequestRefused: FORBIDDEN but for supervisors, LEVEL_TOO_LOW; GRANT_UNKNOWN alike
+        for one that does not exist, is one's own, is another organisation's, is about oneself or one's kin, is approved
+        already or has waited too long."""
         _officer(caller)
+        if SUPERVISOR not in caller.roles:
+            raise RequestRefused("FORBIDDEN")
         now = self._clock.now()
         until = now + self._lasts
         if not await self._grants.approve(grant_id, caller, opened_after=now - APPROVE_WITHIN, until=until):

@@ -101,6 +101,10 @@ class StoredBreakGlass:
             break_glass.c.approved_at_us.is_(None),
             break_glass.c.outcome.is_(None),
             break_glass.c.opened_at_us > to_us(opened_after),
+            ~sa.exists().where(
+                relationship.c.subject_id == break_glass.c.subject_id, relationship.c.user_id == caller.user_id
+            ),
+            ~sa.exists().where(officer.c.subject_id == break_glass.c.subject_id, officer.c.user_id == caller.user_id),
         )
         values = {"approved_by": caller.user_id, "approved_at_us": to_us(now), "expires_at_us": to_us(until)}
         query = sa.update(break_glass).where(*waiting).values(values).returning(break_glass.c.subject_id)

@@ -14,9 +14,11 @@ from gateway.caller import Caller, CallerKind
 from gateway.errors import RequestRefused
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import Relationship, Seal, SubjectFacts
+from gateway.services.alarms import RaiseAlarms
 from gateway.services.alerts import WatchAlerts
 from gateway.services.break_glass import BreakGlass, Emergency
 from gateway.store import Store
+from gateway.store.alarms import StoredAlarms
 from gateway.store.alert_log import StoredAlertLog
 from gateway.store.alerts import StoredAlerts
 from gateway.store.break_glass import StoredBreakGlass
@@ -38,7 +40,7 @@ OFFICER = Caller(
     datetime(2027, 1, 1, tzinfo=UTC),
     level=2,
 )
-SECOND = replace(OFFICER, user_id="officer-2")
+SECOND = replace(OFFICER, user_id="officer-2", roles=frozenset({"SUPERVISOR"}))
 BOSS = replace(OFFICER, user_id="boss-1", roles=frozenset({"SUPERVISOR"}))
 ITEMS = frozenset({"residence.address", "residence.admin", "identity.phone", *(f"x.f{number}" for number in range(20))})
 SAID = Emergency("RISK_TO_LIFE", "他打电话说要跳江,必须马上找到他", CASE, KNOWN, ["residence.address"], "AFTER")
@@ -110,19 +112,35 @@ async def test_it_is_loud_and_its_reason_is_sealed(desk: Desk) -> None:
     assert KNOWN not in repr(SAID)
 
 
-async def test_with_a_second_officer_nothing_opens_before_they_approve(desk: Desk, open_replica: OpenStore) -> None:
+async def test_online_nothing_opens_before_a_supervisor_has_approved(desk: Desk, open_replica: OpenStore) -> None:
     granted = await desk.glass.open(OFFICER, replace(SAID, review="ONLINE"))
     assert not granted.in_force
     assert (await desk.held()).break_glass is None
-    for who in (OFFICER, replace(SECOND, org_id="cc-2")):
+    own = replace(OFFICER, roles=SECOND.roles)
+    for who in (own, replace(SECOND, org_id="cc-2")):
         assert await refused(desk.glass.approve(who, granted.id)) == "GRANT_UNKNOWN"
     assert await refused(desk.glass.approve(replace(SECOND, level=1), granted.id)) == "LEVEL_TOO_LOW"
     there = Desk(await open_replica(), desk.clock)
-    third = replace(OFFICER, user_id="officer-3")
+    third = replace(SECOND, user_id="officer-3")
     done = await asyncio.gather(
         desk.glass.approve(SECOND, granted.id), there.glass.approve(third, granted.id), return_exceptions=True
     )
     assert sorted(type(one).__name__ for one in done) == ["RequestRefused", "datetime"], "one approval, not two"
+    assert (await desk.held()).break_glass == granted.id
+
+
+async def test_two_colleagues_cannot_open_it_for_each_other(desk: Desk) -> None:
+    granted = await desk.glass.open(OFFICER, replace(SAID, review="ONLINE"))
+    assert await refused(desk.glass.approve(replace(OFFICER, user_id="officer-2"), granted.id)) == "FORBIDDEN"
+    assert (await desk.held()).break_glass is None
+
+
+async def test_a_supervisor_does_not_approve_what_is_about_their_own_kin(desk: Desk) -> None:
+    (known,) = await desk.store.subjects.intern([KNOWN])
+    await desk.store.cases.declare([RelationshipEntry("officer-2", known, Relationship.RELATIVE, "hr-1")])
+    granted = await desk.glass.open(OFFICER, replace(SAID, review="ONLINE"))
+    assert await refused(desk.glass.approve(SECOND, granted.id)) == "GRANT_UNKNOWN"
+    await desk.glass.approve(BOSS, granted.id)
     assert (await desk.held()).break_glass == granted.id
 
 
@@ -152,8 +170,12 @@ async def test_the_sealed_the_unknown_and_kin_are_refused_in_one_word_by_the_sam
     events = await desk.rows(access_event)
     assert {event.rule_ids for event in events} == {'["no-ground"]'}
     assert sorted(event.inner_rule_ids for event in events) == [
-        '["break-glass-former-spouse"]', '["break-glass-no-such-case"]', '["break-glass-sealed"]',
+        '["break-glass-former-spouse","alarm:A11_INSIDER"]', '["break-glass-no-such-case","alarm:A11_INSIDER"]',
+        '["break-glass-sealed","alarm:A11_INSIDER"]',
     ]  # fmt: skip
+    assert await desk.rows(alert) == [], "not in the asker's own request"
+    await RaiseAlarms(StoredAlarms(desk.store.database, StoredAlerts(desk.store.database, desk.clock)))()
+    assert {one.type for one in await desk.rows(alert)} == {"A11_INSIDER"}
     assert await desk.rows(table) == []
 
 
