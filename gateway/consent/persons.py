@@ -14,6 +14,9 @@ SESSION_LIVES = timedelta(minutes=20)
 SPAN_S = 3600
 CODES_PER_SPAN = 5
 LINKS_PER_SPAN = 3
+ASKED_SPAN = timedelta(days=1)
+ASKED_BY_ONE = 3  # messages a person gets in that span because one organisation asks, and because any does
+ASKED_BY_ALL = 10
 
 ONE_TIME_CODE = "one_time_code"
 DEVICE = "device"

@@ -92,8 +92,12 @@ class Consents(Protocol):
         """None once `settle` was called."""
         ...
 
-    async def settle(self, consent_id: str, subject_id: str) -> None:
-        """Write down whose request it is, and forget the ID number and the name. The first call counts."""
+    async def settle(self, consent_id: str, subject_id: str | None) -> None:
+        """Write down whose request it is (None: nobody's), and forget the ID number and the name. The first call counts."""
+        ...
+
+    async def put_since(self, subject_id: str, org_id: str, since: datetime) -> tuple[int, int]:
+        """How many settled requests asked since then are this person's: of that organisation, and of all."""
         ...
 
     async def request(self, client_id: str, request_id: str) -> Consent | None:

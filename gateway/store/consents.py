@@ -93,11 +93,20 @@ class StoredConsents:
         id_no, name = orjson.loads(await self._keys.unseal(_person_place(consent_id), sealed))
         return Unsettled(Asked(id_no, name), row.org_id, from_us(row.answer_by_us))
 
-    async def settle(self, consent_id: str, subject_id: str) -> None:
+    async def settle(self, consent_id: str, subject_id: str | None) -> None:
         """See the port."""
         change = sa.update(consent).where(consent.c.consent_id == consent_id, consent.c.subject_id.is_(None))
         async with self._database.write() as connection:
             await connection.execute(change.values(subject_id=subject_id, person_ct=None, key_id=None, alg_id=None))
+
+    async def put_since(self, subject_id: str, org_id: str, since: datetime) -> tuple[int, int]:
+        """See the port."""
+        put = sa.select(consent.c.org_id).where(
+            consent.c.subject_id == subject_id, consent.c.asked_at_us >= to_us(since)
+        )
+        async with self._database.read() as connection:
+            found = (await connection.scalars(put)).all()
+        return found.count(org_id), len(found)
 
     async def request(self, client_id: str, request_id: str) -> Consent | None:
         """See the port."""

@@ -44,6 +44,14 @@ async def asked(house: PersonHouse, **changes: Any) -> str:
     return str(answer["request_id"])
 
 
+async def come_in(house: PersonHouse) -> None:
+    """By the way anybody has, whoever asked for what."""
+    _, page = await house.get("/me")
+    await house.post("/me/link", page, id_no=ID_NO, phone=PHONE)
+    await house.persons.door.settled()
+    await house.come_in(house.phone.last("PAGES_LINK")["link"])
+
+
 async def decided(house: PersonHouse, what: str, **changes: Any) -> tuple[str, str]:
     """Asked, come in, and `give` or `refuse` pressed: the request's id and the consent's path."""
     request_id = await asked(house, **changes)
@@ -270,6 +278,31 @@ async def test_the_same_request_is_one_message_and_another_reference_is_another(
     assert len(house.phone.sent) == 2
     status, answer = await house.ask(await house.bank(), name="李四")
     assert (status, answer["errors"][0]["extensions"]["code"]) == (409, "CONSENT_REFERENCE_TAKEN")
+
+
+async def test_a_partner_that_asks_again_and_again_rings_no_phone_more_than_three_times_a_day(
+    house: PersonHouse,
+) -> None:
+    """It is told the same each time, and what it asked stands on the person's pages."""
+    await house.enrol()
+    for number in range(5):
+        await asked(house, reference=f"loan-{number}")
+    assert [one.kind for one in house.phone.sent] == ["CONSENT_ASKED"] * 3
+    await come_in(house)
+    _, page = await house.get("/me/consents")
+    assert page.count("禅城示范银行") == 5
+
+
+@pytest.mark.parametrize("who", ["other name", "sealed"])
+async def test_a_request_for_somebody_else_is_on_nobody_s_page(house: PersonHouse, who: str) -> None:
+    subject = await house.enrol()
+    if who == "sealed":
+        await house.store.cases.declare([SealEntry(subject, Seal.SEALED_JUVENILE)])
+    await asked(house, **({"name": "李四"} if who == "other name" else {}))
+    await come_in(house)
+    _, page = await house.get("/me/consents")
+    assert "禅城示范银行" not in page
+    assert "CONSENT_ASKED" not in [one.kind for one in house.phone.sent]
 
 
 async def test_a_message_that_could_not_be_sent_is_sent_later(house: PersonHouse) -> None:
