@@ -12,15 +12,16 @@ import structlog
 from gateway.caller import CallerKind
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError
+from gateway.policy.asked import Asked, PersonClass
 from gateway.policy.attributes import ASKER_VALUES, PERSON_VALUES, TIME_VALUES
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
 from gateway.policy.entitlement import claim_of, refusal
 from gateway.policy.evaluate import judge
 from gateway.policy.facts import Facts, SubjectFacts
 from gateway.policy.outcome import denied_mask, granted_mask
-from gateway.policy.partition import Lot, Partition, Partitions, Verdict
+from gateway.policy.partition import Lot, Partitions, Verdict
 from gateway.policy.public_rules import DEFAULT_DENY
-from gateway.policy.purposes import PurposeRegister, PurposeRule
+from gateway.policy.purposes import PurposeRegister
 from gateway.policy.ruleset import RuleSet
 
 _log = structlog.get_logger(__name__)
@@ -32,61 +33,6 @@ _OUTSIDE = Verdict(False, outside=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """An operation as the rules see it: whose purpose, which rules, what the asker is, what the token is limited to."""
-
-    question: Question
-    rule: PurposeRule
-    partition: Partition
-    emergency: Partition  # the same with the rules for emergencies
-    asker: Mapping[str, Any]
-    datatypes: frozenset[str] | None
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        kind = self.question.caller.org_kind
-        return (self.rule.code, kind, *self.asker.values(), self.datatypes, *self.question.asked.items())
-
-    def of(self, one: _Class) -> Partition:
-        return self.emergency if one.emergency else self.partition
-
-    def named(self, noun: str, name: str) -> bool:
-        """Whether the purpose reaches this item at all, and the token too."""
-        if noun not in self.rule.nouns:
-            return False
-        fields = self.rule.nouns[noun]
-        if fields is not None and name not in fields and name != EXISTS:
-            return False
-        return self.datatypes is None or name == EXISTS or f"{noun}.{name}" in self.datatypes
-
-    def effect(self, noun: str, name: str, verdict: Verdict) -> Effect:
-        if not verdict.allowed:
-            return Effect.WITHHOLD
-        return Effect.MASK if verdict.masked or name in self.rule.masks.get(noun, ()) else Effect.ALLOW
-
-
-@dataclass(frozen=True, slots=True)
-class _Class:
-    """Persons who are alike in everything rules can look at."""
-
-    values: tuple[Any, ...]  # in the order of PERSON_VALUES
-    consented: frozenset[str] | None
-    opened: frozenset[str]  # by an emergency grant: "noun.field", or a whole "noun"
-    emergency: bool
-
-    def context(self, asked: _Asked, lot: Lot, path: str) -> dict[str, Any]:
-        known = dict(zip(PERSON_VALUES, self.values, strict=True))
-        known["consented"] = self.consented is not None and path in self.consented
-        noun, _, name = path.partition(".")
-        known["emergencyNamed"] = (
-            path in self.opened
-            or noun in self.opened
-            or (name == EXISTS and any(item.startswith(f"{noun}.") for item in self.opened))
-        )
-        return {name: known[name] if name in known else asked.asker[name] for name in lot.attributes}
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """What could be said before anybody was known, and the items left to be judged per person."""
 
@@ -94,7 +40,7 @@ class _Plan:
     open: Sequence[tuple[str, str]]
 
 
-def _open(asked: _Asked, mask: Mask) -> list[tuple[str, str]]:
+def _open(asked: Asked, mask: Mask) -> list[tuple[str, str]]:
     """What the plan left to be judged per person."""
     return [
         (noun, name)
@@ -148,7 +94,7 @@ class CedarPolicy:
         if verdicts:
             self._partitions.forget()
 
-    def _asked(self, question: Question) -> _Asked | str:
+    def _asked(self, question: Question) -> Asked | str:
         """The operation as rules see it, or the code of its refusal."""
         now = self._clock.now()
         caller = question.caller
@@ -162,15 +108,15 @@ class CedarPolicy:
         asker = {name: value(caller) for name, value in ASKER_VALUES.items()}
         for name in emergency.time_attributes:  # only where a rule looks at the clock does the hour make a difference
             asker[name] = TIME_VALUES[name](now)
-        return _Asked(question, rule, partition, emergency, asker, claim.datatypes)
+        return Asked(question, rule, partition, emergency, asker, claim.datatypes)
 
-    def _planned(self, asked: _Asked) -> Mask:
+    def _planned(self, asked: Asked) -> Mask:
         """What this asker may be granted of anybody at all. A lot is asked once, whatever number of items it has."""
         return granted_mask(
             self.rules, asked.rule, asked.effect, self._before_anybody(asked), None, self._inputs(asked)
         )
 
-    def _before_anybody(self, asked: _Asked) -> dict[tuple[str, str], Verdict]:
+    def _before_anybody(self, asked: Asked) -> dict[tuple[str, str], Verdict]:
         """What can be said of each item while nobody in particular is asked about."""
         verdicts: dict[tuple[str, str], Verdict] = {}
         for noun, names in asked.question.asked.items():
@@ -185,7 +131,7 @@ class CedarPolicy:
                 verdicts[noun, name] = verdict
         return verdicts
 
-    def _early(self, asked: _Asked, lot: Lot) -> Verdict:
+    def _early(self, asked: Asked, lot: Lot) -> Verdict:
         context = {attribute: asked.asker[attribute] for attribute in lot.early_attributes}
         key = ("early", *context.values())
         verdict = lot.verdicts.get(key)
@@ -193,9 +139,9 @@ class CedarPolicy:
             verdict = lot.keep(key, self._judge(asked, lot, lot.early or lot.policies, [context])[0])
         return verdict
 
-    def _by_class(self, asked: _Asked, mask: Mask, found: Sequence[SubjectFacts]) -> list[Mask]:
+    def _by_class(self, asked: Asked, mask: Mask, found: Sequence[SubjectFacts]) -> list[Mask]:
         classes = [
-            _Class(
+            PersonClass(
                 tuple(value(facts) for value in PERSON_VALUES.values()),
                 facts.consent.items if facts.consent is not None else None,
                 facts.break_glass_items if facts.break_glass is not None else frozenset(),
@@ -217,14 +163,14 @@ class CedarPolicy:
             if (core := masks[key]) is not None
         ]
 
-    def _judge_ahead(self, asked: _Asked, plan: _Plan, classes: Sequence[_Class]) -> None:
+    def _judge_ahead(self, asked: Asked, plan: _Plan, classes: Sequence[PersonClass]) -> None:
         """One batch for each lot, over all classes that are new to it; the ground first, for many end there."""
         self._judge_lots(asked, classes, [(PERSON, EXISTS)])
         grounded = [one for one in classes if self._verdict(asked, one, PERSON, EXISTS).allowed]
         if grounded:
             self._judge_lots(asked, grounded, [(PERSON, JUVENILE), *plan.open])
 
-    def _judge_lots(self, asked: _Asked, classes: Sequence[_Class], items: Sequence[tuple[str, str]]) -> None:
+    def _judge_lots(self, asked: Asked, classes: Sequence[PersonClass], items: Sequence[tuple[str, str]]) -> None:
         wanted: dict[Lot, dict[Hashable, dict[str, Any]]] = {}
         for one in classes:
             partition = asked.of(one)
@@ -244,13 +190,13 @@ class CedarPolicy:
             for key, verdict in zip(contexts, verdicts, strict=True):
                 lot.keep(key, verdict)
 
-    def _verdict(self, asked: _Asked, one: _Class, noun: str, name: str) -> Verdict:
+    def _verdict(self, asked: Asked, one: PersonClass, noun: str, name: str) -> Verdict:
         lot = asked.of(one).lot(noun, name)
         context = one.context(asked, lot, f"{noun}.{name}")
         held = lot.verdicts.get(lot.key(context))
         return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
 
-    def _of_class(self, asked: _Asked, plan: _Plan, one: _Class) -> Mask:
+    def _of_class(self, asked: Asked, plan: _Plan, one: PersonClass) -> Mask:
         inputs = self._inputs(asked, one)
         ground = self._verdict(asked, one, PERSON, EXISTS)
         if not ground.allowed:
@@ -293,11 +239,11 @@ class CedarPolicy:
             ),
         )
 
-    def _judge(self, asked: _Asked, lot: Lot, policies: Any, contexts: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    def _judge(self, asked: Asked, lot: Lot, policies: Any, contexts: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         kind = asked.question.caller.org_kind
         return judge(policies, lot, kind, asked.rule.code, contexts)
 
-    def _inputs(self, asked: _Asked, one: _Class | None = None) -> dict[str, Any]:
+    def _inputs(self, asked: Asked, one: PersonClass | None = None) -> dict[str, Any]:
         """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
         caller = asked.question.caller
         kept: dict[str, Any] = {"kind": caller.org_kind, "asker": asked.asker}
