@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.oauth_parts import OAuthParts
+from gateway.bootstrap.policy_sets import purposes_in
 from gateway.clock import Clock, SystemClock
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
@@ -22,11 +23,10 @@ from gateway.oauth.kit import Kit
 from gateway.oauth.metadata import metadata
 from gateway.oauth.server import Server
 from gateway.oauth.terms import CLIENT_CREDENTIALS, CONSENT_SCOPE, SCOPE, terms_for
-from gateway.policy.purposes import PurposeRegister, read_register
+from gateway.policy.purposes import PurposeRegister
 from gateway.services.authorize import Authorize
 from gateway.services.clients import ClientsRefused, ClientState, ImportedClients, ManageClients
 from gateway.services.identities import OPERATOR, OPERATOR_ORG
-from gateway.services.load_sources import PURPOSES
 from gateway.services.register_client import RegisterClient
 from gateway.settings import Settings
 from gateway.store import Store
@@ -72,7 +72,7 @@ def authorization(
 @asynccontextmanager
 async def _managing(settings: Settings) -> AsyncIterator[tuple[ManageClients, RegisterClient]]:
     """What the commands work with."""
-    purposes = read_register(sorted((settings.manifests_dir / PURPOSES).glob("*.toml")))
+    purposes = purposes_in(settings.manifests_dir)
     terms = terms_for(settings.base_url)
     async with opened_store(settings) as store:
         manage = ManageClients(

@@ -5,23 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from gateway.bootstrap.database import opened_store
+from gateway.bootstrap.policy_sets import purposes_in
 from gateway.caller import Caller, CallerKind
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError, RequestRefused
-from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.services.enrol_person import Enrolment, EnrolPerson
 from gateway.services.identities import JUSTICE_OFFICER, OPERATOR, OPERATOR_ORG
 from gateway.services.identity_faults import worded
 from gateway.services.identity_plan import Plan
 from gateway.services.identity_rows import Given, decoded, from_files, from_json
 from gateway.services.import_identities import ImportIdentities
-from gateway.services.load_sources import PURPOSES
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.alerts import StoredAlerts
@@ -35,11 +33,6 @@ class ImportRefused(GatewayError):
     code = "IMPORT_REFUSED"
 
 
-def register_of(settings: Settings) -> Callable[[], PurposeRegister]:
-    """Reads the purposes in force: the built-in ones and the deployment's."""
-    return lambda: read_register(sorted((settings.manifests_dir / PURPOSES).glob("*.toml")))
-
-
 def importer(store: Store, settings: Settings, clock: Clock | None = None) -> ImportIdentities:
     """The import over a real store, as commands, the API and the demo use it."""
     clock = clock or SystemClock()
@@ -48,7 +41,7 @@ def importer(store: Store, settings: Settings, clock: Clock | None = None) -> Im
         store.subjects,
         store.revocations,
         clock,
-        register=register_of(settings),
+        register=lambda: purposes_in(settings.manifests_dir),
         clients=store.clients,
     )
 

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.bootstrap.policy_sets import examples_of, find, opened, rules_of, texts_in
-from gateway.errors import RequestRefused, SettingsInvalid
+from gateway.bootstrap.policy_sets import examples_of, find, of_its_day, opened, rules_of, texts_in
+from gateway.errors import SettingsInvalid
 from gateway.policy.cases import Case, faults_of
 from gateway.policy.examples import failing, read_examples
 from gateway.policy.explain import explain
-from gateway.policy.ruleset import EXAMPLES, remade
+from gateway.policy.ruleset import EXAMPLES
 from gateway.settings import manifests_dir
 
 
@@ -63,14 +63,9 @@ async def explain_case(given: argparse.Namespace) -> int:
 async def explain_event(event_id: str) -> int:
     """A recorded request, under the version of its day. Speaks of inner reasons: for those who review, not for askers."""
     async with opened() as (store, _settings):
-        decided = await store.policies.event(event_id)
-        if decided is None or not decided.inputs:
-            raise RequestRefused("EVENT_UNKNOWN", "there is no such event, or it does not say what it was decided from")
-        texts = await store.policies.texts(decided.policy_version)
-        if texts is None:
-            raise RequestRefused("POLICY_VERSION_UNKNOWN", f"version {decided.policy_version[:16]} was never kept")
+        decided, rules = await of_its_day(event_id, store)
         print(f"{event_id}  {decided.at:%Y-%m-%d %H:%M:%S} UTC")
-        print(await explain(remade(texts), decided.case))
+        print(await explain(rules, decided.case))
     return 0
 
 

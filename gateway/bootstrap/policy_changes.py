@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.bootstrap.policy_sets import examples_of, find, opened, rules_of, texts_in
+from gateway.bootstrap.policy_sets import examples_of, find, of_its_day, opened, rules_of, texts_in
 from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.policy.compare import compare, replay
 from gateway.policy.examples import failing, read_examples
-from gateway.policy.ruleset import EXAMPLES, remade
+from gateway.policy.ruleset import EXAMPLES
 from gateway.policy.words import KINDS
 from gateway.services.identities import OfficerRecord
 from gateway.store import Store
@@ -45,13 +45,8 @@ async def diff(old: str, new: str, most: int) -> int:
 async def replay_event(event_id: str) -> int:
     """0 where the rules of that day still give what was given."""
     async with opened() as (store, _settings):
-        decided = await store.policies.event(event_id)
-        if decided is None or not decided.inputs:
-            raise RequestRefused("EVENT_UNKNOWN", "there is no such event, or it does not say what it was decided from")
-        texts = await store.policies.texts(decided.policy_version)
-        if texts is None:
-            raise RequestRefused("POLICY_VERSION_UNKNOWN", f"version {decided.policy_version[:16]} was never kept")
-        again = await replay(remade(texts), decided)
+        decided, rules = await of_its_day(event_id, store)
+        again = await replay(rules, decided)
     print(f"版本 · version {decided.policy_version[:16]}  {decided.at:%Y-%m-%d %H:%M:%S} UTC  {decided.purpose}")
     print(f"当时提供 · given then: {', '.join(sorted(again.then)) or '-'}")
     print(f"重新判定 · given again: {', '.join(sorted(again.now)) or '-'}")

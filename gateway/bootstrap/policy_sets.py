@@ -8,8 +8,9 @@ from pathlib import Path
 
 from gateway.bootstrap.database import opened_store
 from gateway.errors import RequestRefused, SettingsInvalid
+from gateway.policy.compare import Decided
 from gateway.policy.items import DeclaredNoun
-from gateway.policy.purposes import read_register
+from gateway.policy.purposes import PurposeRegister, read_register
 from gateway.policy.ruleset import EXAMPLES, RuleSet, folder, read_rules, remade, shipped
 from gateway.services.load_sources import PURPOSES, RULES, declared_nouns, read_sources
 from gateway.settings import Settings
@@ -18,13 +19,16 @@ from gateway.store import Store
 
 def rules_of(base: Mapping[str, str] | None, manifests: Path | None) -> RuleSet:
     """`base` (shipped unless given) with what the applications of a manifests folder bring. Raises SettingsInvalid."""
-    purposes = sorted((manifests / PURPOSES).glob("*.toml")) if manifests is not None else []
     declared: Mapping[str, DeclaredNoun] = {}
     if manifests is not None and any(manifests.glob("*.toml")):
         declared = declared_nouns(read_sources(manifests))
-    return read_rules(
-        read_register(purposes), base, folder(manifests / RULES) if manifests is not None else None, declared
-    )
+    brought = folder(manifests / RULES) if manifests is not None else None
+    return read_rules(purposes_in(manifests), base, brought, declared)
+
+
+def purposes_in(manifests: Path | None) -> PurposeRegister:
+    """The purposes in force: those that come with yimen, and the deployment's. Raises SettingsInvalid."""
+    return read_register(sorted((manifests / PURPOSES).glob("*.toml")) if manifests is not None else [])
 
 
 def texts_in(directory: Path) -> dict[str, str]:
@@ -62,6 +66,17 @@ async def find(name: str, store: Store, settings: Settings) -> RuleSet:
     if texts is None:
         raise RequestRefused("POLICY_VERSION_UNKNOWN", f"there is no set of rules called {name}")
     return remade(texts)
+
+
+async def of_its_day(event_id: str, store: Store) -> tuple[Decided, RuleSet]:
+    """A recorded decision and the rules it was made by. Raises RequestRefused EVENT_UNKNOWN, POLICY_VERSION_UNKNOWN."""
+    decided = await store.policies.event(event_id)
+    if decided is None or not decided.inputs:
+        raise RequestRefused("EVENT_UNKNOWN", "there is no such event, or it does not say what it was decided from")
+    texts = await store.policies.texts(decided.policy_version)
+    if texts is None:
+        raise RequestRefused("POLICY_VERSION_UNKNOWN", f"version {decided.policy_version[:16]} was never kept")
+    return decided, remade(texts)
 
 
 def _folder(name: str) -> Path | None:
