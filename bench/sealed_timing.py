@@ -24,7 +24,8 @@ from pathlib import Path
 from gateway.bootstrap.composition import open_gateway
 from gateway.caller import Caller
 from gateway.policy.facts import Relationship, Seal
-from gateway.services.run_query import GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLRequest
+from gateway.services.run_query import RunQuery
 from gateway.settings import Settings
 from gateway.supervision.case_facts import CaseEntry, Part, PartyEntry, RelationshipEntry, SealEntry
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from graphql import ExecutionResult, subscribe
@@ -22,6 +22,7 @@ from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
 from gateway.services.client_limits import ClientLimits, Unlimited
 from gateway.services.events import while_in_force
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 from gateway.services.observe import Watched
 from gateway.services.release import answered, encode, extend, grounds, refused_whole
 from gateway.services.snapshots import Held, Snapshots
@@ -33,37 +34,6 @@ _NOTHING = Mask({}, (), (), "")
 _OVER_LIMIT = Mask({}, ("client-limits",), (), "")
 # What `@purpose` says is kept in evidence as it stands, so it must not be a place to put whatever one likes.
 _PURPOSE_LENGTHS = {"code": 64, "caseNo": 100, "reference": 200}
-
-
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
-    """A request as any transport hands it over; the shapes are already checked, the contents are not."""
-
-    query: str | None  # None with a trusted document's id
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    document_id: str | None = None  # "sha256:<hex>"
-    method: str = "POST"  # GET must not carry mutations or personal variables
-    traceparent: str | None = None  # as the caller sent it (W3C Trace Context); it may be anything
-
-
-@dataclass(frozen=True, slots=True)
-class GraphQLAnswer:
-    """An answer that is already recorded and may leave. `executed` False = refused before execution (no `data`)."""
-
-    executed: bool
-    data: Mapping[str, Any] | None = None
-    errors: tuple[Mapping[str, Any], ...] = ()  # formatted: message, locations, path, extensions.code
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-    body: bytes | None = None  # the encoded response, where the executor already made it
-
-
-class Execute(Protocol):
-    """The seam between transports and the work: the web floor knows nothing else of execution."""
-
-    async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer: ...
-
-    def subscribe(self, caller: Caller, request: GraphQLRequest) -> AsyncIterator[GraphQLAnswer]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from gateway.caller import Authenticator
 from gateway.clock import Clock, SystemClock
-from gateway.services.run_query import Execute
+from gateway.services.execute import Execute
 from gateway.web.gate import Gate
 from gateway.web.health import Check
 from gateway.web.metrics import PrometheusMetrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from gateway.services.run_query import GraphQLAnswer
+from gateway.services.execute import GraphQLAnswer
 from gateway.web.problems import worded
 
 

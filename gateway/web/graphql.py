@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.caller import Authenticator, Caller
 from gateway.errors import Unauthenticated
-from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.body import check_content_type, read_body
 from gateway.web.challenge import refusal
 from gateway.web.encoding import THROTTLED, encode, refusal_code, retry_after

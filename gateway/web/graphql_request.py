@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.services.run_query import GraphQLRequest
+from gateway.services.execute import GraphQLRequest
 from gateway.web.negotiation import media_type
 from gateway.web.problems import Refusal
 from gateway.web.strict_json import loads

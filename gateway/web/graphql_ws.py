@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
-from gateway.services.run_query import Execute, GraphQLRequest
+from gateway.services.execute import Execute, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
 from gateway.web.graphql import PATH, traced

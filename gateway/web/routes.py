@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gateway.caller import Authenticator
 from gateway.clock import Clock
-from gateway.services.run_query import Execute
+from gateway.services.execute import Execute
 from gateway.web.gate import Gate
 from gateway.web.graphql import GraphQLEndpoint
 from gateway.web.graphql_ws import GraphQLSocket

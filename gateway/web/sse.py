@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
-from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.gate import Gate
 from gateway.web.problems import Refusal

@@ -10,7 +10,7 @@ import structlog
 from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.services.run_query import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.problems import code_of, error
 
 _UNKNOWN = 3

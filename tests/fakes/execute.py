@@ -22,7 +22,7 @@ from graphql import (
 
 from gateway.caller import Caller, Presented
 from gateway.errors import EvidenceUnavailable, RequestRefused, Unauthenticated
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 
 TOKEN = "officer-Tok3n-of-the-tests-0123456789ABC"
 SCHEMA = build_schema(

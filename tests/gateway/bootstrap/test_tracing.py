@@ -17,8 +17,9 @@ from opentelemetry.trace import StatusCode
 from adapters.egress_aiohttp import AiohttpEgress
 from gateway.bootstrap.trace_export import check_tracing, open_tracing, traces_url
 from gateway.errors import EvidenceUnavailable, SettingsInvalid
+from gateway.services.execute import GraphQLRequest
 from gateway.services.observe import Observed
-from gateway.services.run_query import GraphQLRequest, RunQuery
+from gateway.services.run_query import RunQuery
 from gateway.services.tracing import UNTRACED
 from gateway.settings import Settings
 from tests.fakes.federated import OFFICER, OTHER, PERSON, NoMetrics, Recorder, opened, road

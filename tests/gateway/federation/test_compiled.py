@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.federation.plan import Plans
-from gateway.services.run_query import GraphQLRequest
+from gateway.services.execute import GraphQLRequest
 from schema.build import build_schema
 from schema.limits import Limits
 from tests.fakes.federated import OFFICER, OTHER, PERSON, Recorder, opened, road

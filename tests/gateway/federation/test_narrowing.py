@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
-from gateway.services.run_query import GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLRequest
+from gateway.services.run_query import RunQuery
 from tests.fakes.federated import OFFICER, OTHER, PERSON, Everyone, Recorder, opened, road
 from tests.fakes.memory_source import MemorySource
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.federation import context
 from gateway.federation.plan import Plans, RequestErrors
-from gateway.services.run_query import GraphQLRequest
+from gateway.services.execute import GraphQLRequest
 from schema.build import build_schema
 from schema.limits import LimitExceeded, Limits
 from tests.fakes.federated import OFFICER, PERSON, Recorder, opened, road

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.mapping import Mapped
-from gateway.services.run_query import GraphQLRequest
+from gateway.services.execute import GraphQLRequest
 from tests.fakes.federated import NOW, OFFICER, OTHER, PERSON, Recorder, opened, road
 from tests.fakes.memory_source import MemorySource
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.caller import Caller, Decision
 from gateway.errors import RequestRefused
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 from gateway.web.encoding import encode
 from gateway.web.graphql import reply_to
 from tests.fakes.federated import OFFICER, PERSON, Recorder, opened, road

@@ -12,7 +12,8 @@ import pytest
 
 from adapters.mapping import Mapped
 from gateway.caller import AccessEvent, Decision
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
+from gateway.services.run_query import RunQuery
 from tests.fakes.federated import NOW, OFFICER, OTHER, PERSON, Everyone, Recorder, opened, road
 from tests.fakes.grounds import GroundPolicy
 from tests.fakes.memory_source import MemorySource

@@ -14,7 +14,8 @@ from adapters.identity import normalise_id
 from gateway.bootstrap.limits import client_limits
 from gateway.caller import Caller, CallerKind, SharingDetail
 from gateway.policy.decision import Mask, Question
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
+from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Held, Snapshots
 from gateway.settings import Settings
 from gateway.store import Store, open_store

@@ -14,9 +14,9 @@ from gateway.caller import Decision
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.compare import Decided, replay
 from gateway.policy.ruleset import RuleSet, remade, shipped
+from gateway.services.execute import GraphQLRequest
 from gateway.services.load_sources import SourceLoads
 from gateway.services.rules_in_force import Approved, RulesInForce
-from gateway.services.run_query import GraphQLRequest
 from gateway.services.snapshots import Snapshots
 from schema.limits import Limits
 from tests.fakes.federated import NOW, OFFICER, PERSON, Assigned, FixedClock, Recorder, opened, policy_of, road

@@ -12,7 +12,8 @@ import pytest
 from adapters.source import Quality
 from gateway.caller import Decision
 from gateway.errors import EvidenceUnavailable
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
+from gateway.services.run_query import RunQuery
 from tests.fakes.federated import OFFICER, OTHER, PERSON, Recorder, opened, road
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,11 @@ async def test_a_fact_comes_with_its_source_and_a_receipt() -> None:
     part = answer.data["person"]["residence"]
     assert (part["state"], part["source"], part["best"]["address"]) == ("FRESH", "LGB", HOME["dz"])
     assert answer.extensions["receipt"]["id"] == "r1"
-    assert answer.extensions["policy"]["rules"] == ["purpose:CC_RECEPTION", "livelihood-corrections", "person-case-link"]
+    assert answer.extensions["policy"]["rules"] == [
+        "purpose:CC_RECEPTION",
+        "livelihood-corrections",
+        "person-case-link",
+    ]
     assert answer.body is not None
     assert orjson.loads(answer.body)["data"] == orjson.loads(orjson.dumps(answer.data))
 

@@ -12,7 +12,8 @@ from adapters.registry import OpenSource
 from gateway.federation.catalog import Snapshot, offers_of
 from gateway.federation.plan import Plans
 from gateway.policy.purposes import read_register
-from gateway.services.run_query import GraphQLAnswer, GraphQLRequest, RunQuery
+from gateway.services.execute import GraphQLAnswer, GraphQLRequest
+from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Held, Snapshots
 from schema.build import build_schema
 from schema.limits import Limits
