@@ -18,8 +18,7 @@ from gateway.caller import Alert, Caller, CallerKind, Evidence, Subjects
 from gateway.clock import Clock
 from gateway.errors import RequestRefused
 from gateway.policy.claim import recordable
-from gateway.services.access_history import SUPERVISOR
-from gateway.services.identities import PUBLIC_KINDS
+from gateway.services.identities import PUBLIC_KINDS, SUPERVISOR
 from gateway.services.refusals import refusal_event
 from gateway.services.release import ALARM
 
