@@ -1,54 +1,34 @@
-"""Whoever sends hostile requests: a town of honest clients with their keys, and every honest request, to be spoiled."""
+"""Whoever sends hostile requests: the keys of honest clients, and every honest request, to be spoiled."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
-import pyotp
 
-from demo.places import TEMPLATES
-from demo.render import render_manifests
 from gateway.bootstrap.authorization import partner_policy
-from gateway.bootstrap.composition import stored_facts
-from gateway.caller import Caller, CallerKind
 from gateway.clock import SystemClock
-from gateway.consent.consent import ConsentState, Terms
-from gateway.consent.ports import Answer as PersonSays
-from gateway.consent.ports import Asked
 from gateway.oauth.client_assertion import ASSERTION_TYPE
 from gateway.oauth.jose import PrivateKey, access_token_hash
+from gateway.oauth.keeping import InitialPolicy
 from gateway.oauth.pkce import challenge_of
-from gateway.oauth.terms import RAR_TYPE, terms_for
-from gateway.policy.decision import Purpose
-from gateway.policy.facts import Facts, SubjectFacts
-from gateway.policy.purposes import read_register
-from gateway.services.clients import ManageClients
-from gateway.services.identity_rows import from_files
-from gateway.services.import_identities import ImportIdentities
-from gateway.services.login_ports import Enrolment
-from gateway.services.passwords import Passwords
-from tests.fakes.federated import Assigned
-from tests.fakes.login_house import LOGIN, PASSWORD, TOTP, browser, hidden, log_in, see, send
+from gateway.oauth.terms import RAR_TYPE
+from tests.fakes.login_house import hidden, see, send
 from tests.fakes.tokens import nonce_for
-from tests.flows.house import CASE, House, house
-from tests.gateway.services.identity_examples import district
+from tests.flows.house import CASE, House
 from tests.hostile.wire import FORM, Answer, Request, form, talk
 
 REDIRECT, OTHER_REDIRECT = "https://desk.example/callback", "https://other.example/callback"
 VERIFIER = "hostile-verifier-0123456789-abcdefghijklmnop"
 ITEM, OTHER_ITEM = "conductStatement.reportedOnTime", "conductStatement.trainingDone"
 ID_NO, NAME = "440606199003070017", "张三"
-KEY_NAMES = ("desk", "other-desk", "system", "neighbour", "bank", "rs", "gone", "doomed")
 
 
 class Ahead:
@@ -59,18 +39,6 @@ class Ahead:
 
     def now(self) -> datetime:
         return SystemClock().now() + self.by
-
-
-class Known:
-    """Every case is the officer's; what partners may know is in the store."""
-
-    stored: Facts | None = None
-
-    async def of(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
-        if caller.kind is CallerKind.PARTNER:
-            assert self.stored is not None
-            return await self.stored.of(caller, purpose, subjects)
-        return await Assigned().of(caller, purpose, subjects)
 
 
 @dataclass
@@ -281,9 +249,15 @@ class Attacker:
         said = await self.good(self.redeem(await self.code(client, **more), client))
         return Token(said["access_token"], self.dpop, said["refresh_token"])
 
-    async def invited(self, uses: int = 1, days: float = 1) -> str:
-        """An initial access token for a bank."""
+    async def invited(self, uses: int = 1, days: float = 1, *, desk: bool = False) -> str:
+        """An initial access token for a bank, or for a desk of officers."""
         policy = partner_policy("bank", "BANK", "", frozenset({"LOAN_SERVICE"}))
+        if desk:
+            grants = frozenset({"authorization_code", "refresh_token"})
+            purposes = frozenset({"CC_PLAN"})
+            policy = InitialPolicy(
+                "CC-JUSTICE", "CORRECTION_AGENCY", "440604", "OFFICER", frozenset({"graphql"}), purposes, grants
+            )
         own = self.house.gateway.authorization.register
         return await own.invite(policy, uses=uses, lasts=timedelta(days=days), actor=("OPERATOR", "o"))
 
@@ -310,71 +284,3 @@ def question(purpose: str = "CC_RECEPTION", part: str = "identity { state best {
 
 def loan(item: str = "reportedOnTime", purpose: str = "LOAN_SERVICE") -> str:
     return question(purpose, f"conductStatements {{ state records {{ {item} }} }}", caseNo="", reference="loan-1")
-
-
-@asynccontextmanager
-async def attacked(folder: Path) -> AsyncIterator[Attacker]:
-    """The house as `yimen serve` opens it: officers, clients, one consent in force, an officer who has logged in."""
-    clock, known = Ahead(), Known()
-    (folder / "manifests").mkdir()
-    (folder / "zm_token").write_text("t", encoding="ascii")
-    # One department, and nobody there: what is allowed is UNAVAILABLE, so that it cannot be taken for WITHHELD.
-    render_manifests(TEMPLATES, folder / "manifests", {"ZM_URL": "http://127.0.0.1:9", "SECRETS": str(folder)})
-    async with house(
-        folder / "manifests", folder, clock=clock, facts=known, client_requests_per_minute=100_000, alarm_poll_s=0, reload_poll_s=0
-    ) as here:  # fmt: skip
-        known.stored = stored_facts(here.gateway.store, clock)
-        keys = {name: PrivateKey.generate(f"{name}-key") for name in KEY_NAMES}
-        await _people_and_clients(here, keys)
-        consent_id = await _consented(here, clock)
-        async with browser() as client:
-            place: Any = SimpleNamespace(base_url=here.url)
-            answer = await log_in(place, client, pyotp.TOTP(TOTP).at(clock.now()))
-            assert answer.status == 303, answer.text
-            yield Attacker(here, clock, keys, client, consent_id)
-
-
-async def _people_and_clients(here: House, keys: Mapping[str, PrivateKey]) -> None:
-    store = here.gateway.store
-    importing = ImportIdentities(store.identity_changes, store.subjects, store.revocations, here.gateway.clock)
-    await importing(from_files(district()), actor_org="OPERATOR", actor_user="operator")
-    found = await store.identities.officer_by_login(LOGIN)
-    assert found is not None
-    made = Enrolment(found.user_id, "CC-JUSTICE", await Passwords().hash(PASSWORD), totp_secret=TOTP)
-    async with store.database.write() as connection:
-        await store.login.accounts.put(connection, made, demo=False)
-    manage = ManageClients(
-        store.clients, store.revocations, read_register, scopes=terms_for(here.url).scopes, actor=("OPERATOR", "o")
-    )
-
-    def one(name: str, **more: Any) -> dict[str, Any]:
-        told = {"client_id": name, "client_name": f"{name} 测试", "kind": "SYSTEM", "org_id": "CC-JUSTICE",
-                "org_kind": "CORRECTION_AGENCY", "jurisdiction": "440604"}  # fmt: skip
-        return {**told, "jwks": {"keys": [keys[name].public_jwk()]}, **more}
-
-    officers = {"kind": "OFFICER", "purposes": ["CC_RECEPTION", "CC_PLAN"]}
-    await manage.import_all([
-        one("desk", redirect_uris=[REDIRECT], **officers),
-        one("other-desk", redirect_uris=[OTHER_REDIRECT], refresh_rotation="always", **officers),
-        one("system", purposes=["CC_TRANSFER"]),
-        one("neighbour", purposes=["CC_TRANSFER"]),
-        one("bank", kind="PARTNER", org_id="bank", org_kind="BANK", jurisdiction="", purposes=["LOAN_SERVICE"]),
-        one("rs", is_resource_server=True),
-        one("gone", purposes=["CC_TRANSFER"]),
-        one("doomed", purposes=["CC_TRANSFER"]),
-    ])  # fmt: skip
-    await manage.disable("gone")
-
-
-async def _consented(here: House, clock: Ahead) -> str:
-    """张三 has said yes to one field for the bank."""
-    consents, now = here.gateway.store.consents, clock.now()
-    asked = Terms("bank", "bank", "LOAN_SERVICE", (ITEM,), now, now + timedelta(days=30), "recurring", 1000, "file-1")
-    _, consent_id = await consents.ask(asked, Asked(ID_NO, NAME), now + timedelta(days=7))
-    (subject,) = await here.gateway.store.subjects.intern([ID_NO])
-    await consents.settle(consent_id, subject)
-    consent = await consents.of_person(subject, consent_id)
-    assert consent is not None
-    yes = PersonSays(ConsentState.GIVEN, "one_time_code", "v1", "ab" * 32, "zh-CN", "a.b.c")
-    assert await consents.answer(consent, yes) is not None
-    return str(consent_id)

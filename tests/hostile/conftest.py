@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.hostile.attacker import Attacker, attacked
+from tests.hostile.attacker import Attacker
+from tests.hostile.under_attack import attacked
 
 
 @pytest.fixture(scope="package")

@@ -35,7 +35,7 @@ class Hostile:
 
     async def request(self, attacker: Attacker) -> Request:
         made = self.build(attacker)
-        return await made if inspect.isawaitable(made) else made  # type: ignore[return-value]
+        return await made if inspect.isawaitable(made) else made
 
     async def refused(self, attacker: Attacker, request: Request, answer: Answer) -> bool:
         """Whether it was refused the way it should be: what a broken guard must change."""

@@ -13,7 +13,7 @@ import orjson
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from joserfc.jwk import JWKRegistry
+from joserfc.jwk import ECKey, JWKRegistry
 from joserfc.jws import JWSRegistry
 
 from gateway.oauth.jose import PrivateKey, base64url
@@ -58,8 +58,16 @@ def rs256(key: rsa.RSAPrivateKey) -> Sign:
     return lambda signed: key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
 
 
-@cache
+def ps256(key: rsa.RSAPrivateKey) -> Sign:
+    return lambda signed: key.sign(signed, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+
+
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    return _rsa_key(bits)
+
+
+@cache
+def _rsa_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65_537, bits)  # a thousand bits are weak on purpose
 
 
@@ -70,7 +78,7 @@ def rsa_jwk(bits: int = 2048, **more: Any) -> dict[str, Any]:
 
 
 def pem(key: PrivateKey) -> bytes:
-    found: bytes = JWKRegistry.import_key(key.public_jwk()).as_pem(private=False)
+    found: bytes = ECKey.import_key(key.public_jwk()).as_pem(private=False)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.attacker import Attacker, loan, question
+from tests.hostile.odd_jws import compact, ps256, rsa_jwk, rsa_key
 
 pytestmark = pytest.mark.anyio
 
@@ -45,3 +46,15 @@ async def test_a_bank_registers_itself_once(attacker: Attacker) -> None:
     path = f"/oauth/register/{made['client_id']}"
     got = await attacker.good(attacker.register(made["registration_access_token"], b"", "GET", path))
     assert got["client_name"] == "新来的银行"
+
+
+async def test_a_desk_registers_itself_where_it_is_invited(attacker: Attacker) -> None:
+    proposed = attacker.proposed(redirect_uris=["https://new.example/callback"])
+    made = await attacker.good(attacker.register(await attacker.invited(desk=True), proposed), 201)
+    assert made["redirect_uris"] == proposed["redirect_uris"]
+
+
+async def test_any_kind_of_key_that_we_take_proves_itself(attacker: Attacker) -> None:
+    header = {"typ": "dpop+jwt", "alg": "PS256", "jwk": rsa_jwk()}
+    proof = compact(header, attacker.proof_claims("/oauth/token"), ps256(rsa_key()))
+    assert (await attacker.good(attacker.token(proof=proof)))["token_type"] == "DPoP"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.hostile.tables import assertions, codes, others, proofs, pushed, resource, shapes
+from tests.hostile.tables import assertions, beyond, codes, others, proofs, pushed, resource, shapes
 
-REQUESTS = [one for table in (assertions, shapes, pushed, codes, proofs, resource, others) for one in table.REQUESTS]
+REQUESTS = [
+    one for table in (assertions, shapes, pushed, codes, proofs, resource, beyond, others) for one in table.REQUESTS
+]
 BY_ID = {one.id: one for one in REQUESTS}

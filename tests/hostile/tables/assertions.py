@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 from gateway.oauth.client_assertion import ASSERTION_TYPE
@@ -28,8 +29,9 @@ async def replayed_elsewhere(a: Attacker) -> Request:
 
 
 async def same_jti(a: Attacker) -> Request:
-    await a.good(a.token(assertion=a.assertion(jti="one-and-the-same")))
-    return a.token(assertion=a.assertion(jti="one-and-the-same", exp=a.now + 90))
+    jti = secrets.token_hex(8)
+    await a.good(a.token(assertion=a.assertion(jti=jti)))
+    return a.token(assertion=a.assertion(jti=jti, exp=a.now + 90))
 
 
 def made(a: Attacker, header: Any = None, payload: Any = None, sign: Any = None) -> Request:

@@ -84,7 +84,12 @@ def jwk(**changes: Any) -> dict[str, Any]:
 
 
 def uri(id: str, says: str, value: Any) -> Hostile:
-    return Hostile(f"register-uri-{id}", says, registering(redirect_uris=[value]), *URI)
+    """Of a desk's registration, for only a desk may have a redirect_uri at all."""
+
+    async def build(a: Attacker) -> Request:
+        return a.register(await a.invited(desk=True), a.proposed(redirect_uris=[value]))
+
+    return Hostile(f"register-uri-{id}", says, build, *URI)
 
 
 async def registered(a: Attacker) -> tuple[str, str]:
@@ -185,7 +190,7 @@ REQUESTS = [
     Hostile("register-many-keys", "With fifty keys.", lambda a: keys(*[jwk(kid=f"k{n}") for n in range(50)])(a), *META),
     Hostile("register-jwks-missing", "Without jwks.", registering(jwks=None), *META),
     Hostile("register-jwks-text", "With a text for jwks.", registering(jwks="keys"), *META),
-    Hostile("register-jwks-uri", "With a jwks_uri into our own network.", registering(jwks=None, jwks_uri="http://169.254.169.254/keys"), *META),
+    Hostile("register-jwks-uri", "With a jwks_uri into our own network.", registering(jwks_uri="http://169.254.169.254/keys"), *META),
     Hostile("register-statement", "With a software statement nobody vouches for.",
             registering(software_statement="ey.ey.ey"), 400, "unapproved_software_statement"),
     uri("javascript", "With a script for a redirect_uri.", "javascript:alert(1)"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 from gateway.oauth.jose import PrivateKey
 from gateway.oauth.nonce import PERIOD_S
 from tests.hostile.attacker import Attacker
 from tests.hostile.hostile import Hostile
-from tests.hostile.odd_jws import compact, es256, hs256, nothing, pem, respelt, rs256, rsa_jwk, rsa_key, zeros
+from tests.hostile.odd_jws import compact, es256, hs256, nothing, pem, ps256, respelt, rs256, rsa_jwk, rsa_key, zeros
 from tests.hostile.wire import Request
 
 BAD = (400, "invalid_dpop_proof")
@@ -50,8 +51,9 @@ async def replayed(a: Attacker) -> Request:
 
 
 async def jti_again(a: Attacker) -> Request:
-    await a.good(a.token(proof=a.proof(TOKEN, jti="once-only-jti")))
-    return a.token(proof=a.proof(TOKEN, jti="once-only-jti", iat=a.now - 1))
+    jti = secrets.token_hex(8)
+    await a.good(a.token(proof=a.proof(TOKEN, jti=jti)))
+    return a.token(proof=a.proof(TOKEN, jti=jti, iat=a.now - 1))
 
 
 async def replayed_at_another(a: Attacker) -> Request:
@@ -131,7 +133,7 @@ REQUESTS = [
             lambda a: made(a, {"typ": "dpop+jwt", "alg": "HS256", "jwk": a.public()}, hs256(pem(a.dpop))), *BAD),
     Hostile("dpop-rs256", "RS256 in a proof.", lambda a: made(a, {"typ": "dpop+jwt", "alg": "RS256", "jwk": rsa_jwk()}, rs256(rsa_key())), *BAD),
     Hostile("dpop-rsa-weak", "An RSA key of a thousand bits.",
-            lambda a: made(a, {"typ": "dpop+jwt", "alg": "PS256", "jwk": rsa_jwk(1024)}, rs256(rsa_key(1024))), *BAD),
+            lambda a: made(a, {"typ": "dpop+jwt", "alg": "PS256", "jwk": rsa_jwk(1024)}, ps256(rsa_key(1024))), *BAD),
     Hostile("dpop-curve-other", "A key on a curve that is not ours.", lambda a: head(jwk=a.public() | {"crv": "secp256k1"})(a), *BAD),
     Hostile("dpop-point-off-curve", "A point that is not on the curve.", lambda a: head(jwk=a.public() | {"y": a.public()["x"]})(a), *BAD),
     Hostile("dpop-coordinate-padded", "A coordinate with a zero before it: another thumbprint of one key.",

@@ -7,7 +7,6 @@ from typing import Any
 
 from gateway.oauth.jose import PrivateKey, base64url
 from gateway.oauth.nonce import PERIOD_S
-from gateway.oauth.terms import RAR_TYPE
 from tests.hostile.attacker import Attacker, Token, loan, question
 from tests.hostile.hostile import Hostile
 from tests.hostile.odd_jws import claims_of, compact, es256, header_of, hs256, nothing, respelt
@@ -18,7 +17,6 @@ PROOF = (401, "invalid_dpop_proof")
 NONCE = (401, "use_dpop_nonce")
 LOGIN = (401, "UNAUTHENTICATED")
 SYSTEM = question("CC_TRANSFER")
-CASE_1 = json.dumps([{"type": RAR_TYPE, "purpose": {"code": "CC_RECEPTION", "reference": "(2026)粤0604刑初1号"}}])
 
 
 def asking(change: Any) -> Any:
@@ -97,7 +95,8 @@ async def stolen(a: Attacker) -> Request:
 
 
 async def expired(a: Attacker) -> Request:
-    token = await a.system()
+    """Of a client of its own: were it let in, that client's budget would be of a time that has not come."""
+    token = Token((await a.good(a.token("neighbour")))["access_token"], a.dpop)
     with a.later(601):
         return a.ask(token, SYSTEM)
 
@@ -191,54 +190,9 @@ def poisoned(**headers: str) -> Any:
     return asking(change)
 
 
-async def bank(a: Attacker, query: str) -> Request:
-    return a.ask(await a.bank(), query)
-
-
-def partner(query: str) -> Any:
-    return lambda a: bank(a, query)
-
-
-def narrowed(query: str) -> Any:
-    """An officer's token for one case."""
-
-    async def build(a: Attacker) -> Request:
-        return a.ask(await a.officer(authorization_details=CASE_1), query)
-
-    return build
-
-
-def officer(query: str) -> Any:
-    async def build(a: Attacker) -> Request:
-        return a.ask(await a.officer(), query)
-
-    return build
-
-
 async def consent_scope(a: Attacker) -> Request:
     said = await a.good(a.token("bank", scope="consent:request"))
     return a.ask(Token(said["access_token"], a.dpop), loan())
-
-
-async def partner_without_consent(a: Attacker) -> Request:
-    """As if our server had once issued it: signed by our own key, without a consent."""
-    token = await a.bank()
-    key = await a.house.gateway.oauth.signing_keys.current()
-    told = claims_of(token.access)
-    told["authorization_details"] = [
-        {k: v for k, v in one.items() if k != "subjects"} for one in told["authorization_details"]
-    ]
-    return a.ask(Token(key.sign({"kid": key.kid, "typ": "at+jwt"}, told), token.key), loan())
-
-
-async def partner_wildcard(a: Attacker) -> Request:
-    token = await a.bank()
-    key = await a.house.gateway.oauth.signing_keys.current()
-    told = claims_of(token.access)
-    told["authorization_details"] = [
-        one | {"datatypes": ["*", "conductStatement.*"]} for one in told["authorization_details"]
-    ]
-    return a.ask(Token(key.sign({"kid": key.kid, "typ": "at+jwt"}, told), token.key), loan())
 
 
 REQUESTS = [
@@ -324,18 +278,4 @@ REQUESTS = [
     Hostile("resource-forwarded", "Forwarded, and a proof for it.", poisoned(forwarded="host=evil.example;proto=https"), *PROOF),
     Hostile("resource-original-url", "X-Original-URL, and a proof for it.", poisoned(x_original_url="https://evil.example/graphql"), *PROOF),
     Hostile("resource-forwarded-prefix", "X-Forwarded-Prefix, and a proof for it.", poisoned(x_forwarded_prefix="/evil", x_real_ip="127.0.0.1"), *PROOF),
-    # More than the token says.
-    Hostile("ask-purpose-unregistered", "A purpose beyond the client's registration.", officer(question("CC_TRANSFER")), 200, "PURPOSE_NOT_YOURS"),
-    Hostile("ask-purpose-unknown", "A purpose in no register, at /graphql.", officer(question("ANYTHING")), 200, "PURPOSE_UNKNOWN"),
-    Hostile("ask-purpose-outside-rar", "A purpose of the officer's, but not of this token.", narrowed(question("CC_PLAN")), 200, "PURPOSE_NOT_YOURS"),
-    Hostile("ask-case-outside-rar", "A case of the officer's, but not of this token.", narrowed(question("CC_RECEPTION")), 200, "PURPOSE_NOT_YOURS"),
-    Hostile("ask-no-purpose", "No purpose at all.",
-            officer('query($idNo: String!, $name: String!) { person(idNo: $idNo, name: $name) { identity { state } } }'), 200, "PURPOSE_MISSING"),
-    Hostile("partner-field-beyond", "A bank asks a field more than was agreed.", partner(loan("trainingDone")), 200, "WITHHELD"),
-    Hostile("partner-noun-beyond", "A bank asks who the person is.", partner(question("LOAN_SERVICE", caseNo="", reference="loan-1")), 200, "WITHHELD"),
-    Hostile("partner-purpose-beyond", "A bank asks for a purpose of the officers'.", partner(loan(purpose="CC_RECEPTION")), 200, "PURPOSE_NOT_YOURS"),
-    Hostile("partner-reference-other", "A bank asks under another reference than it said.",
-            partner(loan().replace("loan-1", "loan-2")), 200, "PURPOSE_NOT_YOURS"),
-    Hostile("partner-without-consent", "A bank's token that names no consent.", partner_without_consent, 200, "WITHHELD"),
-    Hostile("partner-wildcard", "A bank's token with wildcards for fields.", partner_wildcard, 200, "WITHHELD"),
 ]  # fmt: skip

@@ -57,6 +57,14 @@ def chunked(a: Attacker) -> Request:
     return a.token().header("transfer-encoding", "chunked").with_(body=piece * 20 + b"0\r\n\r\n")
 
 
+def granting(said: str) -> Any:
+    return lambda a: a.token(grant_type=said)
+
+
+def spoiled(make: Any, change: Any) -> Any:
+    return lambda a: change(a, make(a))
+
+
 def method(name: str, path: str) -> Hostile:
     return Hostile(f"shape-{name.lower()}{path.replace('/', '-')}", f"{name} at {path}.",
                    lambda a: Request(name, path), 405, "" if name == "HEAD" else "invalid_request")  # fmt: skip
@@ -69,9 +77,7 @@ def everywhere(id: str, says: str, change: Any, status: int, error: str) -> list
         "revoke": lambda a: a.revoke("t"),
     }  # fmt: skip
     return [
-        Hostile(
-            f"shape-{id}-{name}", f"{says[:-1]}, at {name}.", lambda a, make=make: change(a, make(a)), status, error
-        )
+        Hostile(f"shape-{id}-{name}", f"{says[:-1]}, at {name}.", spoiled(make, change), status, error)
         for name, make in honest.items()
     ]
 
@@ -154,7 +160,7 @@ REQUESTS = [
             lambda a: a.token().with_(target="http://evil.example/oauth/token").header("host", "evil.example"), 421, "HOST_NOT_ALLOWED"),
     # What a client may ask of the token endpoint at all.
     Hostile("grant-missing", "No grant type.", lambda a: a.token(grant_type=None), *NO),
-    *[Hostile(f"grant-{name}", f"The grant type {name}.", lambda a, said=said: a.token(grant_type=said), 400, "unsupported_grant_type")
+    *[Hostile(f"grant-{name}", f"The grant type {name}.", granting(said), 400, "unsupported_grant_type")
       for name, said in {
           "password": "password", "implicit": "implicit", "unknown": "no-such-grant",
           "device": "urn:ietf:params:oauth:grant-type:device_code",
