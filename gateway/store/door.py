@@ -56,6 +56,7 @@ class StoredDoor:
         self._journal, self._replays, self._timeout_s = journal, replays, timeout_s
         self._queue: list[tuple[Admission, asyncio.Future[str]]] = []
         self._worker: asyncio.Task[None] | None = None
+        self._purging: asyncio.Task[None] | None = None
         self._closed = False
 
     async def admit(self, admission: Admission) -> str:
@@ -75,14 +76,20 @@ class StoredDoor:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            if self._worker is not None:
-                await self._worker
+            for task in (self._worker, self._purging):
+                if task is not None:
+                    await task
             await self._journal.close()
 
     async def _work(self) -> None:
         while self._queue:
             waiting, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
             await self._answer([entry for entry in waiting if not entry[1].done()])
+            if self._replays.due and (self._purging is None or self._purging.done()):
+                # Beside the work, never in it: whoever comes meanwhile would be left standing.
+                self._purging = asyncio.create_task(self._purge(), name="purge")
+
+    async def _purge(self) -> None:
         with contextlib.suppress(GatewayError):
             await self._replays.purge_when_due()
 

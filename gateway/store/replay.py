@@ -36,9 +36,13 @@ class StoredReplays:
         await self.purge_when_due()
         return first
 
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._purged >= _PURGE_EVERY_S
+
     async def purge_when_due(self) -> None:
         """Now and then, clear up: rows past their time are harmless, only in the way."""
-        if time.monotonic() - self._purged >= _PURGE_EVERY_S:
+        if self.due:
             self._purged = time.monotonic()
             await self.purge()
 

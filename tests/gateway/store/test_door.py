@@ -181,6 +181,25 @@ async def test_a_store_that_does_not_answer_is_given_up(store: Store, clock: Han
     await door.close()
 
 
+async def test_who_comes_while_old_rows_are_cleared_away_is_not_left_standing(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleared, clearing = asyncio.Event(), asyncio.Event()
+
+    async def purge() -> int:
+        clearing.set()
+        await cleared.wait()
+        return 0
+
+    monkeypatch.setattr(store.replays, "purge", purge)
+    store.replays._purged = float("-inf")
+    assert await store.door.admit(admission(clock, "a")) == "OK"
+    await clearing.wait()
+    async with asyncio.timeout(2):
+        assert await store.door.admit(admission(clock, "b")) == "OK"
+    cleared.set()
+
+
 async def test_a_connection_that_broke_is_replaced(store: Store, clock: HandClock) -> None:
     assert await store.door.admit(admission(clock, "a")) == "OK"
     if store.database.is_sqlite:
