@@ -17,7 +17,7 @@ from demo.processes import Children
 
 _HOME = Path("var/bench")
 _RESULTS = Path(__file__).parent / "RESULTS.md"
-_NAMES = ("yimen", "strawberry", "yoga", "apollo", "hive")
+_NAMES = ("yimen", "yimen-bare", "strawberry", "yoga", "apollo", "hive")
 
 
 async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children: Children) -> Results:

@@ -63,6 +63,7 @@ async def start(home: Path, children: Children, *, wanted: frozenset[str] | None
     absent: dict[str, str] = {}
     starters: dict[str, Callable[[], Contender]] = {
         "yimen": lambda: _yimen(home / "yimen", upstream, _port(taken), children),
+        "yimen-bare": lambda: _bare(home / "yimen-bare", upstream, _port(taken), children),
         "strawberry": lambda: _strawberry(upstream, _port(taken), children),
         "yoga": lambda: _node(home, "yoga", upstream, _port(taken), children),
         "apollo": lambda: _node(home, "apollo", upstream, _port(taken), children),
@@ -104,6 +105,14 @@ def _yimen(
         asked[f"{name}+envelope"] = question
     title = f"yimen {version('yimen')}"
     return Contender(home.name, title, child.pid, _url(port), asked, asker.headers)
+
+
+def _bare(home: Path, upstream: str, port: int, children: Children) -> Contender:
+    """Without access: see bench.bare."""
+    command, env, _ = yimen.prepare(home, upstream, port)
+    child = children.start(home.name, (sys.executable, "-m", "bench.bare", *command[-1:]), env, read=False)
+    title = f"yimen {version('yimen')}, without access (bench only)"
+    return Contender(home.name, title, child.pid, _url(port), questions(purpose=True))
 
 
 def _strawberry(upstream: str, port: int, children: Children) -> Contender:

@@ -1,0 +1,75 @@
+"""`python -m bench.bare serve`: yimen with the door open, for the one figure that needs it: what access costs.
+
+Everybody is one and the same officer, everything asked for is allowed, no client is limited: no token, no proof, no door,
+no facts, no rules. All else is as ever, evidence included. Only the bench can put such a gateway together: there is no
+setting for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from demo.processes import die_with_parent
+from gateway.bootstrap import composition, serving
+from gateway.caller import Caller, Presented
+from gateway.policy.decision import Effect, Mask, Question
+from gateway.services.client_limits import Unlimited
+
+_OFFICER = Caller(
+    "officer-bench", "cc-correction-agency", "CORRECTION_AGENCY", frozenset({"CASE_OFFICER"}), "bare",
+    datetime.now(UTC) + timedelta(days=1), frozenset({"CC_RECEPTION"}), client_id="bench", grant_id="bare", level=2,
+)  # fmt: skip
+
+
+class AllowAll:
+    """Implements `gateway.policy.decision.Policy`."""
+
+    def __init__(self, *_: object) -> None:
+        self._masks: dict[Any, Mask] = {}
+
+    async def decide(self, question: Question) -> Mask:
+        key = tuple(question.asked.items())
+        found = self._masks.get(key)
+        if found is None:
+            effects = {noun: dict.fromkeys(names, Effect.ALLOW) for noun, names in question.asked.items()}
+            found = self._masks[key] = Mask(effects, ("bench-allow-all",), (), "bench", hide_minor=False)
+        return found
+
+    async def decide_subjects(self, question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
+        return [mask] * len(subjects)
+
+
+class Anybody:
+    """Implements `gateway.caller.Authenticator`."""
+
+    async def __call__(self, presented: Presented) -> Caller:
+        return _OFFICER
+
+    async def still(self, caller: Caller) -> bool:
+        return True
+
+
+def main() -> int:
+    die_with_parent()
+    from gateway.cli import main as yimen
+
+    application = composition.application
+    names: dict[str, Any] = {"CedarPolicy": AllowAll, "client_limits": lambda *_: Unlimited()}
+    for name, instead in names.items():
+        setattr(composition, name, instead)
+
+    def opened(gateway: composition.Gateway) -> Any:
+        parts = replace(gateway.oauth, authenticate=Anybody())  # type: ignore[arg-type]
+        return application(replace(gateway, oauth=parts))
+
+    setattr(serving, "application", opened)  # noqa: B010  (mypy: not its own name)
+    sys.argv[0] = "yimen"
+    return int(yimen() or 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
