@@ -8,8 +8,6 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.caller import Alert
 from gateway.services.alarms import AlarmingEvent
@@ -50,8 +48,12 @@ class StoredAlarms:
 
     async def settle(self, event: AlarmingEvent, alerts: Sequence[Alert]) -> bool:
         """See the port."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        mine = insert(alarm_seen).values(event_id=event.id).on_conflict_do_nothing().returning(alarm_seen.c.event_id)
+        mine = (
+            self._database.insert(alarm_seen)
+            .values(event_id=event.id)
+            .on_conflict_do_nothing()
+            .returning(alarm_seen.c.event_id)
+        )
         async with self._database.write() as connection:
             if await connection.scalar(mine) is None:
                 return False

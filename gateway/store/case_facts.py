@@ -11,8 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -21,7 +19,7 @@ from gateway.policy.claim import folded
 from gateway.policy.facts import Relationship, Seal
 from gateway.services.import_cases import Directory
 from gateway.store.changes import record_change
-from gateway.store.engine import Database
+from gateway.store.engine import Database, insert_on
 from gateway.store.ids import to_us
 from gateway.store.tables import case_facts as tables
 from gateway.store.tables.identities import officer, organisation
@@ -86,8 +84,7 @@ async def declare(connection: AsyncConnection, at: datetime, entry: Entry, by: D
         compared = {name: value for name, value in values.items() if name not in _WHEN}
         if found is not None and all(found[name] == value for name, value in compared.items()):
             return False
-        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-        made = insert(table).values(**key, **values)
+        made = insert_on(connection.dialect.name, table).values(**key, **values)
         await connection.execute(made.on_conflict_do_update(index_elements=list(key), set_=values))
     detail = {name: value for name, value in {**key, **values}.items() if name != "subject_id" and value is not None}
     action = "removed" if gone else "added" if found is None else "changed"

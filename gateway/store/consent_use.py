@@ -10,8 +10,6 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.caller import Alert, Alerts, Caller, CallerKind, SharingDetail
 from gateway.clock import Clock
@@ -84,7 +82,6 @@ class StoredLiveConsents:
 
         The token's own daily limit is stricter at most: the count is shared by all tokens of a consent.
         """
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         once = consent.c.mode == ONE_TIME
         limits = {key: one.max_per_day for key, one in named.items() if one.max_per_day is not None}
         stricter = [
@@ -110,7 +107,9 @@ class StoredLiveConsents:
                 sa.literal(to_us(now), sa.BigInteger),
             )
         )
-        add = insert(consent_use).from_select(["consent_id", "day", "uses", "allowed", "last_us"], source)
+        add = self._database.insert(consent_use).from_select(
+            ["consent_id", "day", "uses", "allowed", "last_us"], source
+        )
         spend = add.on_conflict_do_update(
             index_elements=["consent_id", "day"],
             set_={"uses": consent_use.c.uses + 1, "last_us": to_us(now)},

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -54,6 +56,10 @@ class Database:
             async with turn, self._writing.begin() as connection:
                 yield connection
 
+    def insert(self, table: sa.Table) -> Any:
+        """An INSERT that can say ON CONFLICT, in this database's words."""
+        return insert_on(self.engine.dialect.name, table)
+
     async def lasting_connection(self) -> AsyncConnection:
         """One to keep, each statement by itself; whoever takes it gives it back by closing it."""
         return await self._reading.connect()
@@ -69,6 +75,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def insert_on(dialect: str, table: sa.Table) -> Any:
+    """`Database.insert` for whoever was handed a connection alone."""
+    return (sqlite_insert if dialect == "sqlite" else postgresql_insert)(table)
 
 
 def fault_name(error: BaseException) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.caller import AccessEvent, Receipt
 from gateway.clock import Clock
@@ -35,8 +33,7 @@ class StoredFloods:
             "key": key, "span_us": start_us, "count": count, "event": as_json(event), "receipt_id": receipt.id,
             "receipt_at_us": to_us(receipt.recorded_at), "until_us": start_us + length_us, "taken_until_us": 0,
         }  # fmt: skip
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        put = insert(refusal_flood)
+        put = self._database.insert(refusal_flood)
         more = put.on_conflict_do_update(
             index_elements=["key", "span_us"],
             set_={"count": refusal_flood.c.count + count},

@@ -12,8 +12,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Job
@@ -43,8 +41,7 @@ class StoredJobs:
             "unique_key": unique_key, "state": "OPEN", "run_at_us": run_at_us, "due_at_us": run_at_us,
             "fence": 0, "attempts": 0, "progress": 0.0, "created_at_us": now_us,
         }  # fmt: skip
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        make = insert(job).values(row).on_conflict_do_nothing().returning(job.c.id)
+        make = self._database.insert(job).values(row).on_conflict_do_nothing().returning(job.c.id)
         same = sa.select(job.c.id).where(_OPEN, job.c.kind == kind, job.c.unique_key == unique_key)
         while True:
             async with self._database.write() as connection:

@@ -13,8 +13,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -39,12 +37,11 @@ class StoredMeters:
     def __init__(self, database: Database, keys: Keys, clock: Clock, allowance: Allowance) -> None:
         self._database, self._clock, self._allowance = database, clock, allowance
         self._tag_key = keys.derive("client-subject/tag/v1")
-        self._insert: Any = sqlite_insert if database.is_sqlite else postgresql_insert
         self._greatest: Any = sa.func.max if database.is_sqlite else sa.func.greatest
         self._new_id = OrderedIds()
         self._admit = self._admission()  # built once: putting it together costs more than running it
         self._grow = self._growth()
-        put = self._insert(client_subject).on_conflict_do_nothing()
+        put = self._database.insert(client_subject).on_conflict_do_nothing()
         self._meet = put.returning(client_subject.c.span_s, client_subject.c.hit)
 
     async def spend(self, client_id: str, cost: int) -> Refusal | None:
@@ -77,7 +74,7 @@ class StoredMeters:
         costs = sa.func.coalesce(meter.cost_per_minute, usual.cost_per_minute)
         request_tat = self._greatest(meter.request_tat_us, now) + minute // requests
         cost_tat = self._greatest(meter.cost_tat_us, now) + minute * cost // costs
-        put = self._insert(client_meter).from_select(["client_id", "request_tat_us", "cost_tat_us"], first)
+        put = self._database.insert(client_meter).from_select(["client_id", "request_tat_us", "cost_tat_us"], first)
         return put.on_conflict_do_update(
             index_elements=["client_id"],
             set_={"request_tat_us": request_tat, "cost_tat_us": cost_tat},
@@ -143,7 +140,7 @@ class StoredMeters:
                 "id": suspension_id, "client_id": client_id, "org_id": org_id, "rule": rule, "at_us": now_us,
                 "pack": orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode(), "done": False,
             }  # fmt: skip
-            put = self._insert(client_suspension).values(row).on_conflict_do_nothing()
+            put = self._database.insert(client_suspension).values(row).on_conflict_do_nothing()
             if await connection.scalar(put.returning(client_suspension.c.id)) is None:
                 return None
             change = Change("CLIENT_SUSPENDED", client_id, "", "", detail={"suspension": suspension_id, "rule": rule})
@@ -169,7 +166,7 @@ class StoredMeters:
         return key | dict.fromkeys(_COUNTERS, 0)
 
     def _growth(self) -> Any:
-        put = self._insert(client_window)
+        put = self._database.insert(client_window)
         grown = {name: client_window.c[name] + put.excluded[name] for name in _COUNTERS}
         return put.on_conflict_do_update(
             index_elements=["client_id", "span_s", "start_us"], set_=grown | {"last_at_us": put.excluded.last_at_us}

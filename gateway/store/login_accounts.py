@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -148,9 +146,10 @@ class StoredAccounts:
             await connection.execute(sa.insert(login_passkey).values(row))
 
     async def _put(self, connection: AsyncConnection, table: sa.Table, key: str, row: dict[str, object]) -> None:
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         values = {name: value for name, value in row.items() if name != key}
-        await connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=[key], set_=values))
+        await connection.execute(
+            self._database.insert(table).values(row).on_conflict_do_update(index_elements=[key], set_=values)
+        )
 
     def _live(self, token: str) -> tuple[sa.ColumnElement[bool], ...]:
         now_us = to_us(self._clock.now())

@@ -6,8 +6,6 @@ import hmac
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -80,8 +78,7 @@ class StoredAttempts:
             *((table.c.failures + 1 <= most, _us(seconds)) for most, seconds in _waits(bucket)),
             else_=_us(bucket.most_s),
         )
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        put = insert(table).values(key=key, failures=1, last_at_us=now_us, next_at_us=now_us)
+        put = self._database.insert(table).values(key=key, failures=1, last_at_us=now_us, next_at_us=now_us)
         counted = await connection.execute(
             put.on_conflict_do_update(
                 index_elements=["key"],

@@ -8,8 +8,6 @@ import secrets
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.clock import Clock
 from gateway.consent.persons import CODE_TRIES, PersonLink, PersonSession
@@ -140,10 +138,9 @@ class StoredPersonAccess:
 
     async def spend_message(self, subject_id: str, kind: str, *, span_s: int, most: int) -> bool:
         """See the port."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         span = self._now_us() // (span_s * 1_000_000)
         row = {"subject_id": subject_id, "kind": kind, "span": span, "spent": 1}
-        spend = insert(person_allowance).values(row)
+        spend = self._database.insert(person_allowance).values(row)
         spend = spend.on_conflict_do_update(
             index_elements=["subject_id", "kind", "span"],
             set_={"spent": person_allowance.c.spent + 1},

@@ -10,8 +10,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.caller import Change, Decision
 from gateway.clock import Clock
@@ -59,13 +57,12 @@ class StoredPolicies:
 
     async def keep(self, version: str, texts: Mapping[str, str]) -> None:
         """Remember a version that is about to decide; keeping it twice changes nothing."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         row = {"version": version, "texts": _json(texts), "first_used_at_us": to_us(self._clock.now())}
         async with self._database.read() as connection:  # mostly it is there already: no need to take turns writing
             if await connection.scalar(sa.select(versions.c.version).where(versions.c.version == version)):
                 return
         async with self._database.write() as connection:
-            await connection.execute(insert(versions).values(row).on_conflict_do_nothing())
+            await connection.execute(self._database.insert(versions).values(row).on_conflict_do_nothing())
 
     async def texts(self, version: str) -> Mapping[str, str] | None:
         """The texts of a version that decided once; `version` may be its first characters, where they are enough."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
 from gateway.clock import Clock
 from gateway.oauth.access_token import longest_wait
 from gateway.store.changes import record_change
-from gateway.store.engine import Database
+from gateway.store.engine import Database, insert_on
 from gateway.store.ids import to_us
 from gateway.store.login_sessions import close_sessions
 from gateway.store.tables.oauth import oauth_grant
@@ -25,10 +23,9 @@ _SLACK = timedelta(hours=1)
 async def revoke(connection: AsyncConnection, kind: str, object_id: str, at: datetime) -> None:
     """Put one revocation into the transaction of `connection` (a `Database.write()`): `kind` is grant, consent, user,
     client or token. It is kept until no token that it could concern is alive."""
-    sqlite = connection.dialect.name == "sqlite"
-    later = sa.func.max if sqlite else sa.func.greatest
+    later = sa.func.max if connection.dialect.name == "sqlite" else sa.func.greatest
     row = {"kind": kind, "id": object_id, "at_us": to_us(at), "until_us": to_us(at + longest_wait() + _SLACK)}
-    put = (sqlite_insert if sqlite else postgresql_insert)(revocation).values(row)
+    put = insert_on(connection.dialect.name, revocation).values(row)
     columns = revocation.c.at_us, revocation.c.until_us
     change = {column.name: later(column, put.excluded[column.name]) for column in columns}
     await connection.execute(put.on_conflict_do_update(index_elements=["kind", "id"], set_=change))

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.clock import Clock
 from gateway.store.encryption import Place
@@ -124,8 +122,9 @@ class StoredSubjects:
 
     async def _find_or_make(self, asked: Sequence[bytes]) -> dict[bytes, str]:
         """One round trip for people known to the store, two when some are new."""
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        make = insert(subject).on_conflict_do_nothing().returning(subject.c.id_hmac, subject.c.subject_id)
+        make = (
+            self._database.insert(subject).on_conflict_do_nothing().returning(subject.c.id_hmac, subject.c.subject_id)
+        )
         found: dict[bytes, str] = {}
         for _ in range(3):  # a lost race is over by the second look
             found |= await self._find(asked)

@@ -9,8 +9,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.caller import Change
 from gateway.clock import Clock
@@ -73,9 +71,8 @@ class StoredSuspensions:
         """The client's own figures, by the names in FIGURES; None = the deployment's again. Counts with the next request,
         and what was spoken for under the old ones is forgotten."""
         given = {name: figures[name] for name in FIGURES if name in figures}
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         fresh = {**given, "request_tat_us": 0, "cost_tat_us": 0}
-        put = insert(client_meter).values(client_id=client_id, **fresh)
+        put = self._database.insert(client_meter).values(client_id=client_id, **fresh)
         async with self._database.write() as connection:
             await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=fresh))
             record = Change("CLIENT_LIMITS_CHANGED", client_id, actor_org, actor_user, detail=dict(given))
