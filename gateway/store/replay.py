@@ -6,8 +6,6 @@ import time
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.clock import Clock
 from gateway.store.engine import Database
@@ -24,13 +22,12 @@ class StoredReplays:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
-        self._insert = sqlite_insert if database.is_sqlite else postgresql_insert
         self._purged = time.monotonic()
 
     async def spend(self, kind: str, key: str, until: datetime) -> bool:
         """See the port. Raises StoreUnavailable, and then it may be spent or not."""
         row = {"kind": kind, "key": key, "until_us": to_us(until)}
-        statement = self._insert(spent_once).values(row).on_conflict_do_nothing().returning(spent_once.c.key)
+        statement = self._database.insert(spent_once).values(row).on_conflict_do_nothing().returning(spent_once.c.key)
         async with self._database.write() as connection:
             first = (await connection.execute(statement)).first() is not None
         await self.purge_when_due()
