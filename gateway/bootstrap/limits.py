@@ -40,6 +40,7 @@ def client_limits(store: Store, settings: Settings, clock: Clock) -> PartnerLimi
         store.clients,
         store.revocations,
         StoredAlerts(store.database, clock),
+        store.consents,
         allowance=allowance,
     )
 

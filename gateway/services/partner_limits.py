@@ -23,6 +23,12 @@ class DisableClient(Protocol):
         ...
 
 
+class ConsentsHeld(Protocol):
+    async def who_agreed(self, client_id: str, subjects: Sequence[str]) -> frozenset[str]:
+        """Those of `subjects` with a consent to this client in force now, whatever it covers and however often used."""
+        ...
+
+
 class PartnerLimits:
     """Implements `gateway.services.client_limits.ClientLimits`.
 
@@ -36,11 +42,13 @@ class PartnerLimits:
         clients: DisableClient,
         revoker: Revoker,
         alerts: Alerts,
+        consents: ConsentsHeld,
         *,
         allowance: Allowance,
         rules: AbuseRules | None = None,
     ) -> None:
         self._meters, self._clients, self._revoker, self._alerts = meters, clients, revoker, alerts
+        self._consents = consents
         self._allowance, self._rules = allowance, rules or AbuseRules()
         self._refused: dict[str, int] = {}
 
@@ -59,9 +67,17 @@ class PartnerLimits:
         raise RequestRefused(refusal.code)
 
     async def note(self, caller: Caller, asked: Sequence[str], found: Sequence[str], *, denied: bool) -> None:
-        """See the port. The answer this is about leaves; the next question finds the client suspended."""
+        """See the port. The answer this is about leaves; the next question finds the client suspended.
+
+        Who agreed to this client is no miss of it, though it asked for a field too many or once too often today: that is
+        refused, and is no scraping.
+        """
         if caller.kind is not CallerKind.PARTNER:
             return
+        missed = sorted(set(asked) - set(found))
+        if missed:
+            agreed = await self._consents.who_agreed(caller.client_id, missed)
+            asked = [subject for subject in asked if subject not in agreed]
         counts = await self._meters.count(caller.client_id, asked, found, denied=denied)
         await self._judge(caller, counts)
 

@@ -99,6 +99,18 @@ class StoredConsents:
         async with self._database.write() as connection:
             await connection.execute(change.values(subject_id=subject_id, person_ct=None, key_id=None, alg_id=None))
 
+    async def who_agreed(self, client_id: str, subjects: Sequence[str]) -> frozenset[str]:
+        """Implements `gateway.services.partner_limits.ConsentsHeld`."""
+        now_us = to_us(self._clock.now())
+        held = IN_FORCE.where(
+            consent.c.client_id == client_id,
+            consent.c.subject_id.in_(sorted(set(subjects))),
+            consent.c.from_us <= now_us,
+            consent.c.until_us > now_us,
+        ).with_only_columns(consent.c.subject_id)
+        async with self._database.read() as connection:
+            return frozenset((await connection.scalars(held)).all())
+
     async def put_since(self, subject_id: str, org_id: str, since: datetime) -> tuple[int, int]:
         """See the port."""
         put = sa.select(consent.c.org_id).where(

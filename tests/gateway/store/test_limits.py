@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.caller import Alert, Caller, CallerKind
+from gateway.consent.ports import Asked
 from gateway.errors import RequestRefused
 from gateway.services.client_limits import LONG_S, SHORT_S, AbuseRules, Allowance, Counts
 from gateway.services.partner_limits import PartnerLimits
@@ -24,6 +25,7 @@ from gateway.store.tables import change_event
 from gateway.store.tables.limits import client_subject, client_window
 from tests.gateway.services.identity_examples import Revocations
 from tests.gateway.store.conftest import START, HandClock, OpenStore
+from tests.gateway.store.consenting import ID_NO, YES, terms
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +71,7 @@ class Desk:
         self.meters = StoredMeters(store.database, store.keys, clock, allowance)
         self.clients, self.revoker, self.alarm = Clients(), Revocations(), Alarm()
         self.limits = PartnerLimits(
-            self.meters, self.clients, self.revoker, self.alarm, allowance=allowance, rules=rules
+            self.meters, self.clients, self.revoker, self.alarm, store.consents, allowance=allowance, rules=rules
         )
 
     async def ask(self, caller: Caller, asked: Sequence[str], found: Sequence[str], cost: int = 10) -> str:
@@ -80,6 +82,24 @@ class Desk:
             return refused.code
         await self.limits.note(caller, asked, found, denied=False)
         return "OK"
+
+
+async def test_a_partner_set_up_wrongly_is_refused_and_not_taken_for_a_scraper(store: Store, clock: HandClock) -> None:
+    """It asks about people who agreed to it, for a field too many; of those who agreed to another client it is a miss."""
+    desk = Desk(store, clock)
+    everybody = [f"s{number:02}" for number in range(60)]
+    for subject in everybody:
+        said = terms(client_id=BANK.client_id, org_id=BANK.org_id, starts_at=clock.now(), reference=subject)
+        _, consent_id = await store.consents.ask(said, Asked(ID_NO, "张三"), clock.now() + timedelta(days=7))
+        await store.consents.settle(consent_id, subject)
+        (consent,) = await store.consents.all_of(subject)
+        await store.consents.answer(consent, YES)
+    for subject in everybody:
+        assert await desk.ask(BANK, [subject], []) == "OK"
+    assert (await desk.meters.counts(BANK.client_id))[0].misses == 0
+    other = replace(BANK, client_id="bank-2")
+    answers = [await desk.ask(other, [subject], []) for subject in everybody]
+    assert answers.index("CLIENT_SUSPENDED") == 30
 
 
 async def test_the_rate_holds_and_says_when_to_come_back(store: Store, clock: HandClock) -> None:
