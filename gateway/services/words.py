@@ -13,6 +13,11 @@ from schema.nouns import NounSpec
 
 UNNAMED_BODY = Both("登记名录中没有的单位", "A body that is not in our register")
 UNNAMED_PURPOSE = Both("未经登记的用途", "A purpose that is not registered")
+_NOT_ASKING = {
+    "ENROLMENT": Both("登记您的手机号", "Registering a phone for you"),
+    "BREAK_GLASS": Both("申请紧急查询", "Asking for emergency access"),
+}
+"""What is done at the counter instead of asked; refused, it stands in the person's history too."""
 
 
 class Words:
@@ -35,7 +40,7 @@ class Words:
 
     def purpose(self, code: str) -> Both:
         rule = self.rule(code)
-        return UNNAMED_PURPOSE if rule is None else Both(rule.title_zh, rule.title_en)
+        return _NOT_ASKING.get(code, UNNAMED_PURPOSE) if rule is None else Both(rule.title_zh, rule.title_en)
 
     def rule(self, code: str) -> PurposeRule | None:
         return self._purposes().get(code)
