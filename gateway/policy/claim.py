@@ -17,7 +17,7 @@ UNKNOWN = "UNKNOWN"
 """Stands for a code that is in no register: that could be any text, and refusals are recorded, too."""
 
 _LONGEST = 200
-_SEPARATORS = re.compile(r"[\s._-]+")
+_SEPARATORS = re.compile(r"[\W_]+")  # whatever is neither letter nor digit
 # 18 digits with a birth date within, the last perhaps an X; or the 15 of old.
 _ID_NUMBER = re.compile(
     r"[1-9][0-9]{5}(?:(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]"
@@ -34,7 +34,7 @@ def claimed(said: Mapping[str, Any], register: PurposeRegister) -> Purpose | Non
 
 
 def recordable(text: str) -> bool:
-    """Whether a number or reference may be recorded as it stands: not too long, and nobody's ID number."""
+    """Whether a number or reference may be recorded as it stands: one line, nothing unseen in it, nobody's ID number."""
     return _fit(text)
 
 
@@ -42,11 +42,14 @@ _BRACKETS = str.maketrans("〔[【〕]】", "((()))")
 
 
 def folded(case_no: str) -> str:
-    """One spelling of a case number, whatever brackets, widths and blanks a court, a clerk or a keyboard put in."""
-    return "".join(unicodedata.normalize("NFKC", case_no).translate(_BRACKETS).split())
+    """One spelling of a case number, whatever brackets, widths, blanks and unseen marks a court, a clerk or a keyboard
+    put in."""
+    text = "".join(unicodedata.normalize("NFKC", case_no).translate(_BRACKETS).split())
+    return text if text.isprintable() else "".join(one for one in text if one.isprintable())
 
 
 def _fit(text: str) -> bool:
     if len(text) > _LONGEST:
         return False
-    return _ID_NUMBER.search(_SEPARATORS.sub("", unicodedata.normalize("NFKC", text))) is None
+    plain = unicodedata.normalize("NFKC", text)  # its blanks are plain ones, the only ones that are printable
+    return plain.isprintable() and _ID_NUMBER.search(_SEPARATORS.sub("", plain)) is None
