@@ -34,7 +34,10 @@ class Held:
 
     @property
     def grant_id(self) -> str:
-        return self.refresh.grant_id if self.refresh is not None else str(self.access.claims["grant_id"])  # type: ignore[union-attr]
+        if self.refresh is not None:
+            return self.refresh.grant_id
+        assert self.access is not None  # noqa: S101  (one of the two is there)
+        return str(self.access.claims["grant_id"])
 
     def is_expired(self) -> bool:
         """Looking it up has seen to that."""
@@ -92,7 +95,7 @@ class Introspection(IntrospectionEndpoint):
             return {"active": True, "token_type": "DPoP" if token.access.jkt else "Bearer", **shown}
         refresh, grant = token.refresh, token.grant
         assert refresh is not None  # noqa: S101  (one of the two is there)
-        assert grant is not None  # noqa: S101
+        assert grant is not None  # noqa: S101  (and it came with its grant)
         shown = {
             "active": True,
             "iss": self.server.kit.terms.issuer,

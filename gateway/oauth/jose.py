@@ -242,11 +242,6 @@ def access_token_hash(token: str) -> str:
     return base64url(hashlib.sha256(token.encode()).digest())
 
 
-def half_hash(text: str) -> str:
-    """`at_hash` and `c_hash` where the signature uses SHA-256: its left half. Source: OpenID Connect Core 3.1.3.6."""
-    return base64url(hashlib.sha256(text.encode()).digest()[:16])
-
-
 def base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

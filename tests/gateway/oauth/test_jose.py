@@ -17,7 +17,6 @@ from gateway.oauth.jose import (
     access_token_hash,
     base64url,
     canonical,
-    half_hash,
     nobody,
     parse,
     read_key,
@@ -73,10 +72,6 @@ def test_the_access_token_hash_of_rfc_9449_section_7_1() -> None:
         access_token_hash("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU")
         == "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"
     )
-
-
-def test_the_c_hash_of_openid_connect_core_appendix_a_4() -> None:
-    assert half_hash("Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk") == "LDktKdoQak3Pk0cnXxCltA"
 
 
 @given(st.dictionaries(st.text(max_size=8), st.integers(-(2**53), 2**53) | st.text(max_size=20), max_size=6))
