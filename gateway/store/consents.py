@@ -9,8 +9,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -68,7 +66,7 @@ class StoredConsents:
             "reference": terms.reference, "terms_digest": digest, "asked_at_us": to_us(now),
             "answer_by_us": to_us(answer_by),
         }  # fmt: skip
-        make = self._insert(consent).values(row).on_conflict_do_nothing().returning(consent.c.request_id)
+        make = self._database.insert(consent).values(row).on_conflict_do_nothing().returning(consent.c.request_id)
         same = sa.select(consent).where(consent.c.client_id == terms.client_id, consent.c.reference == terms.reference)
         async with self._database.write() as connection:
             made = await connection.scalar(make)
@@ -147,7 +145,7 @@ class StoredConsents:
         if answer.receipt is not None:
             (sealed,) = await self._keys.seal((_receipt_place(consent.consent_id), answer.receipt.encode()))
             event |= {"receipt_ct": sealed.ciphertext, "key_id": sealed.key_id, "alg_id": sealed.alg_id}
-        add = self._insert(consent_event).values(event).on_conflict_do_nothing()
+        add = self._database.insert(consent_event).values(event).on_conflict_do_nothing()
         async with self._database.write() as connection:
             await self._in_turn(connection, subject_id, terms)
             if await connection.scalar(add.returning(consent_event.c.seq)) is None:
@@ -179,7 +177,7 @@ class StoredConsents:
         async with self._database.write() as connection:
             for row in (await connection.execute(unanswered.order_by(consent.c.consent_id))).all():
                 event = _values(row.consent_id, ANSWERED, ConsentState.EXPIRED, now, "system", "clock")
-                add = self._insert(consent_event).values(event).on_conflict_do_nothing()
+                add = self._database.insert(consent_event).values(event).on_conflict_do_nothing()
                 if await connection.scalar(add.returning(consent_event.c.seq)) is not None:
                     await self._evidence(connection, now, "CONSENT_EXPIRED", row.consent_id, "", "", row.subject_id)
             return await self._end(connection, past, ConsentState.EXPIRED, "system", "clock", now)
@@ -211,7 +209,7 @@ class StoredConsents:
         ended = []
         for row in (await connection.execute(which.order_by(consent.c.consent_id))).all():
             event = _values(row.consent_id, ENDED, state, at, by, method)
-            add = self._insert(consent_event).values(event).on_conflict_do_nothing()
+            add = self._database.insert(consent_event).values(event).on_conflict_do_nothing()
             if await connection.scalar(add.returning(consent_event.c.seq)) is None:
                 continue  # somebody else was first
             kind = f"CONSENT_{state.name}"
@@ -251,9 +249,6 @@ class StoredConsents:
         """Whoever reads changes must not learn from the actor who refused: persons act as nobody, under their subject."""
         actor = client_id or "person"
         await record_change(connection, at, Change(kind, consent_id, org_id, actor, subject_id))
-
-    def _insert(self, table: sa.Table) -> Any:
-        return (sqlite_insert if self._database.is_sqlite else postgresql_insert)(table)
 
     def _digest(self, terms: Terms, person: bytes) -> bytes:
         """When it starts is when it was asked, so that is no part of what makes two requests the same."""
