@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from demo.people import register
 from gateway.bootstrap.watching import watch_rounds
 from gateway.store.tables import access_event, alert
+from tests.fakes.postgres import new_database
 from tests.fakes.tokens import Asker, officer
 from tests.flows.house import House
 from tests.flows.questions import PARTS, key_of
@@ -127,12 +128,17 @@ def alike(body: bytes) -> bytes:
     return re.sub(rb'("fetchedAt"|"asOf"):"[^"]*"', rb"\1:?", body)
 
 
-@pytest.fixture(scope="module")
-async def watched(wide_town: Town, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def watched(
+    wide_town: Town, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[Watched]:
     await wide_town.heal()
     facts = StoreFacts()
     home = tmp_path_factory.mktemp("sealed")
-    async with gateway_of(wide_town, home, unhurried, facts=facts, alarm_poll_s=0, reload_poll_s=0) as opened:
+    given: dict[str, object] = {"alarm_poll_s": 0, "reload_poll_s": 0}
+    if request.param == "postgresql":
+        given["database_url"] = new_database("sealed").render_as_string(hide_password=False)
+    async with gateway_of(wide_town, home, unhurried, facts=facts, **given) as opened:
         facts.open(opened.gateway)
         await seed_register(opened.gateway)
         yield Watched(opened, wide_town)
