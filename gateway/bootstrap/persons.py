@@ -109,9 +109,10 @@ def persons_of(
     )
     guard = FormGuard(store.keys.derive("web/person-forms/v1"), settings.base_url)
     end = EndConsents(store.consents, listeners)
+    proxies = tuple(one for one in (settings.trusted_proxies or "").split(",") if one)
     reach = ReachPerson(store.consents, store.subjects, store.phones, _Names(store), facts, door, words, clock)
     parts = PersonParts(
-        Desk(door, guard, device_days=days),
+        Desk(door, guard, device_days=days, trusted_proxies=proxies),
         MyConsents(store.consents, words, store.subjects, _Signer(keys), end, clock, issuer=settings.base_url),
         PersonHistory(store.access_log, words),
         AskConsent(

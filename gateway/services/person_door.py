@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +28,7 @@ from gateway.services.identities import EnrolledPhone, Phones
 _log = structlog.get_logger(__name__)
 _NO_VALUES: Mapping[str, str] = {}
 _MOST_WAITING = 64  # links being sent at once; more are dropped, and the person asks again
+_MOST_OF_ONE = 8  # of them for one network: whoever floods the door shuts it for nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,23 @@ class PersonDoor:
         self._access, self._phones, self._messages, self._subjects = access, phones, messages, subjects
         self._clock, self._base_url, self._device_days = clock, base_url, device_days
         self._waiting: set[asyncio.Task[None]] = set()
+        self._from: Counter[str] = Counter()
 
-    def ask_for_link(self, id_no: str, phone: str) -> None:
+    def ask_for_link(self, id_no: str, phone: str, network: str = "") -> None:
         """Send a link to their own pages if this is an enrolled person and their phone. Returns at once, whoever it is:
         what is looked up is looked up afterwards, so neither answer nor time says anything.
         """
-        if len(self._waiting) < _MOST_WAITING:
+        if len(self._waiting) < _MOST_WAITING and self._from[network] < _MOST_OF_ONE:
             task = asyncio.ensure_future(self._aside(self._send_entry(id_no, phone)))
             self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._from[network] += 1
+            task.add_done_callback(lambda done: self._done(done, network))
+
+    def _done(self, task: asyncio.Task[None], network: str) -> None:
+        self._waiting.discard(task)
+        self._from[network] -= 1
+        if not self._from[network]:
+            del self._from[network]
 
     async def settled(self) -> None:
         """Waits for what `ask_for_link` began; for closing down, and for tests."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.consent.persons import CODE_DIGITS, CODE_TRIES
 from gateway.services.person_door import Opened
 from gateway.web.me_visit import PersonVisit
+from gateway.web.network import network_of
 from gateway.web.problems import Refusal, Reply
 from gateway.web.visit import see_other
 
@@ -19,7 +20,8 @@ async def home(visit: PersonVisit) -> Reply:
 async def ask_for_link(visit: PersonVisit) -> Reply:
     """`POST /me/link`: the same answer whoever it is; what happens to it happens afterwards."""
     form = await visit.form()
-    visit.desk.door.ask_for_link(form.get("id_no", ""), form.get("phone", ""))
+    network = network_of(visit.scope, visit.desk.trusted_proxies)
+    visit.desk.door.ask_for_link(form.get("id_no", ""), form.get("phone", ""), network)
     return see_other("/me/sent")
 
 

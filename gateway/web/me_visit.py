@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,9 +25,11 @@ _LARGEST_FORM = 8_192
 class Desk:
     """The door, the guard of the forms, and our three cookies: of a visit, of being in, of a device that is known."""
 
-    def __init__(self, door: PersonDoor, guard: FormGuard, *, device_days: int) -> None:
+    def __init__(
+        self, door: PersonDoor, guard: FormGuard, *, device_days: int, trusted_proxies: Sequence[str] = ()
+    ) -> None:
         secure = guard.base_url.startswith("https:")
-        self.door, self.guard = door, guard
+        self.door, self.guard, self.trusted_proxies = door, guard, trusted_proxies
         self.visit = Cookie("yimen-me-visit", secure)
         self.session = Cookie("yimen-me", secure, int(SESSION_LIVES.total_seconds()))
         self.device = Cookie("yimen-me-device", secure, device_days * 86_400)

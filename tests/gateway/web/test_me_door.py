@@ -70,6 +70,19 @@ async def test_so_many_links_an_hour_and_no_more(house: PersonHouse) -> None:
     assert len(house.phone.sent) == LINKS_PER_SPAN
 
 
+async def test_one_network_that_floods_the_door_shuts_it_for_nobody_else(house: PersonHouse) -> None:
+    await house.enrol()
+    door = house.persons.door
+    for _ in range(500):
+        door.ask_for_link("440606199003070033", PHONE, "203.0.113.0/24")
+    door.ask_for_link(ID_NO, PHONE, "198.51.100.0/24")
+    await door.settled()
+    assert [one.kind for one in house.phone.sent] == ["PAGES_LINK"]
+    door.ask_for_link(ID_NO, PHONE, "203.0.113.0/24")
+    await door.settled()
+    assert len(house.phone.sent) == 2, "and is open to that one again"
+
+
 async def test_so_many_codes_an_hour_over_all_links(house: PersonHouse) -> None:
     await house.enrol()
     links = [await link_of(house), await link_of(house)]
