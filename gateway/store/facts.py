@@ -99,8 +99,7 @@ class StoredFacts:
             "org_id": caller.org_id,
             "now": to_us(self._clock.now()),
         }
-        async with self._database.read() as connection:
-            rows = (await connection.execute(self._statement, asked)).all()
+        rows = await self._database.rows(self._statement, asked)
         return {row[0]: _known(row) for row in rows}
 
 
