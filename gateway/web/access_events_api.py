@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.services.access_history import MOST, PAGE, LogQuestion, ReadOfficerLog
 from gateway.web.forms import FormInvalid, parse_form
+from gateway.web.log_question import instant, place
 from gateway.web.problems import JSON, Refusal, Reply
 from gateway.web.token_door import Admit, next_nonce
 
-_EVENT_ID = re.compile(r"[0-9a-f-]{36}")
 _OFFICER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -34,21 +32,12 @@ def _question(query_string: bytes) -> LogQuestion:
     """Raises Refusal LOG_QUESTION_INVALID."""
     try:
         given = parse_form(query_string, fields=8)
-        officer, after = given.get("officer"), given.get("after")
-        limit = int(given.get("limit", str(PAGE)))
-        if given.keys() - {"officer", "from", "to", "after", "limit"} or not 1 <= limit <= MOST:
+        officer = given.get("officer")
+        after, limit = place(given, usual=PAGE, most=MOST)
+        if given.keys() - {"officer", "from", "to", "after", "limit"}:
             raise ValueError
-        if (officer and not _OFFICER.fullmatch(officer)) or (after and not _EVENT_ID.fullmatch(after)):
+        if officer and not _OFFICER.fullmatch(officer):
             raise ValueError
-        return LogQuestion(officer, _instant(given, "from"), _instant(given, "to"), after, limit)
+        return LogQuestion(officer, instant(given, "from"), instant(given, "to"), after, limit)
     except (FormInvalid, ValueError, OverflowError):
         raise Refusal("LOG_QUESTION_INVALID") from None
-
-
-def _instant(given: Mapping[str, str], name: str) -> datetime | None:
-    if name not in given:
-        return None
-    instant = datetime.fromisoformat(given[name])
-    if instant.tzinfo is None:
-        raise ValueError
-    return instant.astimezone(UTC)

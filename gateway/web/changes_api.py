@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import orjson
 from starlette.routing import BaseRoute, Route
@@ -12,10 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.services.change_history import MOST, PAGE, ChangeQuestion, ReadChanges
 from gateway.web.forms import FormInvalid, parse_form
+from gateway.web.log_question import instant, place
 from gateway.web.problems import JSON, Refusal, Reply
 from gateway.web.token_door import Admit, next_nonce
 
-_EVENT_ID = re.compile(r"[0-9a-f-]{36}")
 _KIND = re.compile(r"[A-Z_]{1,64}")
 _OBJECT = re.compile(r"[^\x00-\x1f]{1,200}")
 _KNOWN = {"kind", "object", "from", "to", "after", "limit"}
@@ -41,26 +39,15 @@ def _question(query_string: bytes) -> ChangeQuestion:
     """Raises Refusal LOG_QUESTION_INVALID."""
     try:
         given = parse_form(query_string, fields=len(_KNOWN))
-        kind, place, after = given.get("kind"), given.get("object"), given.get("after")
-        limit = int(given.get("limit", str(PAGE)))
+        kind, about = given.get("kind"), given.get("object")
+        after, limit = place(given, usual=PAGE, most=MOST)
         fits = (
             given.keys() <= _KNOWN
-            and 1 <= limit <= MOST
             and (kind is None or _KIND.fullmatch(kind))
-            and (place is None or _OBJECT.fullmatch(place))
-            and (after is None or _EVENT_ID.fullmatch(after))
+            and (about is None or _OBJECT.fullmatch(about))
         )
         if not fits:
             raise ValueError
-        return ChangeQuestion(kind, place, _instant(given, "from"), _instant(given, "to"), after, limit)
+        return ChangeQuestion(kind, about, instant(given, "from"), instant(given, "to"), after, limit)
     except (FormInvalid, ValueError, OverflowError):
         raise Refusal("LOG_QUESTION_INVALID") from None
-
-
-def _instant(given: Mapping[str, str], name: str) -> datetime | None:
-    if name not in given:
-        return None
-    instant = datetime.fromisoformat(given[name])
-    if instant.tzinfo is None:
-        raise ValueError
-    return instant.astimezone(UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,11 @@ from gateway.services.alerts import MOST, PAGE, WatchAlerts
 from gateway.services.break_glass import BreakGlass, Emergency
 from gateway.web.body import read_json
 from gateway.web.forms import FormInvalid, parse_form
+from gateway.web.log_question import EVENT_ID, place
 from gateway.web.problems import JSON, Refusal, Reply
 from gateway.web.token_door import Admit, next_nonce
 
 _LARGEST, _DEPTH = 16_384, 4
-_ID = re.compile(r"[0-9a-f-]{36}")
 _TEXTS = ("reasonCode", "reason", "caseNo", "idNo", "review")
 
 
@@ -94,10 +93,9 @@ class _Acts:
         caller = await self._admit(scope)
         try:
             given = parse_form(scope["query_string"], fields=4)
-            state, after, limit = given.get("state", "open"), given.get("after"), int(given.get("limit", str(PAGE)))
-            if given.keys() - {"state", "after", "limit"} or state not in ("open", "all") or not 1 <= limit <= MOST:
-                raise ValueError
-            if after is not None and not _ID.fullmatch(after):
+            state = given.get("state", "open")
+            after, limit = place(given, usual=PAGE, most=MOST)
+            if given.keys() - {"state", "after", "limit"} or state not in ("open", "all"):
                 raise ValueError
         except (FormInvalid, ValueError):
             raise Refusal("BAD_VALUE") from None
@@ -127,6 +125,6 @@ async def _object(scope: Scope, receive: Receive, known: set[str]) -> dict[str, 
 
 def _id(scope: Scope, code: str) -> str:
     found: str = Request(scope).path_params["id"]
-    if not _ID.fullmatch(found):
+    if not EVENT_ID.fullmatch(found):
         raise Refusal(code)
     return found
