@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.caller import Authenticator, Presented
+from gateway.caller import Authenticator, Caller, Presented
 from gateway.errors import Unauthenticated
 from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.authenticator import TokenAuthenticator
@@ -224,3 +224,35 @@ async def test_a_certificates_token_is_a_bearers_where_that_is_switched_on(clock
     both = await house.token({"jkt": KEY.public.thumbprint, **bound})
     assert (await house.refusal(f"Bearer {both}", **shown)).error == "invalid_token"
     assert base64.b64encode(made.public_bytes(Encoding.DER))
+
+
+async def test_whoever_watches_hears_of_a_good_proof_of_a_dead_token_and_of_nothing_else(
+    house: House, clock: HandClock
+) -> None:
+    heard: list[str] = []
+
+    async def note(caller: Caller) -> None:
+        heard.append(caller.token_id)
+
+    watched = TokenAuthenticator(
+        house.tokens, DpopProofs(BASE, None, clock), house.door, clock, resource=RESOURCE, on_revoked=note
+    )
+    token = await house.token()
+    caller = await watched(Presented(f"DPoP {token}", dpop=proof(clock, token=token)))
+    for spoiled in (proof(clock, token=token), proof(clock, key=OTHER_KEY, token=token), None):  # replayed, stolen, none
+        with pytest.raises(Unauthenticated):
+            await watched(Presented(f"DPoP {token}", dpop=spoiled))
+    assert heard == []
+    house.door.revoked.add("g-1")
+    with pytest.raises(Unauthenticated) as caught:
+        await watched(Presented(f"DPoP {token}", dpop=proof(clock, token=token, jti="j-2")))
+    assert (caught.value.error, heard) == ("invalid_token", [caller.token_id])
+
+
+async def test_where_nobody_said_anything_of_certificates_there_are_none(house: House, clock: HandClock) -> None:
+    plain = TokenAuthenticator(house.tokens, DpopProofs(BASE, None, clock), house.door, clock, resource=RESOURCE)
+    for cnf in ({"jkt": KEY.public.thumbprint}, {"x5t#S256": "A" * 43}):
+        token = await house.token(cnf)
+        with pytest.raises(Unauthenticated) as caught:
+            await plain(Presented(f"Bearer {token}", client_certificate=":AAAA:"))
+        assert caught.value.error == "invalid_token"
