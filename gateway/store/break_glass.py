@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.policy.claim import folded
 from gateway.policy.facts import Relationship, Seal
 from gateway.services.break_glass import NewGrant
+from gateway.store.accounts import of_one_person
 from gateway.store.alerts import StoredAlerts
 from gateway.store.changes import record_change
 from gateway.store.encryption import Place
@@ -97,6 +98,7 @@ class StoredBreakGlass:
             break_glass.c.id == grant_id,
             break_glass.c.org_id == caller.org_id,
             break_glass.c.user_id != caller.user_id,
+            ~of_one_person(break_glass.c.user_id, caller.user_id),
             break_glass.c.review == "ONLINE",
             break_glass.c.approved_at_us.is_(None),
             break_glass.c.outcome.is_(None),

@@ -16,6 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import RequestRefused
 from gateway.policy.compare import Decided
 from gateway.services.rules_in_force import Approved
+from gateway.store.accounts import of_one_person
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import OrderedIds, from_us, to_us
@@ -100,7 +101,12 @@ class StoredPolicies:
         latest = sa.select(sa.func.coalesce(sa.func.max(proposals.c.turn), 0) + 1).scalar_subquery()
         approve = (
             sa.update(proposals)
-            .where(proposals.c.id == proposal_id, proposals.c.approved_by.is_(None), proposals.c.proposed_by != by)
+            .where(
+                proposals.c.id == proposal_id,
+                proposals.c.approved_by.is_(None),
+                proposals.c.proposed_by != by,
+                ~of_one_person(proposals.c.proposed_by, by),
+            )
             .values(approved_by=by, approved_org=org, approved_at_us=to_us(now), turn=latest)
             .returning(proposals.c.digest)
         )

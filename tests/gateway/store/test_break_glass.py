@@ -26,6 +26,7 @@ from gateway.store.facts import StoredFacts
 from gateway.store.tables import access_event, alert, change_event
 from gateway.store.tables.case_facts import break_glass as table
 from gateway.supervision.case_facts import CaseEntry, RelationshipEntry, SealEntry
+from tests.gateway.store.accounts import put_accounts
 from tests.gateway.store.conftest import HandClock, OpenStore
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +143,14 @@ async def test_a_supervisor_does_not_approve_what_is_about_their_own_kin(desk: D
     assert await refused(desk.glass.approve(SECOND, granted.id)) == "GRANT_UNKNOWN"
     await desk.glass.approve(BOSS, granted.id)
     assert (await desk.held()).break_glass == granted.id
+
+
+async def test_nobody_approves_their_own_by_a_second_account(desk: Desk) -> None:
+    (me,) = await desk.store.subjects.intern([NOBODY])
+    await put_accounts(desk.store, {"officer-1": me, "officer-2": me, "boss-1": None})
+    granted = await desk.glass.open(OFFICER, replace(SAID, review="ONLINE"))
+    assert await refused(desk.glass.approve(SECOND, granted.id)) == "GRANT_UNKNOWN"
+    await desk.glass.approve(BOSS, granted.id)
 
 
 async def test_a_request_that_waited_too_long_cannot_be_approved(desk: Desk) -> None:

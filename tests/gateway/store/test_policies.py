@@ -12,6 +12,7 @@ from gateway.errors import RequestRefused
 from gateway.services.rules_in_force import RulesInForce
 from gateway.store import Store
 from gateway.store.tables import change_event
+from tests.gateway.store.accounts import put_accounts
 from tests.gateway.store.conftest import HandClock, OpenStore
 from tests.gateway.store.events import event
 
@@ -119,3 +120,15 @@ async def test_an_event_is_found_with_what_it_was_decided_from(store: Store, clo
     assert (found.inputs, found.event_id) == ({"kind": "COURT"}, receipt.id)
     assert await store.policies.event("no-such") is None
     assert [one.event_id for one in await store.policies.decided(10)] == [receipt.id]
+
+
+async def test_nobody_approves_their_own_by_a_second_account(store: Store) -> None:
+    """Whose an account is, the officer's own ID number says. An officer whose number is not on file counts as one person."""
+    me, other = await store.subjects.intern(["440606199003070017", "440604199303030065"])
+    await put_accounts(store, {"owner": me, "owner-again": me, "approver": other, "unknown-1": None, "unknown-2": None})
+    mine = await proposal(store)
+    with pytest.raises(RequestRefused):
+        await store.policies.approve(mine, by="owner-again", org="agency")
+    assert await store.policies.approve(mine, by="approver", org="agency")
+    theirs = await store.policies.propose(TEXTS, by="unknown-1", org="agency")
+    assert await store.policies.approve(theirs, by="unknown-2", org="agency")
