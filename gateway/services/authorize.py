@@ -82,7 +82,7 @@ class Authorize:
 
     async def load(self, client_id: str | None, request_uri: str | None) -> PendingAuthorization:
         """See the port."""
-        if not client_id or not request_uri:
+        if not client_id or not request_uri or not client_id.isprintable():
             raise OAuthError("invalid_request", "authorize_parameters")
         kit = self._server.kit
         pushed = await kit.pushed.find(request_uri) if request_uri.startswith(REQUEST_URI) else None

@@ -42,6 +42,8 @@ class StoredIdentities:
 
     async def officer_by_login(self, login: str) -> OfficerRecord | None:
         """See the port."""
+        if "\0" in login:  # no text to PostgreSQL, and no fault of the database's
+            return None
         return await self._one(officer.c.login == fold_login(login))
 
     async def officer_by_external_id(self, external_id: str) -> OfficerRecord | None:

@@ -176,6 +176,14 @@ async def test_an_unknown_client_costs_a_signature_check_like_a_known_one(
     assert desk.registered.asked == 3
 
 
+@pytest.mark.parametrize("name", ["bank-1\0", "bank\n1", "\u202ebank-1", ""])
+async def test_what_can_be_no_clients_name_is_not_looked_up(name: str, desk: Desk) -> None:
+    """A database that holds no such text answers with a fault, which would be told as an outage."""
+    with pytest.raises(InvalidClient):
+        await desk(desk.form(iss=name, sub=name))
+    assert desk.registered.asked == 0
+
+
 async def test_one_method_at_a_time(desk: Desk) -> None:
     form = desk.form()
     for more, headers in (

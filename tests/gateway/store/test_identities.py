@@ -58,6 +58,7 @@ async def test_what_is_imported_is_what_is_read(store: Store, import_: Import) -
     assert await store.identities.officer(found.user_id) == found
     assert await store.identities.officer_by_external_id("idp|1") == found
     assert await store.identities.officer_by_login("nobody") is None
+    assert await store.identities.officer_by_login("cc0001\0") is None  # what is no text to PostgreSQL is no outage
     bank = await store.identities.organisation("FS-BANK")
     assert bank is not None
     assert (bank.uscc, bank.purposes) == ("91440600MABANK001M", {"CREDIT_CHECK"})

@@ -145,6 +145,7 @@ async def test_looking_spends_nothing_and_everything_else_in_the_url_is_nothing(
         "client_id=desk&request_uri={uri}&request_uri={uri}",
         "client_id=desk&request_uri={uri}%00",
         "client_id=%ff&request_uri={uri}",
+        "client_id=desk%00&request_uri={uri}",
         "client_id=desk&response_type=code&redirect_uri=https%3A%2F%2Fdesk.example%2Fcb",
     ],
 )
