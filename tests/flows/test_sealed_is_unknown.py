@@ -173,6 +173,28 @@ async def test_asked_by_number_he_is_nobody(watched: Watched, lin: Asker) -> Non
     assert sealed.inner != nobody.inner, "what really decided stands in evidence"
 
 
+@pytest.mark.parametrize("road", ["event stream", "socket"])
+async def test_over_a_stream_or_a_socket_he_is_nobody_too(watched: Watched, lin: Asker, road: str) -> None:
+    """Every frame of it, byte for byte."""
+    url = f"{watched.house.url}/graphql"
+
+    async def told(key: dict[str, str]) -> list[bytes]:
+        asked = {"query": ONE, "variables": key}
+        if road == "event stream":
+            headers = lin.headers("POST", url) | {"accept": "text/event-stream"}
+            async with watched.house.session.post(url, json=asked, headers=headers) as answer:
+                return [alike(line) for line in (await answer.read()).split(b"\n")]
+        async with watched.house.session.ws_connect(url, protocols=("graphql-transport-ws",)) as ws:
+            await ws.send_json(lin.init(url))
+            await ws.send_json({"type": "subscribe", "id": "1", "payload": asked})
+            frames = [alike((await ws.receive_str(timeout=20)).encode()) for _ in range(3)]
+            return frames
+
+    sealed, nobody = await told(key_of(MINOR)), await told(NOBODY[0])
+    assert sealed == nobody
+    assert b"WITHHELD" in b"".join(sealed)
+
+
 async def test_what_his_own_agency_asked_before_does_not_make_him_any_quicker_to_refuse(
     watched: Watched, agency: Asker
 ) -> None:
