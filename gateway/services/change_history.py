@@ -3,8 +3,9 @@
 Who may read what:
 - DPO (data protection officer) of a public body: what their own body did, and what no body did: persons who consented,
   refused, withdrew; tokens that ended with it. Of a partner: what the partner did, for a no must not show to whoever asked.
-- PROSECUTOR: the same of every public body within their jurisdiction.
-- SUPERVISOR: what their own body did, but nothing of consents: who said no must not show to those who command officers.
+- PROSECUTOR: what every public body within their jurisdiction did, and what no body did, but nothing of consents.
+- SUPERVISOR: what their own body did, but nothing of consents: that somebody said no must not show to officers, nor to
+  those who command them or bring cases.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.services.identities import PROCURATORATE, PROSECUTOR, PUBLIC_KINDS,
 
 DPO = "DPO"
 PAGE, MOST = 50, 200
-CONSENT_KINDS = ("CONSENT_", "TOKENS_REVOKED")
+CONSENT_KINDS = ("CONSENT_", "TOKENS_REVOKED", "GRANT_REVOKED")
 """Beginnings of the kinds that show, or let guess, that somebody consented, refused or withdrew."""
 
 
@@ -133,7 +134,7 @@ def _within(caller: Caller) -> ChangesAsked:
     if caller.kind is not CallerKind.OFFICER or caller.level < 2:
         raise RequestRefused("FORBIDDEN")
     if PROSECUTOR in caller.roles and caller.org_kind == PROCURATORATE and caller.jurisdiction:
-        return ChangesAsked(jurisdiction=caller.jurisdiction, nobodys=True)
+        return ChangesAsked(jurisdiction=caller.jurisdiction, nobodys=True, without=CONSENT_KINDS)
     if DPO in caller.roles:
         return ChangesAsked(org_id=caller.org_id, nobodys=caller.org_kind in PUBLIC_KINDS)
     if SUPERVISOR in caller.roles and caller.org_kind in PUBLIC_KINDS:

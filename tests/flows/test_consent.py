@@ -266,6 +266,13 @@ def asked_by_get(house: House, under: str) -> list[str]:
     ]
 
 
+def without_readings(text: str) -> str:
+    """That this very test reads is on record, and is no trace of a person."""
+    if not text.startswith('{"changes"'):
+        return text
+    return str([one for one in json.loads(text)["changes"] if not one["kind"].endswith("_READ")])
+
+
 async def test_officers_see_no_trace_of_a_no_or_a_withdrawal(bank: Bank, person: Person) -> None:
     """Whatever an officer, a supervisor or a prosecutor may ask answers the same bytes before and after."""
     house = person.house
@@ -285,7 +292,7 @@ async def test_officers_see_no_trace_of_a_no_or_a_withdrawal(bank: Bank, person:
             for path in paths:
                 url = house.url + path
                 async with house.session.get(url, headers=asker.headers("GET", url), allow_redirects=False) as reply:
-                    found.append((path, reply.status, await reply.text()))
+                    found.append((path, reply.status, without_readings(await reply.text())))
         return found
 
     before = await all_they_see()

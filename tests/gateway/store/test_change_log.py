@@ -46,6 +46,7 @@ async def read(store: Store, clock: HandClock) -> ReadChanges:
             Change("CONSENT_REFUSED", "c1", "", "person", WHO),
             Change("TOKENS_REVOKED", "c1", "", ""),
             Change("CONSENT_REQUESTED", "c1", "bank", "bank-1"),
+            Change("SIGNING_KEY_ROTATED", "k", "", "cli:ops"),
             Change("CLIENT_DISABLED", "x", "court", "keeper"),
         ):
             await record_change(connection, clock.now(), change)
@@ -60,13 +61,13 @@ async def kinds(read: ReadChanges, caller: Caller, **asked: Any) -> list[str]:
     return [one["kind"] for one in said["changes"] if one["kind"] != "CHANGES_READ"]
 
 
-async def test_each_reader_sees_what_they_answer_for_and_no_supervisor_sees_a_consent(read: ReadChanges) -> None:
+async def test_each_reader_sees_what_they_answer_for_and_no_officer_sees_a_consent(read: ReadChanges) -> None:
     own = ["OFFICER_CHANGED", "CASE_CHANGED"]
     persons = ["CONSENT_REFUSED", "TOKENS_REVOKED"]
     assert await kinds(read, HEAD) == own  # and nothing of the alert about themselves
     assert await kinds(read, replace(HEAD, user_id="deputy")) == [*own, "ALERT_ACKNOWLEDGED"]
-    assert await kinds(read, DPO) == [*own, *persons, "ALERT_ACKNOWLEDGED"]
-    assert await kinds(read, PROSECUTOR) == [*own, *persons, "ALERT_ACKNOWLEDGED"]
+    assert await kinds(read, DPO) == [*own, *persons, "SIGNING_KEY_ROTATED", "ALERT_ACKNOWLEDGED"]
+    assert await kinds(read, PROSECUTOR) == [*own, "SIGNING_KEY_ROTATED", "ALERT_ACKNOWLEDGED"]
     assert await kinds(read, BANKS_DPO) == ["CONSENT_REQUESTED"]  # that they were refused is not theirs to know
 
 
@@ -84,7 +85,7 @@ async def test_it_is_read_page_by_page_and_each_reading_is_recorded(read: ReadCh
     first = await read(PROSECUTOR, ChangeQuestion(limit=2))
     assert [one["kind"] for one in first["changes"]] == ["OFFICER_CHANGED", "CASE_CHANGED"]
     second = await read(PROSECUTOR, ChangeQuestion(limit=2, after=first["after"]))
-    assert [one["kind"] for one in second["changes"]] == ["CONSENT_REFUSED", "TOKENS_REVOKED"]
+    assert [one["kind"] for one in second["changes"]] == ["SIGNING_KEY_ROTATED", "ALERT_ACKNOWLEDGED"]
     async with store.database.read() as connection:
         query = sa.select(change_event).where(change_event.c.kind == "CHANGES_READ")
         rows = (await connection.execute(query.order_by(change_event.c.id))).all()
