@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
@@ -22,6 +19,7 @@ from gateway.store.identities import name_place
 from gateway.store.identity_state import read_state, words
 from gateway.store.ids import random_id, to_us
 from gateway.store.keys import Keys, Sealed
+from gateway.store.oauth_clients import void_readings
 from gateway.store.tables.identities import device, officer, officer_post, organisation, post
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('identities', 0))")
@@ -49,6 +47,8 @@ class StoredIdentityChanges:
             await doing.free_what_is_unique(plan)
             for one in plan.changes:
                 object_id, subject_id = await doing.put(one)
+                if isinstance(one.after, Organisation):
+                    await void_readings(connection, one.after.org_id, doing.at)
                 detail = one.detail() | doing.holder(one)
                 change = Change(one.kind, object_id, actor_org, actor_user, subject_id, detail)
                 await record_change(connection, doing.at, change)
@@ -61,7 +61,7 @@ class _Doing:
     def __init__(
         self, database: Database, keys: Keys, connection: AsyncConnection, at: datetime, held: Records
     ) -> None:
-        self._insert: Any = sqlite_insert if database.is_sqlite else postgresql_insert
+        self._insert = database.insert
         self._keys, self._connection, self.at = keys, connection, at
         self._at_us = to_us(at)
         self._user_ids = {login: one.user_id for login, one in held.officers.items()}

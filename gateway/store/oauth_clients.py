@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import CallerKind, Change
@@ -20,6 +19,7 @@ from gateway.services.clients import ClientState
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, to_us
+from gateway.store.tables.identities import organisation
 from gateway.store.tables.oauth import oauth_client
 
 _SETS = ("grant_types", "scope", "purposes", "roles")
@@ -28,6 +28,15 @@ _PLAIN = (
     "tls_client_auth_subject_dn", "tls_client_certificate_bound_access_tokens", "refresh_rotation",
     "is_resource_server",
 )  # fmt: skip
+
+
+_WITH_ORGANISATION = sa.select(
+    oauth_client,
+    organisation.c.kind.label("now_kind"),
+    organisation.c.jurisdiction.label("now_jurisdiction"),
+    organisation.c.purposes.label("now_purposes"),
+    organisation.c.active.label("now_active"),
+).outerjoin(organisation, organisation.c.org_id == oauth_client.c.org_id)
 
 
 class StoredClients:
@@ -41,15 +50,16 @@ class StoredClients:
     async def find(self, client_id: str) -> Client | None:
         """See the port."""
         row = await self._row(client_id)
-        return None if row is None or row.disabled_at_us is not None else self._client(row)
+        return None if row is None or row.disabled_at_us is not None else self._standing(row)
 
     async def read(self, client_id: str) -> tuple[Client, int, int | None] | None:
         """An enabled client, the version of its registration, and when old keys end (so that it must be read anew)."""
         row = await self._row(client_id)
-        if row is None or row.disabled_at_us is not None:
+        client = None if row is None or row.disabled_at_us is not None else self._standing(row)
+        if row is None or client is None:
             return None
         overlaps = row.previous_jwks is not None and row.previous_until_us > to_us(self._clock.now())
-        return self._client(row), row.updated_at_us, row.previous_until_us if overlaps else None
+        return client, row.updated_at_us, row.previous_until_us if overlaps else None
 
     async def state(self, client_id: str) -> ClientState | None:
         """See the port."""
@@ -83,8 +93,7 @@ class StoredClients:
             "jwks": _json(client.jwks),
             "updated_at_us": to_us(now),
         }
-        insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
-        put = insert(oauth_client).values(client_id=client.client_id, created_at_us=to_us(now), **values)
+        put = self._database.insert(oauth_client).values(client_id=client.client_id, created_at_us=to_us(now), **values)
         changed = {**values, "updated_at_us": later(now)}
         await connection.execute(put.on_conflict_do_update(index_elements=["client_id"], set_=changed))
         detail = {
@@ -143,7 +152,7 @@ class StoredClients:
 
     async def _row(self, client_id: str) -> sa.Row[Any] | None:
         async with self._database.read() as connection:
-            query = sa.select(oauth_client).where(oauth_client.c.client_id == client_id)
+            query = _WITH_ORGANISATION.where(oauth_client.c.client_id == client_id)
             return (await connection.execute(query)).one_or_none()
 
     @staticmethod
@@ -157,6 +166,20 @@ class StoredClients:
         detail: Mapping[str, Any],
     ) -> None:
         await record_change(connection, at, Change(kind, client_id, actor_org, actor_user, detail=detail))
+
+    def _standing(self, row: sa.Row[Any]) -> Client | None:
+        """The client as its organisation stands now: that is looked up, not remembered. None where it is switched off.
+
+        An organisation that is in no register of ours stands as it was said when the client was registered.
+        """
+        client = self._client(row)
+        if row.now_active is None:
+            return client
+        purposes = client.purposes
+        if client.kind is CallerKind.PARTNER:
+            purposes &= frozenset(orjson.loads(row.now_purposes))
+        now = replace(client, org_kind=row.now_kind, jurisdiction=row.now_jurisdiction, purposes=purposes)
+        return now if row.now_active else None
 
     def _client(self, row: sa.Row[Any]) -> Client:
         registered: dict[str, Any] = orjson.loads(row.registered)
@@ -185,6 +208,13 @@ class StoredClients:
             self._client(row), from_us(row.created_at_us), from_us(row.updated_at_us),
             tuple(_kids(orjson.loads(row.jwks))), old, until,
         )  # fmt: skip
+
+
+async def void_readings(connection: AsyncConnection, org_id: str, now: datetime) -> None:
+    """Whoever has read a client of this organisation reads it anew before it gets anything."""
+    await connection.execute(
+        sa.update(oauth_client).where(oauth_client.c.org_id == org_id).values(updated_at_us=later(now))
+    )
 
 
 def later(now: datetime) -> sa.ColumnElement[int]:

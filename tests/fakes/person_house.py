@@ -46,6 +46,7 @@ ORGANISATIONS = {
     "court": ("禅城区人民法院", "Chancheng District Court", "COURT", "440604"),
     "jcy": ("禅城区人民检察院", "Chancheng District Procuratorate", "PROCURATORATE", "440604"),
 }
+REGISTERED = '["CARD_SERVICE", "CC_RECEPTION", "LOAN_SERVICE"]'
 CARD = PurposeRule("CARD_SERVICE", "办卡", "Cards", "", "", False, frozenset({"BANK"}), {"insurance": None}, {})
 LOAN = PurposeRule(
     "LOAN_SERVICE", "经本人同意办理金融服务", "Financial services, with the person's consent",
@@ -221,7 +222,7 @@ async def put_organisations(store: Store) -> None:
         for org_id, (zh, en, kind, jurisdiction) in ORGANISATIONS.items():
             row = {
                 "org_id": org_id, "name_zh": zh, "name_en": en, "kind": kind, "jurisdiction": jurisdiction,
-                "agency_keys": "{}", "purposes": "[]", "active": True, "updated_at_us": 0,
+                "agency_keys": "{}", "purposes": REGISTERED if kind == "BANK" else "[]", "active": True, "updated_at_us": 0,
             }  # fmt: skip
             await connection.execute(sa.insert(organisation).values(row))
 

@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.oauth.jose import PrivateKey
+from gateway.services.identity_rows import from_files
+from gateway.services.import_identities import ImportIdentities
 from gateway.store import Store
 from gateway.store.tables import change_event
 from tests.fakes.authorization import BANK, OFFICER, RS, SYSTEM
@@ -71,3 +73,44 @@ async def test_old_keys_verify_for_as_long_as_was_said(store: Store, clock: Hand
         query = sa.select(change_event.c.detail).where(change_event.c.kind == "CLIENT_KEYS_ROTATED")
         detail = orjson.loads(await connection.scalar(query))
     assert detail == {"keys": [new.kid], "overlap_s": 3600}
+
+
+async def test_a_client_stands_as_its_organisation_stands_now(store: Store, clock: HandClock) -> None:
+    def imported(**changes: str) -> dict[str, bytes]:
+        bank = {"kind": "BANK", "purposes": "LOAN_SERVICE;STATEMENT_CHECK", "active": "是"} | changes
+        row = f"org_id,name_zh,kind,purposes,active\nthe-bank,银行,{bank['kind']},{bank['purposes']},{bank['active']}\n"
+        return {"organisations.csv": row.replace("the-bank", "BANK-1").encode()}
+
+    importing = ImportIdentities(
+        store.identity_changes, store.subjects, store.revocations, clock, clients=store.clients
+    )
+
+    async def change(**changes: str) -> None:
+        assert not (await importing(from_files(imported(**changes)), actor_org="OPERATOR", actor_user="o")).faults
+
+    bank = replace(BANK, org_id="BANK-1", org_kind="EMPLOYER", purposes=frozenset({"LOAN_SERVICE", "EMPLOYMENT"}))
+    await store.clients.put([bank], actor_org="OPERATOR", actor_user="o")
+    held = await store.counter.find("bank")
+    assert held == bank  # in no register yet: as it was said
+    await change()
+    assert await store.counter.settle(held, []) == "CHANGED"
+    found = await store.counter.find("bank")
+    assert found is not None
+    assert (found.org_kind, found.purposes) == ("BANK", {"LOAN_SERVICE"})
+    assert await store.counter.settle(found, []) == "OK"
+    await change(purposes="STATEMENT_CHECK", kind="INSURER")
+    assert await store.counter.settle(found, []) == "CHANGED"
+    found = await store.clients.find("bank")
+    assert found is not None
+    assert (found.org_kind, found.purposes) == ("INSURER", frozenset())
+    held = await store.counter.find("bank")
+    assert held is not None
+    await change(active="否")
+    assert await store.clients.find("bank") is None
+    assert await store.counter.settle(held, []) == "CHANGED"
+    assert await store.counter.find("bank") is None
+    await change(active="是")
+    assert (await store.clients.find("bank")) is not None
+    state = await store.clients.state("bank")
+    assert state is not None
+    assert state.client == bank  # an operator is shown what was registered
