@@ -109,6 +109,34 @@ async def test_tokens_of_before_and_after_a_rotation_verify_in_both_replicas(
             await one.verify(token)
 
 
+async def test_nobody_is_cut_off_while_keys_are_rotated_under_load(open_replica: OpenStore, clock: HandClock) -> None:
+    stores = [await open_replica(), await open_replica()]
+    issuing = [tokens(one, clock, refresh_s=0.02) for one in stores]
+    verifying = [tokens(one, clock, refresh_s=3600) for one in stores]  # they look only for what they do not know
+    done, rotated = 0, False
+
+    async def work(number: int) -> None:
+        nonlocal done
+        while not rotated:
+            token = await issue(issuing[number % 2])
+            await asyncio.sleep(0.002)
+            for one in verifying:
+                await one.verify(token)
+            done += 1
+
+    async def rotate() -> None:
+        nonlocal rotated
+        for turn in range(3):
+            await asyncio.sleep(1.05)  # an unknown key is looked for once a second; rotations are a quarter hour apart
+            clock.forward(16 * 60)  # tokens live an hour, so that all of them are still good
+            await stores[turn % 2].signing_keys.rotate(actor_user="cli:ops")
+        await asyncio.sleep(0.1)
+        rotated = True
+
+    await asyncio.gather(rotate(), *(work(number) for number in range(4)))
+    assert done > 100
+
+
 async def test_a_retired_key_verifies_until_its_last_token_is_past(store: Store, clock: HandClock) -> None:
     await store.signing_keys.load()
     clock.forward(16 * 60)

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.bootstrap.authorization import partner_policy
 from gateway.clock import SystemClock
@@ -26,7 +29,7 @@ from gateway.web.app import build_app
 from gateway.web.oauth_problems import problem_of
 from gateway.web.problems import catalogue
 from gateway.web.serve import bind, server_for
-from tests.fakes.authorization import BANK_KEY, DPOP_KEY, Desk
+from tests.fakes.authorization import BANK_KEY, DPOP_KEY, SYSTEM, Desk
 from tests.fakes.execute import FakeAuthenticator, FakeExecute
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +108,38 @@ async def test_the_metadata_say_what_fapi_wants_said(here: Served) -> None:
     assert len(ends) == 7
     status, _, _ = await here.ask("GET", "/.well-known/oauth-authorization-server/elsewhere")
     assert status == 404
+
+
+async def test_every_endpoint_that_is_named_is_there(here: Served) -> None:
+    _, _, said = await here.ask("GET", "/.well-known/oauth-authorization-server")
+    named = {url.removeprefix(here.url) for name, url in said.items() if name.endswith(("_endpoint", "jwks_uri"))}
+    for path in named - {"/oauth/authorize"}:  # that is a page, see test_authorize_pages
+        async with here.session.post(here.url + path) as reply:
+            assert reply.status == (405 if path == "/oauth/jwks" else 415), path
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA", "Ed25519"])
+async def test_every_algorithm_that_is_named_works_for_assertions_and_for_proofs(here: Served, algorithm: str) -> None:
+    _, _, said = await here.ask("GET", "/.well-known/oauth-authorization-server")
+    for name in ("dpop_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"):
+        assert set(said[name]) == {"ES256", "PS256", "EdDSA", "Ed25519"}
+    key: Any = {"ES": ECKey, "PS": RSAKey, "Ed": OKPKey}[algorithm[:2]].generate_key(
+        {"ES": "P-256", "PS": 2048, "Ed": "Ed25519"}[algorithm[:2]]  # type: ignore[arg-type]
+    )
+    jwk = key.as_dict(private=False)
+    changes = {"token_endpoint_auth_signing_alg": algorithm, "jwks": {"keys": [{**jwk, "kid": "1"}]}}
+    await here.desk.register_all(replace(SYSTEM, **changes))
+
+    def signed(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        return jws.serialize_compact({**header, "alg": algorithm}, json.dumps(claims), key, algorithms=[algorithm])
+
+    now = here.desk.now()
+    claims = {"iss": "shunde", "sub": "shunde", "aud": here.url, "exp": now + 60, "jti": "a"}
+    proof = {"htm": "POST", "htu": f"{here.url}/oauth/token", "iat": now, "jti": "p"}
+    form = {"grant_type": "client_credentials", "client_assertion": signed({"kid": "1"}, claims)}
+    dpop = signed({"typ": "dpop+jwt", "jwk": jwk}, proof)
+    status, _, answer = await here.form("/oauth/token", "shunde", form, dpop=dpop)
+    assert (status, answer.get("token_type")) == (200, "DPoP"), answer
 
 
 async def test_an_issuer_with_a_path_is_found_by_the_inserted_form(tmp_path: Path) -> None:
