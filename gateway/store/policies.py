@@ -38,6 +38,9 @@ class Proposal:
     turn: int | None
 
 
+_APPROVING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('policy-approval', 0))")
+
+
 class StoredPolicies:
     """Implements `gateway.services.rules_in_force.ApprovedRules`; keeps proposals, approvals and every version used."""
 
@@ -111,6 +114,10 @@ class StoredPolicies:
             .returning(proposals.c.digest)
         )
         async with self._database.write() as connection:
+            if (
+                not self._database.is_sqlite
+            ):  # two sets approved at once take turns, or both would count as the same turn
+                await connection.execute(_APPROVING)
             digest = await connection.scalar(approve)
             if digest is None:
                 raise RequestRefused("POLICY_NOT_APPROVABLE", "no open proposal of another officer has this id")

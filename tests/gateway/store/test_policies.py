@@ -132,3 +132,19 @@ async def test_nobody_approves_their_own_by_a_second_account(store: Store) -> No
     assert await store.policies.approve(mine, by="approver", org="agency")
     theirs = await store.policies.propose(TEXTS, by="unknown-1", org="agency")
     assert await store.policies.approve(theirs, by="unknown-2", org="agency")
+
+
+async def test_two_sets_approved_at_the_same_instant_come_into_force_one_after_the_other(
+    open_replica: OpenStore,
+) -> None:
+    stores = [await open_replica(), await open_replica()]
+    made = [await proposal(stores[0]) for _ in range(8)]
+    done = await asyncio.gather(
+        *(
+            stores[number % 2].policies.approve(one, by=f"approver-{number}", org="agency")
+            for number, one in enumerate(made)
+        ),
+        return_exceptions=True,
+    )
+    assert [one for one in done if not isinstance(one, str)] == []
+    assert sorted(one.turn or 0 for one in await stores[1].policies.proposals()) == list(range(1, 9))
