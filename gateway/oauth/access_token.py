@@ -179,7 +179,11 @@ class AccessTokens:
         jkt, x5t = cnf.get("jkt"), cnf.get("x5t#S256")
         if (jkt is None and x5t is None) or not isinstance(jkt, str | None) or not isinstance(x5t, str | None):
             raise TokenInvalid("cnf")
-        return AccessToken(claims, kid, datetime.fromtimestamp(claims["exp"], UTC), jkt, x5t)
+        try:
+            expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        except (ValueError, OverflowError, OSError):  # no time a calendar knows
+            raise TokenInvalid("claims") from None
+        return AccessToken(claims, kid, expires_at, jkt, x5t)
 
 
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:

@@ -142,7 +142,8 @@ def read_key(jwk: Any) -> PublicKey:
     if not all(isinstance(value, str) and len(value) <= 1024 for value in members.values()):
         raise JoseInvalid("key")
     algorithms = _BY_TYPE[kty]
-    if jwk.get("use", "sig") != "sig" or jwk.get("alg", next(iter(algorithms))) not in algorithms:
+    alg = jwk.get("alg", next(iter(algorithms)))
+    if jwk.get("use", "sig") != "sig" or not isinstance(alg, str) or alg not in algorithms:
         raise JoseInvalid("key_use")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:

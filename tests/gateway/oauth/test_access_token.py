@@ -160,6 +160,7 @@ FALSE: dict[str, dict[str, Any]] = {
     "for a number": {"aud": 1},
     "without an end": {"exp": ...},
     "with an end as text": {"exp": "9999999999"},
+    "with an end beyond all calendars": {"exp": 1e308},
     "with an end that is true": {"exp": True},
     "of the future": {"iat": int(START.timestamp()) + 60},
     "without a subject": {"sub": ...},

@@ -156,6 +156,7 @@ def _number(value: int) -> str:
         None, [], "key", {}, {"kty": "oct", "k": "AAAA"}, {"kty": ["EC"]}, {**EC_A3, "d": "AQ"}, {**RSA, "p": "AQ"},
         {**EC_A3, "k": "AQ"}, {**EC_A3, "crv": "P-384"}, {**EC_A3, "crv": "secp256k1"}, {**EC_A3, "x": EC_A3["y"]},
         {**EC_A3, "x": EC_A3["x"] + "="}, {**EC_A3, "x": "AA" + EC_A3["x"]}, {**EC_A3, "x": 7}, {**EC_A3, "use": "enc"},
+        {**EC_A3, "alg": []}, {**EC_A3, "alg": {}}, {**EC_A3, "use": []}, {**EC_A3, "kty": []},
         {**EC_A3, "alg": "HS256"}, {**EC_A3, "key_ops": ["encrypt"]}, {**EC_A3, "key_ops": "verify"}, {**EC_A3, "kid": 1},
         {**EC_A3, "kid": ""}, {**EC_A3, "kid": "k" * 300}, {**ED, "crv": "X25519"}, {**ED, "crv": "Ed448"}, {**ED, "x": "AQ"},
         {**RSA, "n": _number((1 << 1023) | 1)}, {**RSA, "n": _number((1 << 4100) | 1)}, {**RSA, "e": "AQ"}, {**RSA, "e": "Aw"},
