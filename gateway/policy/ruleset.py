@@ -22,6 +22,8 @@ SHIPPED = Path(__file__).with_name("rules")
 SCHEMA = "schema.cedarschema"
 EXAMPLES = "examples.toml"
 ITEMS = "items.toml"
+_NEVER_BY_APPLICATIONS = frozenset({"juvenile", "location", "penalties"})
+"""Groups whose use the law itself settles: only the reviewed rules open them, whatever a new purpose is called."""
 _LARGEST = 1_000_000
 
 
@@ -171,7 +173,8 @@ def _rule_faults(
     if rule.application and rule.permits and not _keeps_to_its_own(rule, items, register):
         yield (
             f"{rule.place}: {rule.id}: an application's permit names its own purposes (action) or its own nouns and "
-            "groups (resource); it may not widen what others rest on"
+            "groups (resource); it may not widen what others rest on. Under its purposes it names what it opens "
+            f"(resource), and nothing of {', '.join(sorted(_NEVER_BY_APPLICATIONS))}"
         )
 
 
@@ -187,12 +190,26 @@ def _named_entities(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def _keeps_to_its_own(rule: RuleText, items: ItemRegister, register: PurposeRegister) -> bool:
-    action, resource = rule.tree["action"], rule.tree["resource"]
-    codes = [str(entity["id"]) for entity in scope_entities(action)]
+    codes = [str(entity["id"]) for entity in scope_entities(rule.tree["action"])]
+    named = [(str(entity["type"]), str(entity["id"])) for entity in scope_entities(rule.tree["resource"])]
+    if not named:
+        return False
     if codes and all(code not in register.built_in for code in codes):
-        return True
-    named = [str(entity["id"]).partition(".")[0] for entity in scope_entities(resource)]
-    return bool(named) and all(name in items.own for name in named)
+        return not any(_groups_opened(items, *entity) & _NEVER_BY_APPLICATIONS for entity in named)
+    return all(name.partition(".")[0] in items.own for _, name in named)
+
+
+def _groups_opened(items: ItemRegister, kind: str, name: str) -> set[str]:
+    """The groups of every item a scope's entity covers."""
+    return {
+        group
+        for noun, fields in items.items.items()
+        for field_name, item in fields.items()
+        for group in item.groups
+        if (kind == "Noun" and name == noun)
+        or (kind == "ItemGroup" and name in item.groups)
+        or (kind == "Item" and name == f"{noun}.{field_name}")
+    }
 
 
 def scope_entities(scope: Mapping[str, Any]) -> list[Mapping[str, Any]]:

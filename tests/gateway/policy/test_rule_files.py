@@ -106,6 +106,14 @@ LAND = {"landParcel": DeclaredNoun("C", {"parcelNo": "PERSONAL"})}
         ('principal, action == Action::"CC_PLAN", resource in ItemGroup::"location"', False),
         ('principal, action in [Action::"LAND", Action::"CC_PLAN"], resource in ItemGroup::"location"', False),
         ("principal, action, resource", False),
+        ('principal, action == Action::"LAND", resource in ItemGroup::"identity"', True),
+        ('principal, action == Action::"LAND", resource', False),  # whatever there is and will be
+        ('principal, action == Action::"LAND", resource is Item', False),
+        ('principal, action == Action::"LAND", resource == Item::"person.juvenileRecords"', False),
+        ('principal, action == Action::"LAND", resource in Noun::"person"', False),
+        ('principal, action == Action::"LAND", resource in ItemGroup::"juvenile"', False),
+        ('principal, action == Action::"LAND", resource in ItemGroup::"location"', False),
+        ('principal, action == Action::"LAND", resource in ItemGroup::"penalties"', False),
     ],
 )
 def test_an_application_keeps_to_its_own_purposes_and_nouns(scope: str, sound: bool) -> None:
