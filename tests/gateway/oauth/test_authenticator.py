@@ -239,7 +239,11 @@ async def test_whoever_watches_hears_of_a_good_proof_of_a_dead_token_and_of_noth
     )
     token = await house.token()
     caller = await watched(Presented(f"DPoP {token}", dpop=proof(clock, token=token)))
-    for spoiled in (proof(clock, token=token), proof(clock, key=OTHER_KEY, token=token), None):  # replayed, stolen, none
+    for spoiled in (
+        proof(clock, token=token),
+        proof(clock, key=OTHER_KEY, token=token),
+        None,
+    ):  # replayed, stolen, none
         with pytest.raises(Unauthenticated):
             await watched(Presented(f"DPoP {token}", dpop=spoiled))
     assert heard == []
