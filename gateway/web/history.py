@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from gateway.consent.notice import Both
 from gateway.services.access_history import MOST, AccessInWords, PersonHistory
 from gateway.web.me_visit import PersonVisit
 from gateway.web.problems import JSON, Reply
@@ -25,7 +28,8 @@ class HistoryPages:
         """`GET /me/history?before=`."""
         person = await visit.person()
         found = await self._history(person.subject_id, before=_before(visit))
-        return visit.page("me_history.html", accesses=found.accesses, before=found.before)
+        accesses = [replace(one, facts=_by_noun(one.facts)) for one in found.accesses]
+        return visit.page("me_history.html", accesses=accesses, before=found.before)
 
     async def export(self, visit: PersonVisit) -> Reply:
         """`GET /me/history.json?before=`: everything at once, or the first ten thousand and where to go on."""
@@ -40,6 +44,19 @@ class HistoryPages:
         body = orjson.dumps({"accesses": said, "before": before}, option=orjson.OPT_INDENT_2)
         name = b'attachment; filename="access-history.json"'
         return Reply(200, body, JSON, [(b"content-disposition", name)])
+
+
+def _by_noun(facts: Iterable[Both]) -> tuple[Both, ...]:
+    """A line for each noun instead of each field: a reception asks sixty, which on a phone is six screens."""
+    lines: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for fact in facts:
+        noun_zh, _, zh = fact.zh.partition("：")
+        noun_en, _, en = fact.en.partition(": ")
+        lines.setdefault((noun_zh, noun_en), []).append((zh, en))
+    return tuple(
+        Both(f"{noun_zh}：{'、'.join(zh for zh, _ in said)}", f"{noun_en}: {', '.join(en for _, en in said)}")
+        for (noun_zh, noun_en), said in lines.items()
+    )
 
 
 def _before(visit: PersonVisit) -> str | None:

@@ -58,9 +58,9 @@ async def test_the_person_reads_it_in_words_and_no_more_than_that(house: PersonH
     await record(house, subject, actor_org="court", purpose="BREAK_GLASS", decision=Decision.DENY)
     await record(house, "f" * 32, fields=("business.name",))
     _, page = await house.get("/me/history")
-    for words in ("2026年11月25日 09:02", "祖庙司法所", "社区矫正接收", "社区矫正法第五条", "身份记录：姓名", "居住登记：",
-                  "身份记录：有无记录", "已提供", "未提供", "3 次", "禅城区人民法院", "登记名录中没有的单位",
-                  "未经登记的用途", "申请紧急查询"):  # fmt: skip
+    for words in ("2026年11月25日 09:02", "祖庙司法所", "社区矫正接收", "社区矫正法第五条", "身份记录：姓名、有无记录",
+                  "Identity record: Name, whether there is a record", "居住登记：", "已提供", "未提供", "3 次", "禅城区人民法院",
+                  "登记名录中没有的单位", "未经登记的用途", "申请紧急查询"):  # fmt: skip
         assert words in page, words
     for hidden in (
         "lin",
