@@ -14,10 +14,13 @@ const nothingKept = {
   clear: () => {},
 };
 
-const FIRST_QUERY = `# 一门 yimen · 每个查询须以 @purpose 说明用途 · every operation states its purpose
+const FIRST_QUERY = `# 查询须以 @purpose 说明用途 · state the purpose
 # 1. 右上角登录 · log in, top right
-# 2. 下方 Variables 填入: · fill in Variables below:  {"idNo": "...", "name": "..."}
-# 3. 在 caseNo 中填入案号,运行 · put the case number into caseNo, run. 用途代码 · codes: query { purposes { code title { zh en } } }
+# 2. 在下方 Variables 中填写 · fill in below:
+#    {"idNo": "...", "name": "..."}
+# 3. 在 caseNo 中填案号 · put in the case number
+# 4. 运行 · run
+# 用途代码 · codes: { purposes { code title { zh } } }
 query Reception($idNo: String!, $name: String!)
 @purpose(code: "CC_RECEPTION", caseNo: "") {
   person(idNo: $idNo, name: $name) {

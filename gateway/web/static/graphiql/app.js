@@ -293,10 +293,13 @@ b`.split(/\n/).length!=3?function(s){for(var l=0,m=[],p=s.length;l<=p;){var g=s.
 
 `);n=o.pop();for(let a of o){let u=a.split(`
 `);if(u.includes("event: complete"))return;let c=u.filter(f=>f.startsWith("data: ")).map(f=>f.slice(6)).join(`
-`);c&&(yield JSON.parse(c))}}}finally{await t.cancel()}}var jt=z(Be()),oSe={length:0,getItem:()=>null,setItem:()=>{},removeItem:()=>{},clear:()=>{}},aSe=`# \u4E00\u95E8 yimen \xB7 \u6BCF\u4E2A\u67E5\u8BE2\u987B\u4EE5 @purpose \u8BF4\u660E\u7528\u9014 \xB7 every operation states its purpose
+`);c&&(yield JSON.parse(c))}}}finally{await t.cancel()}}var jt=z(Be()),oSe={length:0,getItem:()=>null,setItem:()=>{},removeItem:()=>{},clear:()=>{}},aSe=`# \u67E5\u8BE2\u987B\u4EE5 @purpose \u8BF4\u660E\u7528\u9014 \xB7 state the purpose
 # 1. \u53F3\u4E0A\u89D2\u767B\u5F55 \xB7 log in, top right
-# 2. \u4E0B\u65B9 Variables \u586B\u5165: \xB7 fill in Variables below:  {"idNo": "...", "name": "..."}
-# 3. \u5728 caseNo \u4E2D\u586B\u5165\u6848\u53F7,\u8FD0\u884C \xB7 put the case number into caseNo, run. \u7528\u9014\u4EE3\u7801 \xB7 codes: query { purposes { code title { zh en } } }
+# 2. \u5728\u4E0B\u65B9 Variables \u4E2D\u586B\u5199 \xB7 fill in below:
+#    {"idNo": "...", "name": "..."}
+# 3. \u5728 caseNo \u4E2D\u586B\u6848\u53F7 \xB7 put in the case number
+# 4. \u8FD0\u884C \xB7 run
+# \u7528\u9014\u4EE3\u7801 \xB7 codes: { purposes { code title { zh } } }
 query Reception($idNo: String!, $name: String!)
 @purpose(code: "CC_RECEPTION", caseNo: "") {
   person(idNo: $idNo, name: $name) {
