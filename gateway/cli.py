@@ -31,6 +31,7 @@ MANUAL = """\
   yimen db status                   数据库版本 / which version the database has
   yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
   yimen identities list             列出机构和人员 / who there is
+  yimen persons enrol FILE          登记本人手机 / enrol persons and their phones; in a demo only
   yimen limits list|pack|lift|set   客户端限额与暂停 / rates and budgets of clients, and what suspended one
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
   yimen policy check|test|explain   共享规则 / the sharing rules: diff, replay, list, show, propose, approve
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(given)
     except SettingsInvalid as error:
-        print("设置有误 Settings cannot be used:", file=sys.stderr)
+        print("有误，未执行 This is wrong, nothing was done:", file=sys.stderr)
         for fault in error.faults:
             print(f"  - {fault}", file=sys.stderr)
         return 1

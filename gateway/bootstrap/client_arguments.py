@@ -81,8 +81,11 @@ async def _import(settings: Settings, given: argparse.Namespace) -> None:
 async def _list(settings: Settings, _given: argparse.Namespace) -> None:
     from gateway.bootstrap.authorization import list_clients
 
-    for state in await list_clients(settings):
+    states = await list_clients(settings)
+    for state in states:
         print(_line(state))
+    if not states:
+        print("没有客户端 / no client yet", file=sys.stderr)
 
 
 async def _show(settings: Settings, given: argparse.Namespace) -> None:

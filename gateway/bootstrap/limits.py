@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -74,7 +75,10 @@ async def _keep(kept: FloodEvidence, suspensions: StoredSuspensions) -> None:
 async def list_suspensions(settings: Settings) -> int:
     """The command: suspended clients, newest first."""
     async with _suspensions(settings) as suspensions:
-        for one in await suspensions.all():
+        found = await suspensions.all()
+        if not found:
+            print("没有客户端被暂停 / no client was suspended", file=sys.stderr)
+        for one in found:
             state = "" if one.lifted_at is None else f" (已解除 lifted {one.lifted_at:%Y-%m-%d %H:%M}Z)"
             print(f"{one.at:%Y-%m-%d %H:%M}Z {one.client_id} {one.org_id} {one.rule}{state}")
     return 0

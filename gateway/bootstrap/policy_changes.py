@@ -65,7 +65,8 @@ async def list_sets() -> int:
         state = "有效 · in force" if one.turn is not None and one.turn == in_force else "曾有效 · was in force"
         if one.approved_at is None:
             state = "待批准 · waiting"
-        print(f"  {one.id}  {one.proposed_at:%Y-%m-%d %H:%M}  {one.proposed_by} -> {one.approved_by or '-'}  {state}")
+        print(f"  {one.id}  {one.proposed_at:%Y-%m-%d %H:%M} UTC  {state}")
+        print(f"    提出 · proposed by {one.proposed_by}  批准 · approved by {one.approved_by or '-'}")
     print("曾作出决定的版本 · versions that decided")
     for version, since in versions:
         print(f"  {version[:16]}  {since:%Y-%m-%d %H:%M}")
@@ -106,13 +107,14 @@ async def propose(directory: Path, by: str) -> int:
 
 
 async def approve(proposal: str, by: str) -> int:
+    version = ""  # as answers and `policy list` name it: of the rules together with what applications bring
     async with opened() as (store, settings):
         officer = await _officer(store, by, APPROVER)
         texts = await store.policies.proposed(proposal)
         if texts is not None:  # what was sound when it was put forward may not fit what has joined since
-            rules_of(texts, settings.manifests_dir if settings.manifests_dir.is_dir() else None)
-        digest = await store.policies.approve(proposal, by=officer.user_id, org=officer.org_id)
-    print(f"已批准,各副本将在下一次重新载入时生效 · approved; in force at every replica's next reload: {digest[:16]}")
+            version = rules_of(texts, settings.manifests_dir if settings.manifests_dir.is_dir() else None).version
+        await store.policies.approve(proposal, by=officer.user_id, org=officer.org_id)
+    print(f"已批准,各副本将在下一次重新载入时生效 · approved; in force at every replica's next reload: {version[:16]}")
     return 0
 
 

@@ -46,6 +46,8 @@ async def list_manifests(directory: Path) -> int:
     if not report.sources:
         for fault in report.faults:
             print(fault)
+        if not report.faults:
+            print(f"{directory}: 没有数据源 / no source is in it")
         return 1
     for source in sorted(report.sources, key=lambda item: item.code):
         _print_source(source)

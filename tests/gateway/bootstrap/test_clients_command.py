@@ -35,7 +35,7 @@ def test_from_a_file_to_a_disabled_client(tmp_path: Path, capsys: pytest.Capture
     file.write_text(json.dumps([as_metadata(BANK), as_metadata(RS)]))
     status, out, _ = typed(capsys, "import", str(file), "--dry-run")
     assert (status, "bank, rs" in out, "Dry run" in out) == (0, True, True)
-    assert typed(capsys, "list") == (0, "", "")
+    assert typed(capsys, "list") == (0, "", "没有客户端 / no client yet\n")
     assert typed(capsys, "import", str(file))[0] == 0
     _, out, _ = typed(capsys, "list")
     assert [line.split()[0] for line in out.splitlines()] == ["bank", "rs"]

@@ -117,7 +117,7 @@ def test_a_change_takes_two_officers_and_is_shown_beforehand(
     assert say(capsys, "approve", proposal, "--by", "approver")[0] == 1
     assert "No team notes" in say(capsys, "show")[1]
     out = say(capsys, "list")[1]
-    assert "user-both -> user-approver" in out
+    assert "proposed by user-both  批准 · approved by user-approver" in out
     assert "in force" in out
 
 
