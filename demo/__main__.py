@@ -41,7 +41,7 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo token                取各种令牌的命令 / the commands that get each kind of token
 
 故障 / faults: closed down 429 half_page garbage slow[=s] stale[=days] clock_skew[=s]
-部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N
+部门 / departments: GA_POP LGB SB GS FY GDSJ JY AZBJ_FS AZBJ_N ZM FA
 SD 是另一区的网关 (真实的第二个一门), 没有故障开关 / SD is a real second gateway, another district's, without fault switch
 文件 / files: var/demo.json 供脚本使用 for scripts; var/demo/logs 日志 logs. 全部数据均为虚构 / all data is invented.
 """
@@ -66,16 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--var", type=Path, default=Path("var"), help="工作目录 / where it keeps its files")
     commands = parser.add_subparsers(dest="command", metavar="command")
     fault = commands.add_parser("fault", help="设置故障 / set the faults of a department")
-    fault.add_argument("code")
+    fault.add_argument("code", help="部门代码或 all / a department's code, or all")
     fault.add_argument("fault", nargs="+", help="closed, slow=3, ... or none")
     commands.add_parser("faults", help="查看故障 / show faults")
     commands.add_parser("counters", help="查看调用次数 / show calls")
     commands.add_parser("people", help="测试人员 / the test people")
     query = commands.add_parser("query", help="查询 / ask one of the ready questions")
-    query.add_argument("name")
-    query.add_argument("--raw", action="store_true", dest="query_raw")
+    query.add_argument("name", help="reception, list, cases, catalogue, refused, sealed, bank, legalaid")
+    query.add_argument("--raw", action="store_true", dest="query_raw", help="原始 JSON / the raw JSON")
     consent = commands.add_parser("consent", help="银行请求同意 / the bank asks a person for consent")
-    consent.add_argument("who", choices=("bank",))
+    consent.add_argument("who", choices=("bank",), help="由谁请求 / who asks")
     consent.add_argument("--agree", action="store_true", help="替本人同意 / agree in the person's place")
     commands.add_parser("watch", help="预警与被拒的查询 / alerts and refused accesses")
     commands.add_parser("accounts", help="账号与动态码 / accounts and their codes")

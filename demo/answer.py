@@ -56,7 +56,10 @@ def readable(answer: Mapping[str, Any]) -> str:
     person = (answer.get("data") or {}).get("person")
     if not person or not TITLES.keys() & person.keys():
         return json.dumps(answer, ensure_ascii=False, indent=2)
-    lines = [f"pid {person.get('pid', '-')}", "时间均为北京时间 / all times are Beijing time (Asia/Shanghai)"]
+    lines = [
+        *([f"pid {person['pid']}"] if "pid" in person else []),
+        "时间均为北京时间 / all times are Beijing time (Asia/Shanghai)",
+    ]
     for name, title in TITLES.items():
         if part := person.get(name):
             lines += _part(title, part)
@@ -78,7 +81,7 @@ def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:
         part.get("state", ""),
         *(f"{name} {_value(part[name])}" for name in ("source", "asOf", "reason", "retryAt") if part.get(name)),
     ]
-    yield f"\n{title}: " + "  ".join(said)
+    yield f"\n{title}: ".rstrip() if not any(said) else f"\n{title}: " + "  ".join(said)
     for record in part.get("records") or ():
         facts = (
             f"{name}={_value(value)}"
