@@ -21,7 +21,7 @@ NO_GROUND = PublicRule(
     "no-ground",
     "没有查询此人的依据",
     "There is no ground to ask about this person",
-    "社区矫正法第五条;个人信息保护法第十三条 · Community Corrections Law Art. 5; PIPL Art. 13",
+    "社区矫正法第五条；个人信息保护法第十三条 · Community Corrections Law Art. 5; PIPL Art. 13",
 )
 NO_CONSENT = PublicRule(
     "NO_CONSENT",

@@ -27,7 +27,7 @@ APPROVE_WITHIN = timedelta(minutes=30)
 LEVEL = 2
 MOST_ITEMS = 10
 PURPOSE = "BREAK_GLASS"
-BASIS = ("社区矫正法第五条;个人信息保护法第三十四条、第三十五条 · Community Corrections Law Art. 5; PIPL Art. 34, 35",)
+BASIS = ("社区矫正法第五条；个人信息保护法第三十四条、第三十五条 · Community Corrections Law Art. 5; PIPL Art. 34, 35",)
 _SHORTEST, _LONGEST = 10, 1000
 
 
