@@ -13,7 +13,18 @@ from gateway.policy.conditions import mentioned
 from gateway.policy.decision import Effect
 from gateway.policy.public_rules import NO_CONSENT, NO_GROUND
 from gateway.policy.ruleset import RuleSet, scope_entities
-from gateway.policy.words import EFFECTS, INNER, KINDS, REFUSALS, VALUES
+from gateway.policy.words import (
+    EFFECTS,
+    INNER,
+    KINDS,
+    LEVELS,
+    OWN_KEY,
+    REFUSALS,
+    SENSITIVITY,
+    SHARE_CLASSES,
+    VALUES,
+    Words,
+)
 
 _TRIALS: Sequence[tuple[str, Any, str, str]] = (
     ("caseLink", "ORGANISATION", "本单位对此人有在办案件", "the organisation had a live case of the person"),
@@ -42,16 +53,16 @@ def _asked(rules: RuleSet, case: Case) -> Iterator[str]:
     zh, en = KINDS.get(case.kind, (case.kind, case.kind))
     caller = case.asker.get("caller", "OFFICER")
     caller_zh, caller_en = VALUES["caller"].get(caller, (caller, caller))
-    level = case.asker.get("level", 2)
-    yield f"提问者：{zh}（{case.kind}）的{caller_zh}，认证等级 {level}。"
-    yield f"Who asks: {caller_en} of a {en} ({case.kind}), authentication level {level}."
+    level = str(case.asker.get("level", 2))
+    level_zh, level_en = OWN_KEY if caller != "OFFICER" and level == "2" else _word(LEVELS, level)
+    yield f"提问者：{zh}（{case.kind}）的{caller_zh}，{level_zh}。"
+    yield f"Who asks: {caller_en} of a {en} ({case.kind}), {level_en}."
     if purpose is None:
         yield f"用途：{case.purpose}，登记表中没有。 · For: {case.purpose}, which is in no register."
     else:
         yield f"用途：{purpose.title_zh}（{purpose.code}），依据{purpose.basis_zh}。"
         yield f"For: {purpose.title_en} ({purpose.code}), on the basis of {purpose.basis_en}."
-    claimed = "写明案号 · with a case number" if case.case_no else "未写案号 · without a case number"
-    yield f"{claimed}。"
+    yield "写明案号。 · A case number is given." if case.case_no else "未写案号。 · No case number is given."
     said = [(name, value) for name, value in (case.person or {}).items() if value not in (False, "NONE", "")]
     if case.person is None:
         yield "不涉及具体的人。 · Nobody in particular is asked about."
@@ -85,14 +96,23 @@ async def _items(rules: RuleSet, case: Case, outcome: Outcome) -> AsyncIterator[
         async for line in _differently(rules, case, case.items[0]):
             yield line
         return
+    ground = [reason for reason in mask.rule_ids if reason in rules.rules and _is_ground(rules, reason)]
+    for reason in ground:
+        for line in _reason(rules, reason):
+            yield line
+    if ground:
+        yield ""
     for item in case.items:
         effect = outcome.effect(item)
         zh, en = EFFECTS[effect]
         title = rules.items.get(*item.split(".", 1))
         groups = "、".join(rules.items.groups[group][0] for group in title.groups) or "未登记"
-        yield f"事项 {item}（{groups}，共享属性 {title.share_class}，{title.sensitivity}）：{zh}。 · {en}."
+        share, kept = _word(SHARE_CLASSES, title.share_class), _word(SENSITIVITY, title.sensitivity)
+        yield f"事项 {item}（{groups}；{share[0]}；{kept[0]}）：{zh}。 · {en} ({share[1]}; {kept[1]})."
         single = await put(rules, replace(case, items=[item]))
         for reason in single.mask.rule_ids:
+            if reason in ground or reason.startswith("purpose:"):
+                continue  # said before: of the person, and of the purpose
             for line in _reason(rules, reason):
                 yield "  " + line
         for line in _mattered(rules, case, single):
@@ -118,7 +138,7 @@ def _reason(rules: RuleSet, reason: str) -> Iterator[str]:
         yield f"用途的范围 · what the purpose reaches: {purpose.code} ({purpose.title_zh} · {purpose.title_en})"
     else:
         zh, en = INNER.get(reason, (reason, reason))
-        yield f"{reason}: {zh} · {en}"
+        yield f"{zh}（{reason}）。 · {en[:1].upper()}{en[1:]} ({reason})."
 
 
 def _mattered(rules: RuleSet, case: Case, outcome: Outcome) -> Iterator[str]:
@@ -159,6 +179,15 @@ async def _differently(rules: RuleSet, case: Case, item: str) -> AsyncIterator[s
         for line in _reason(rules, rule):
             yield "  " + line
         return
+    noun, _, name = item.partition(".")
+    purpose = rules.register.get(case.purpose)
+    reached = None if purpose is None else purpose.nouns.get(noun, frozenset())
+    if purpose is not None and reached is not None and name not in reached:
+        yield (
+            f"用途“{purpose.title_zh}”按登记不包括这一事项，任何事实都不能使其可以提供。 · "
+            f"The purpose as it is registered does not reach this item; no fact would open it."
+        )
+        return
     yield "为此用途，没有任何一项或两项事实的改变能使其可以提供。 · For this purpose no change of one or two facts would open it."
 
 
@@ -191,6 +220,10 @@ async def _granting(
 def _is_ground(rules: RuleSet, rule: str) -> bool:
     """Whether it says who may be asked about, not what is given."""
     return any(entity.get("id") == "person.exists" for entity in scope_entities(rules.rules[rule].tree["resource"]))
+
+
+def _word(words: Words, code: str) -> tuple[str, str]:
+    return words.get(code, (code, code))
 
 
 def _said(name: str, value: Any) -> tuple[str, str]:

@@ -76,6 +76,26 @@ VALUES: Mapping[str, Words] = {
         "False": ("没有紧急查询许可", "no emergency grant"),
     },
 }  # fmt: skip
+LEVELS: Words = {
+    "1": ("一种因素登录（1 级）", "logged in with one factor (level 1)"),
+    "2": ("两种因素登录（2 级）", "logged in with two factors (level 2)"),
+    "3": ("抗钓鱼方式登录（3 级）", "logged in so that nobody can phish it (level 3)"),
+}
+OWN_KEY = ("凭自有密钥（2 级）", "by a key of its own (level 2)")
+SHARE_CLASSES: Words = {
+    "U": ("无条件共享", "shared unconditionally"),
+    "C": ("有条件共享", "shared on conditions"),
+    "N": ("不予共享", "not shared"),
+}
+SENSITIVITY: Words = {
+    "PUBLIC": ("公开信息", "public"),
+    "GENERAL": ("一般信息", "general"),
+    "PERSONAL": ("个人信息", "personal"),
+    "SENSITIVE": ("敏感个人信息", "sensitive"),
+    "LOCATION": ("行踪轨迹信息", "location"),
+    "MEDICAL": ("医疗健康信息", "medical"),
+    "BIOMETRIC": ("生物识别信息", "biometric"),
+}
 EFFECTS: Mapping[Effect, tuple[str, str]] = {
     Effect.ALLOW: ("提供", "given"),
     Effect.MASK: ("遮蔽后提供", "given with its identifying middle hidden"),

@@ -108,3 +108,21 @@ async def test_a_change_says_who_gains_and_who_loses_over_recorded_requests() ->
 
 def test_cases_name_every_fact_rules_can_look_at() -> None:
     assert _FACTS.keys() | {"breakGlass", "consent"} == PERSON_VALUES.keys()
+
+
+async def test_an_explanation_is_words_and_says_each_thing_once() -> None:
+    said = (
+        await explain(
+            RULES,
+            Case("JUSTICE_OFFICE", "CC_SUPERVISION", ["locationFix.lat", "report.at", "residence.address"], {},
+                 {"caseLink": "ORGANISATION", "monitoringOrder": True}),
+        )
+    )  # fmt: skip
+    assert said.count("person-case-link") == 1
+    assert "两种因素登录（2 级）" in said
+    assert "事项 locationFix.lat（定位信息；有条件共享；行踪轨迹信息）：不提供。" in said
+    assert "没有任何规则准许（default-deny）。" in said
+    assert "若此人的案件由提问者本人承办，则可提供。" in said
+    assert "按登记不包括这一事项，任何事实都不能使其可以提供。" in said
+    bank = await explain(RULES, Case("BANK", "LOAN_SERVICE", ["conductStatement.period"], {"caller": "PARTNER"}, {}))
+    assert "凭自有密钥（2 级）" in bank
