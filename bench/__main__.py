@@ -46,12 +46,15 @@ def main() -> int:
         "--profile", type=int, default=600, metavar="N", help="list requests of the CPU split; 0 = none"
     )
     parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(_NAMES)}; writes no file")
+    parser.add_argument("--access", action="store_true", help="what access costs instead; writes bench/ACCESS.md")
     given = parser.parse_args()
     wanted = frozenset(given.only.split(",")) if given.only else None
     if wanted is not None and not wanted <= set(_NAMES):
         parser.error(f"--only knows {', '.join(_NAMES)}")
     if min(given.rounds, given.list, given.one, given.latency) < 1 or max(given.rounds, given.warm_up) > 100:
         parser.error("counts must be 1 or more, rounds at most 100")
+    if given.access:
+        return _access(given.rounds)
     plan = measure.Plan(
         given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak, given.profile
     )
@@ -70,6 +73,18 @@ def main() -> int:
     if wanted is None:
         _RESULTS.write_text(text, encoding="utf-8")
     return 0
+
+
+def _access(rounds: int) -> int:
+    from bench import access, peers_node, token_endpoint
+
+    try:
+        return access.main(rounds)
+    except (DidNotStart, WrongAnswer, token_endpoint.WrongAnswer, peers_node.NotInstalled, TimeoutError) as error:
+        print(f"bench: {error or type(error).__name__}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -22,3 +23,14 @@ def machine() -> str:
     except NotInstalled:
         node = ""
     return f"{name}, {psutil.cpu_count()} CPUs, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}{node}"
+
+
+def commit() -> str:
+    """Where the working tree stands, as git describes it."""
+    try:
+        said = subprocess.run(
+            ("git", "describe", "--always", "--dirty", "--abbrev=10"), capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown commit"
+    return said.stdout.strip()

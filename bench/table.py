@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +9,7 @@ import psutil
 
 from bench.contenders import Field
 from bench.load import CONNECTIONS
-from bench.machine import machine
+from bench.machine import commit, machine
 from bench.measure import SLOW_MS, Measured, Plan, Point
 from bench.split import Split
 
@@ -49,7 +48,7 @@ def _head(results: Results) -> list[str]:
         "one upstream call a department. yimen alone checks a token and a purpose, decides policy, matches persons,",
         "records evidence durably (SQLite, FULL) before release; no contender caches answers.",
         "",
-        f"Machine: {machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {_commit()}.",
+        f"Machine: {machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {commit()}.",
         f"Load average of the whole machine at the end (1, 5, 15 min): {load}; the bench alone makes about 1.5.",
         "",
     ]
@@ -144,13 +143,3 @@ def _cpu(found: Measured, question: str) -> str:
 
 def _met(yes: bool) -> str:
     return "met" if yes else "**missed**"
-
-
-def _commit() -> str:
-    try:
-        said = subprocess.run(
-            ("git", "describe", "--always", "--dirty", "--abbrev=10"), capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "an unknown commit"
-    return said.stdout.strip()

@@ -149,7 +149,7 @@ async def _ready(contenders: list[Contender], proof_key: ECKey) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def _measured(rounds: int, count: int, warm_up: int, children: Children) -> list[Contender]:
+async def measured(rounds: int, count: int, warm_up: int, children: Children) -> list[Contender]:
     contenders, proof_key = _start(children), new_key("p1")
     await _ready(contenders, proof_key)
     for number in range(-warm_up, rounds):
@@ -187,6 +187,13 @@ def _written(contenders: list[Contender], rounds: int, count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keep(contenders: list[Contender], rounds: int, count: int) -> str:
+    """Writes the page and returns it; to be called before the contenders are stopped."""
+    text = _written(contenders, rounds, count)
+    _RESULTS.write_text(text, encoding="utf-8")
+    return text
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.token_endpoint", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds that count (default 7)")
@@ -197,8 +204,8 @@ def main() -> int:
         parser.error("rounds 1 to 50, requests 1 to 2000, warm-up 0 to 20")
     children = Children(_HOME / "logs")
     try:
-        contenders = asyncio.run(_measured(given.rounds, given.requests, given.warm_up, children))
-        text = _written(contenders, given.rounds, given.requests)
+        contenders = asyncio.run(measured(given.rounds, given.requests, given.warm_up, children))
+        text = keep(contenders, given.rounds, given.requests)
     except (WrongAnswer, peers_node.NotInstalled, TimeoutError) as error:
         print(f"bench: {error or type(error).__name__}", file=sys.stderr)
         return 1
@@ -207,7 +214,6 @@ def main() -> int:
     finally:
         children.stop()
     print(text)
-    _RESULTS.write_text(text, encoding="utf-8")
     return 0
 
 

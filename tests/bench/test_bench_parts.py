@@ -13,10 +13,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench import yimen
+from bench import access, measure, token_endpoint, yimen
 from bench.cost import cpu_s, rss_mib
 from bench.people import LIST, RECORDS, expected, persons, rows
 from bench.questions import questions
+from bench.token_requests import new_key
 from bench.upstreams import Shared, answer
 from gateway.services.load_sources import read_sources
 
@@ -87,3 +88,26 @@ def test_peers_stand_at_exact_versions() -> None:
     for file in PEERS.glob("*/package.json"):
         for version in json.loads(file.read_text(encoding="utf-8"))["dependencies"].values():
             assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+
+
+def test_the_page_of_access_says_what_is_met_and_what_is_missed() -> None:
+    on, off = (
+        measure.Measured({"list": [2.0, 6.0, 4.0], "one": [1.0]}),
+        measure.Measured({"list": [2.0, 3.0, 4.0], "one": [1.0]}),
+    )
+    lines = access.list_lines({"yimen": on, "yimen-bare": off})
+    assert str(lines[0]) == "| `list` with access | 4.00 ms, without 3.00: 1.00 times | <= 1.3 times | met |"
+    said = "sealed / nobody          1000 each   mean ms 3.1 / 3.1   t = -3.20   t of the quicker 95 % = +0.10\n"
+    assert [one.met for one in access.sealed_lines(said)] == [False]
+    assert [one.met for one in access.small_lines({"alone": 0.36}, {"met before": 0.1, "nothing known": 9.0})] == [
+        False,
+        True,
+        None,
+    ]
+    peer = token_endpoint.Contender("peer", 0, "", "", new_key("k"), {}, cpu_ms=[1.0])
+    ours = token_endpoint.Contender(
+        "ours", 0, "", "", new_key("k"), {}, database_pid=1, cpu_ms=[0.9], database_ms=[0.2]
+    )
+    (line,) = access.token_lines([ours, peer])
+    assert line.met is False
+    assert "0.90 of 1.00, and 0.20 in the database" in str(line)
