@@ -84,6 +84,10 @@ class ImportCases:
 def _check(entry: Entry, known: Directory, cases: Collection[str]) -> None:
     if isinstance(entry, PartyEntry | UnsealOrder) and known.organisations and entry.org_id not in known.organisations:
         raise EntryInvalid("no organisation has this id")
+    if isinstance(entry, UnsealOrder):
+        first, second = (known.officers.get(name, name) for name in (entry.approved_by, entry.second_approved_by))
+        if first == second:
+            raise EntryInvalid("an unseal order has two approvers, not one by two names")
     if isinstance(entry, PartyEntry | AssignmentEntry) and folded(entry.case_no) not in cases:
         raise EntryInvalid("no case has this number, here or in the register")
 

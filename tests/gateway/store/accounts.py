@@ -22,7 +22,7 @@ async def put_accounts(store: Store, accounts: Mapping[str, str | None], *, org_
         await connection.execute(sa.insert(organisation).values(body))
         for user_id, subject_id in accounts.items():
             row = {
-                "user_id": user_id, "org_id": org_id, "login": user_id, "subject_id": subject_id, "roles": "[]",
+                "user_id": user_id, "org_id": org_id, "login": f"{user_id}@here", "subject_id": subject_id, "roles": "[]",
                 "name_ct": sealed.ciphertext, "key_id": sealed.key_id, "alg_id": sealed.alg_id, "active": True,
                 "updated_at_us": 0,
             }  # fmt: skip

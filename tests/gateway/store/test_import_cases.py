@@ -11,6 +11,7 @@ from gateway.services.import_cases import ImportCases
 from gateway.store import Store
 from gateway.store.tables import case_facts as tables
 from gateway.store.tables import change_event, subject
+from tests.gateway.store.accounts import put_accounts
 
 pytestmark = pytest.mark.anyio
 FILES = {
@@ -102,6 +103,15 @@ async def test_what_is_no_csv_of_ours_is_a_fault_of_the_file(store: Store, data:
     done: Any = await importer(store)({"cases.csv": data})
     assert done.faults
     assert {fault.file for fault in done.faults} == {"cases.csv"}
+
+
+async def test_two_names_of_one_officer_are_not_two_approvers(store: Store) -> None:
+    await put_accounts(store, {"judge-a": None, "judge-b": None}, org_id="court-1")
+    head = "order_no,id_no,case_no,org_id,approved_by,second_approved_by,since,expires_at\n"
+    row = "(2026)启封1号,440604200909120036,,court-1,{},{},2026-11-01,2026-11-07\n"
+    for second, faults in (("judge-a@here", 1), ("judge-b@here", 0)):
+        data = (head + row.format("judge-a", second)).encode()
+        assert len((await importer(store)({"unseal_orders.csv": data})).faults) == faults, second
 
 
 async def test_no_file_at_all_is_a_fault(store: Store) -> None:
