@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from gateway.caller import (
     Alerts,
     Caller,
     CallerKind,
+    Decision,
     Evidence,
     Message,
     Messages,
@@ -33,6 +34,7 @@ _log = structlog.get_logger(__name__)
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _LONGEST_NAME = 100
 PURPOSE = "ENROLMENT"
+_FIELDS = ("identity.phone",)
 BASIS = ("社区矫正法第二十二条;个人信息保护法第三十四条 · Community Corrections Law Art. 22; PIPL Art. 34",)
 
 
@@ -96,6 +98,12 @@ class EnrolPerson:
         (asked,) = await self._subjects.recognise([id_no])
         await self._may(caller, said.case_no, asked)
         (subject_id,) = await self._subjects.intern([id_no])
+        # Whoever holds the phone can agree in the person's name, so the person reads of it, and a supervisor does.
+        event = refusal_event(
+            caller, self._clock.now(), PURPOSE, "enrolment", case_no=said.case_no, subjects=(subject_id,), fields=_FIELDS,
+            basis=BASIS,
+        )  # fmt: skip
+        await self._evidence.record(replace(event, decision=Decision.ALLOW))
         before = await self._enrolments.phone_of(subject_id)
         await self._names.remember(subject_id, id_no, name)
         phone_id = await self._enrolments.enrol(
@@ -118,10 +126,17 @@ class EnrolPerson:
             inner = "enrol-no-case-link"
         else:
             return
-        await self._refuse(caller, case_no, subject_id, "NO_GROUND", "no-ground", inner)
+        await self._refuse(caller, case_no, subject_id, "NO_GROUND", "no-ground", inner, facts.visible_from)
 
     async def _refuse(
-        self, caller: Caller, case_no: str | None, subject_id: str, code: str, rule: str, inner: str = ""
+        self,
+        caller: Caller,
+        case_no: str | None,
+        subject_id: str,
+        code: str,
+        rule: str,
+        inner: str = "",
+        visible_from: datetime | None = None,
     ) -> None:
         event = refusal_event(
             caller,
@@ -131,10 +146,10 @@ class EnrolPerson:
             inner=inner,
             case_no=case_no,
             subjects=(subject_id,),
-            fields=("identity.phone",),
+            fields=_FIELDS,
             basis=BASIS,
         )
-        await self._evidence.record(event)
+        await self._evidence.record(replace(event, visible_from=visible_from))
         if inner:
             detail = {"rule": inner, "at": "ENROLMENT"}
             alert = Alert("A11_INSIDER", "S1", "OFFICER", caller.user_id, caller.org_id, subject_id, detail=detail)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from gateway.caller import Caller, CallerKind, Message
+from gateway.caller import Caller, CallerKind, Decision, Message
 from gateway.errors import MessagesUnavailable, RequestRefused
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import CaseLink, Relationship, SubjectFacts
@@ -80,6 +80,18 @@ async def test_a_person_is_enrolled_and_told_so(store: Store, clock: HandClock) 
     (change,) = await rows_of(store, change_event)
     assert (change.kind, change.subject_id, change.actor_user) == ("PERSON_ENROLLED", subject_id, "u1")
     assert "138" not in change.detail
+    (event,) = await store.access_log.of_subject(subject_id, before=None, limit=9)  # the person's own history
+    assert (event.decision, event.purpose, event.fields) == (Decision.ALLOW, "ENROLMENT", ("identity.phone",))
+
+
+async def test_a_refusal_that_would_hurt_a_case_is_shown_to_the_person_later(store: Store, clock: HandClock) -> None:
+    later = clock.now() + timedelta(days=9)
+    with pytest.raises(RequestRefused):
+        await counter(store, clock, SubjectFacts(visible_from=later))(OFFICER, Enrolment(ZHANG, "张三", "13800138000"))
+    (subject_id,) = await store.subjects.intern([ZHANG])
+    assert await store.access_log.of_subject(subject_id, before=None, limit=9) == []
+    clock.forward(9 * 86_400)
+    assert len(await store.access_log.of_subject(subject_id, before=None, limit=9)) == 1
 
 
 async def test_a_new_phone_ends_the_old_one_and_the_old_one_hears_of_it(store: Store, clock: HandClock) -> None:
