@@ -76,6 +76,7 @@ GUARDS = [
     one("exp is ahead", "assertion-exp-past", CA + "_check_times", "not now < exp <=", "not exp <="),
     one("exp is a number", "assertion-exp-text", "gateway.oauth.client_assertion:_number",
         "if isinstance(value, bool) or not isinstance(value, int | float):"),
+    one("true is no number", "assertion-iat-true", "gateway.oauth.client_assertion:_number", "isinstance(value, bool) or ", ""),
     one("nbf", "assertion-nbf-future", CA + "_check_times", '("nbf", "iat")', '("iat",)'),
     one("iat", "assertion-iat-future", CA + "_check_times", '("nbf", "iat")', '("nbf",)'),
     one("jti is a text", "assertion-jti-number", CA + "_by_assertion", "if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:"),

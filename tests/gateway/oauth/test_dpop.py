@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.oauth.dpop import DpopProofs, normalised, replay_key
 from gateway.oauth.errors import OAuthError
-from gateway.oauth.jose import base64url
+from gateway.oauth.jose import base64url, canonical
 from gateway.oauth.nonce import PERIOD_S, Nonces
 from tests.gateway.oauth.conftest import BASE, KEY, OTHER_KEY, HandClock, SpentOnce, proof
 
@@ -196,6 +196,7 @@ def test_nonces_of_two_servers_have_nothing_in_common_and_of_two_replicas_all(cl
     ours, replica, other = Nonces(b"s" * 32, clock), Nonces(b"s" * 32, clock), Nonces(b"t" * 32, clock)
     assert replica.good(ours.current())
     assert not other.good(ours.current())
+    assert len(canonical(ours.current())) >= 16  # 128 bits: nobody guesses one
 
 
 def test_a_bad_proof_with_a_bad_nonce_is_told_of_neither_more_than_the_first(clock: HandClock) -> None:

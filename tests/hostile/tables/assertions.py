@@ -118,6 +118,7 @@ REQUESTS = [
     Hostile("assertion-nbf-future", "The assertion is not to be good before a minute from now.", late(nbf=60), *NO),
     Hostile("assertion-nbf-text", "`nbf` is a text.", claim(nbf="0"), *NO),
     Hostile("assertion-iat-future", "The assertion was made a minute from now.", late(iat=60), *NO),
+    Hostile("assertion-iat-true", "`iat` is `true`, which some languages take for one.", claim(iat=True), *NO),
     Hostile("assertion-iat-object", "`iat` is an object.", claim(iat={}), *NO),
     Hostile("assertion-iss-other", "Issuer and subject are two clients.", claim(iss="neighbour"), *NO),
     Hostile("assertion-iss-missing", "There is no issuer.", claim(iss=None), *NO),

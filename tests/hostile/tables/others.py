@@ -186,6 +186,7 @@ REQUESTS = [
     Hostile("register-rsa-exponent", "With an RSA key of exponent one.", lambda a: keys(rsa_jwk(2048, kid="r", e="AQ"))(a), *META),
     Hostile("register-curve", "With a key on another curve.", lambda a: keys(jwk(crv="P-521"))(a), *META),
     Hostile("register-encryption-key", "With a key for encryption.", lambda a: keys(jwk(use="enc"))(a), *META),
+    Hostile("register-alg-array", "With a key whose algorithm is an array.", lambda a: keys(jwk(alg=[]))(a), *META),
     Hostile("register-no-keys", "With no key.", registering(jwks={"keys": []}), *META),
     Hostile("register-many-keys", "With fifty keys.", lambda a: keys(*[jwk(kid=f"k{n}") for n in range(50)])(a), *META),
     Hostile("register-jwks-missing", "Without jwks.", registering(jwks=None), *META),

@@ -139,6 +139,7 @@ REQUESTS = [
     Hostile("dpop-coordinate-padded", "A coordinate with a zero before it: another thumbprint of one key.",
             lambda a: head(jwk=a.public() | {"x": "AA" + a.public()["x"]})(a), *BAD),
     Hostile("dpop-jwk-text", "A text as the key.", head(jwk="https://evil.example/key"), *BAD),
+    Hostile("dpop-jwk-alg-array", "A key whose algorithm is an array.", lambda a: head(jwk=a.public() | {"alg": []})(a), *BAD),
     Hostile("dpop-jwk-for-encryption", "A key that is for encryption.", lambda a: head(jwk=a.public() | {"use": "enc"})(a), *BAD),
     Hostile("dpop-embedded-other", "Signed by one key, another one embedded.",
             lambda a: a.token(proof=a.proof(TOKEN, header={"jwk": a.public(OTHER)})), *BAD),
