@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
+_SLOW = 10  # times as many may be sending as may be at work
+
 
 class Gate:
-    """Counts what runs. `full` and `draining` say why nobody more is let in."""
+    """Counts what runs. `full` and `draining` say why nobody more is let in.
+
+    `waiting`: how many of those inside are still sending their bodies. They cost a connection and no work, and anybody
+    can begin a request, so they take no place of those at work; but there is an end to their number, too.
+    """
 
     def __init__(self, *, in_flight: int, streams: int) -> None:
         self._most = {"request": in_flight, "stream": streams}
         self.inside = {"request": 0, "stream": 0}
+        self.waiting = 0
         self.draining = False
         self._drain = asyncio.Event()
 
@@ -18,7 +25,9 @@ class Gate:
         """The code that refuses one more of `kind`, or None."""
         if self.draining:
             return "DRAINING"
-        return "OVERLOADED" if self.inside[kind] >= self._most[kind] else None
+        most = self._most[kind]
+        idle = min(self.waiting, _SLOW * most) if kind == "request" else 0
+        return "OVERLOADED" if self.inside[kind] - idle >= most else None
 
     def enter(self, kind: str) -> None:
         self.inside[kind] += 1

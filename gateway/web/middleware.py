@@ -55,6 +55,7 @@ class Front:
             return
         if gated:
             self._gate.enter("request")
+            receive = _Body(receive, self._gate)
         try:
             await self._within_time(scope, receive, sent)
         except ClientGone:
@@ -148,6 +149,26 @@ class Front:
             bytes=sent.bytes,
             request_id=sent.request_id,
         )
+
+
+class _Body:
+    """The `receive` of one request: until its body is complete, whoever waits for more of it is not at work."""
+
+    __slots__ = ("_complete", "_gate", "_receive")
+
+    def __init__(self, receive: Receive, gate: Gate) -> None:
+        self._receive, self._gate, self._complete = receive, gate, False
+
+    async def __call__(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        self._gate.waiting += 1
+        try:
+            message = await self._receive()
+        finally:
+            self._gate.waiting -= 1
+        self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
 
 
 class _Sent:

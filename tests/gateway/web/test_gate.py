@@ -17,6 +17,7 @@ import pytest
 
 from gateway.web.serve import PortInUse, bind
 from gateway.web.settings import WebSettings
+from tests.fakes.execute import TOKEN
 from tests.gateway.web.conftest import Running, Start
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,25 @@ async def test_one_more_than_fits_is_503_and_those_who_watch_still_see(start: St
         web.execute.held.set()
         assert (await held).status == 200
         assert (await web.post(HELLO)).status == 200
+
+
+async def test_whoever_is_slow_to_send_takes_no_place_of_others(start: Start) -> None:
+    """A stranger needs no token to begin a request: some hundred begun ones must not shut everybody out."""
+    head = (
+        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %b\r\n"
+        + b"content-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+    )
+    async with start(WebSettings(in_flight=1)) as web:
+        gate = web.app.state.gate
+        connections = [await asyncio.open_connection("127.0.0.1", web.port) for _ in range(3)]
+        for number, (_, writer) in enumerate(connections, 1):
+            writer.write(head % TOKEN.encode())
+            await eventually(lambda number=number: gate.inside["request"] == number)
+        assert (await web.post(HELLO)).status == 200
+        assert not gate.empty  # a drain still waits for them
+        for _, writer in connections:
+            writer.close()
+        await eventually(lambda: gate.empty and gate.waiting == 0)
 
 
 async def test_an_answer_too_late_is_504(start: Start) -> None:
