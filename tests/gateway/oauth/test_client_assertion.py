@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from gateway.oauth import client_assertion
 from gateway.oauth.client import Client
-from gateway.oauth.client_assertion import ASSERTION_TYPE, ClientAssertions
+from gateway.oauth.client_assertion import ASSERTION_TYPE, FARTHEST_EXP_S, SKEW_S, ClientAssertions
 from gateway.oauth.errors import InvalidClient, OAuthError
 from gateway.oauth.jose import PrivateKey, base64url
 from tests.gateway.oauth.conftest import BASE, KEY, OTHER_KEY, HandClock, SpentOnce, client
@@ -64,6 +65,22 @@ async def test_an_assertion_is_good_once_at_all_endpoints_together(desk: Desk, c
     elsewhere = ClientAssertions(desk.registered, desk.replay, BASE, clock)  # another endpoint, or another replica
     with pytest.raises(InvalidClient):
         await elsewhere.authenticate(form, {})
+
+
+async def test_a_jti_is_remembered_for_longer_than_its_assertion_lives_on_any_replicas_clock(desk: Desk) -> None:
+    for jti, lives_s in (("short", 1), ("long", FARTHEST_EXP_S)):
+        untils: list[datetime] = []
+
+        class Noting:
+            async def spend(self, kind: str, key: str, until: datetime, untils: list[datetime] = untils) -> bool:
+                assert kind == "assertion"
+                untils.append(until)
+                return True
+
+        exp = int(desk.clock.now().timestamp()) + lives_s
+        await desk.assertions.authenticate(desk.form(jti=jti, exp=exp), {}, Noting())
+        (until,) = untils
+        assert until.timestamp() >= exp + SKEW_S
 
 
 async def test_two_clients_may_use_the_same_jti(clock: HandClock) -> None:
