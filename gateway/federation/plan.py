@@ -29,6 +29,7 @@ from schema.limits import Limits, measure, parse_bounded, validate_bounded
 from schema.wiring import Roots
 
 _SHAPES = 16
+_LEFT_OUT: Any = object()
 
 
 class _Unread:
@@ -186,11 +187,11 @@ class Plans:
 
     def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> int:
         """The cost depends on variables only by the length of lists and by numbers; each such shape is measured once."""
-        values = [variables.get(name) for name in plan.declared]
+        values = [variables.get(name, _LEFT_OUT) for name in plan.declared]
+        # With its kind: three, a list of three, null and a variable left out are measured differently.
         shape = tuple(
-            (place, len(value) if isinstance(value, list) else value)
-            for place, value in enumerate(values)
-            if isinstance(value, list | int | float)
+            (type(value), len(value) if isinstance(value, list) else value if isinstance(value, int | float) else None)
+            for value in values
         )
         cost = plan.measured.get(shape)
         if cost is not None:

@@ -110,3 +110,18 @@ async def test_one_mask_keeps_a_bounded_number_of_ways_to_ask() -> None:
             ),
         )
     assert max(len(shapes) for shapes in context._SHAPES.values()) <= 64
+
+
+MANY = "query ($p: [PersonKey!]! = [%s]) %s { people(of: $p) { pid } }"
+
+
+@pytest.mark.parametrize("small", [{"p": None}, {"p": 40}, {"p": {"idNo": "1", "name": "a"}}, {"p": "x"}, {"p": True}])
+@pytest.mark.parametrize("large", [{}, {"p": [{"idNo": "1", "name": "a"}] * 40}], ids=["default", "given"])
+def test_a_small_question_never_lends_its_cost_to_a_large_one(small: dict[str, Any], large: dict[str, Any]) -> None:
+    """What is measured is kept with the plan; a null, a number or a single value is not a list, nor a default."""
+    query = MANY % (", ".join(['{idNo: "1", name: "a"}'] * 40), HEAD)
+    honest, kept = plans(), plans()
+    cost = honest.cost(honest.plan(query, None, large), None, large)
+    assert cost >= 40
+    plan = kept.plan(query, None, small)
+    assert kept.cost(plan, None, large) == cost
