@@ -1,4 +1,8 @@
-"""Supervisors read alerts, take them on and close them; the officer an alert is about never sees it, whatever their role."""
+"""Supervisors read alerts, take them on and close them; the officer an alert is about never sees it, whatever their role.
+
+Alerts about partners (scraping, consents used after their end) are for data protection officers of public bodies alone: that
+somebody took a consent back must not show to officers, nor to those who command them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any, Protocol
 
 from gateway.caller import Caller, CallerKind, Subjects
 from gateway.errors import RequestRefused
-from gateway.services.identities import DISCIPLINE, PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
+from gateway.services.identities import DISCIPLINE, DPO, PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 
 WATCHERS = frozenset({SUPERVISOR, DISCIPLINE})
 PAGE, MOST = 50, 200
@@ -18,11 +22,12 @@ OUTCOMES = frozenset({"JUSTIFIED", "UNJUSTIFIED", "FALSE_ALARM", "REFERRED", "RE
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Whose alerts a caller may see: of one organisation, or of every public body within a jurisdiction; never those
-    about `not_about` themselves."""
+    """Whose alerts a caller may see: of one organisation, of every public body within a jurisdiction, or of all partners;
+    never those about `not_about` themselves."""
 
     not_about: str
     org_id: str | None = None
+    partners: bool = False  # what is about partners, and nothing else
     jurisdiction: str = ""
     org_kinds: frozenset[str] = PUBLIC_KINDS
 
@@ -110,4 +115,6 @@ def _watch(caller: Caller) -> Watch:
             return Watch(caller.user_id, jurisdiction=caller.jurisdiction)
         if WATCHERS & caller.roles and caller.org_kind in PUBLIC_KINDS:
             return Watch(caller.user_id, org_id=caller.org_id)
+        if DPO in caller.roles and caller.org_kind in PUBLIC_KINDS:
+            return Watch(caller.user_id, partners=True)
     raise RequestRefused("FORBIDDEN")

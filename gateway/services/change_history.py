@@ -17,9 +17,8 @@ from typing import Any, Protocol
 
 from gateway.caller import Caller, CallerKind, Change, Subjects
 from gateway.errors import RequestRefused
-from gateway.services.identities import PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
+from gateway.services.identities import DPO, PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 
-DPO = "DPO"
 PAGE, MOST = 50, 200
 CONSENT_KINDS = ("CONSENT_", "TOKENS_REVOKED", "GRANT_REVOKED")
 """Beginnings of the kinds that show, or let guess, that somebody consented, refused or withdrew."""

@@ -16,6 +16,7 @@ JUSTICE_OFFICER = "JUSTICE_OFFICER"  # enrols persons at the counter
 IDENTITY_ADMIN = "IDENTITY_ADMIN"  # imports identities
 SUPERVISOR = "SUPERVISOR"  # watches over the officers of their own organisation
 DISCIPLINE = "DISCIPLINE"  # handles their alerts
+DPO = "DPO"  # data protection officer: consents, and what partners did
 PROSECUTOR = "PROSECUTOR"  # of a procuratorate: watches over public bodies within its jurisdiction
 OPERATOR_ORG = "OPERATOR"  # who acts where a command line does: whoever runs this gateway
 OPERATOR = "operator"

@@ -73,6 +73,9 @@ class StoredAlertLog:
 
 def _seen_by(watch: Watch) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [alert.c.about_id != watch.not_about]
+    if watch.partners:
+        return [*found, alert.c.about == "PARTNER"]
+    found.append(alert.c.about != "PARTNER")
     if watch.org_id is not None:
         return [*found, alert.c.org_id == watch.org_id]
     within = sa.select(organisation.c.org_id).where(

@@ -131,6 +131,23 @@ async def test_prosecutors_see_every_public_body_of_their_place_and_no_partner(d
     assert await about(desk, replace(prosecutor, jurisdiction="440605")) == []
 
 
+async def test_what_is_about_partners_is_for_data_protection_officers_alone(
+    store: Store, desk: WatchAlerts, clock: HandClock
+) -> None:
+    """That a consent was used after its end tells that somebody took one back: not to officers of any kind."""
+    dead = Alert(
+        "A16_CONSENT_USED_AFTER_END", "S1", "PARTNER", "bank-app", "cc-1"
+    )  # even where it stands under their own
+    await StoredAlerts(store.database, clock).raise_alert(dead)
+    keeper = replace(BOSS, user_id="keeper-1", roles=frozenset({"DPO"}))
+    seen = await about(desk, keeper)
+    assert "bank-app" in seen
+    assert "officer-1" not in seen
+    assert "bank-app" not in await about(desk, BOSS)
+    with pytest.raises(RequestRefused):
+        await about(desk, replace(keeper, org_kind="BANK"))
+
+
 @pytest.mark.parametrize("roles", [frozenset(), frozenset({"JUSTICE_OFFICER"}), frozenset({"PROSECUTOR"})])
 async def test_nobody_else_sees_any(desk: WatchAlerts, roles: frozenset[str]) -> None:
     with pytest.raises(RequestRefused) as caught:
