@@ -129,7 +129,9 @@ def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_text("utf-8"), object_pairs_hook=_once)
     except OSError as error:
-        raise ClientsRefused([f"{file}: {type(error).__name__}"]) from None
+        raise ClientsRefused([f"{file}: {error.strerror or type(error).__name__}"]) from None
+    except UnicodeDecodeError:
+        raise ClientsRefused([f"{file}: is not a UTF-8 text"]) from None
     except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a key stands twice"
         raise ClientsRefused([f"{file}: is not valid JSON ({where})"]) from None

@@ -28,15 +28,17 @@ def add_changes_command(commands: Any) -> None:
 
 def _instant(text: str) -> datetime:
     """Without an offset it is UTC, as it is shown."""
-    instant = datetime.fromisoformat(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a time is 2026-11-25 or 2026-11-25T08:00+08:00") from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _figure(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 10_000:
-        raise ValueError
-    return number
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError("1 to 10000")
+    return int(text)
 
 
 def _list(given: argparse.Namespace) -> int:
