@@ -20,7 +20,7 @@ const FIRST_QUERY = `# 查询须以 @purpose 说明用途 · state the purpose
 #    {"idNo": "...", "name": "..."}
 # 3. 在 caseNo 中填案号 · put in the case number
 # 4. 运行 · run
-# 用途代码 · codes: { purposes { code title { zh } } }
+# 用途 · codes: { purposes { code title { zh } } }
 query Reception($idNo: String!, $name: String!)
 @purpose(code: "CC_RECEPTION", caseNo: "") {
   person(idNo: $idNo, name: $name) {

@@ -299,7 +299,7 @@ b`.split(/\n/).length!=3?function(s){for(var l=0,m=[],p=s.length;l<=p;){var g=s.
 #    {"idNo": "...", "name": "..."}
 # 3. \u5728 caseNo \u4E2D\u586B\u6848\u53F7 \xB7 put in the case number
 # 4. \u8FD0\u884C \xB7 run
-# \u7528\u9014\u4EE3\u7801 \xB7 codes: { purposes { code title { zh } } }
+# \u7528\u9014 \xB7 codes: { purposes { code title { zh } } }
 query Reception($idNo: String!, $name: String!)
 @purpose(code: "CC_RECEPTION", caseNo: "") {
   person(idNo: $idNo, name: $name) {
