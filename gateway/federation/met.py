@@ -20,7 +20,7 @@ class Met:
     def __init__(self, policy: Policy, question: Question | None, mask: Mask, subjects: Subjects) -> None:
         self._policy, self._question, self._mask, self._subjects = policy, question, mask, subjects
         self._masks: dict[str, Mask] = {}
-        self._turn = asyncio.Lock()  # roots run side by side, and a decision may spend a consent: one for each person
+        self._deciding: dict[str, asyncio.Future[None]] = {}
         self._shown: dict[str, None] = {}
         self._refused: dict[str, None] = {}
         self._sought: dict[str, None] = {}
@@ -33,12 +33,26 @@ class Met:
             return ()
         reader = self._question.caller.org_id if self._question is not None else ""
         subjects = await self._subjects.recognise(id_numbers, reader=reader)
-        async with self._turn:
-            new = [subject for subject in dict.fromkeys(subjects) if subject not in self._masks]
-            if new and self._question is not None:
-                masks = await self._policy.decide_subjects(self._question, self._mask, new)
-                self._masks.update(zip(new, (_closed(mask) for mask in masks), strict=True))
+        await self._decide(list(dict.fromkeys(subjects)))
         return subjects
+
+    async def _decide(self, subjects: Sequence[str]) -> None:
+        """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
+        question = self._question
+        while question is not None and (new := [subject for subject in subjects if subject not in self._masks]):
+            mine = [subject for subject in new if subject not in self._deciding]
+            if not mine:  # it may fail there: then it is decided here, for without a mask nobody may be shown
+                await asyncio.wait({self._deciding[subject] for subject in new})
+                continue
+            done = asyncio.get_running_loop().create_future()
+            self._deciding.update(dict.fromkeys(mine, done))
+            try:
+                masks = await self._policy.decide_subjects(question, self._mask, mine)
+                self._masks.update(zip(mine, (_closed(mask) for mask in masks), strict=True))
+            finally:
+                for subject in mine:
+                    del self._deciding[subject]
+                done.set_result(None)
 
     def mask_of(self, subject: str | None) -> Mask:
         """The operation's own mask for what is nobody's."""
