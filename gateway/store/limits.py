@@ -39,6 +39,7 @@ class StoredMeters:
         self._tag_key = keys.derive("client-subject/tag/v1")
         self._greatest: Any = sa.func.max if database.is_sqlite else sa.func.greatest
         self._new_id = OrderedIds()
+        self._furthest_us = 2 * max(_MINUTE_US, allowance.burst_s * _SECOND_US)
         self._admit = self._admission()  # built once: putting it together costs more than running it
         self._grow = self._growth()
         put = self._database.insert(client_subject).on_conflict_do_nothing()
@@ -72,14 +73,19 @@ class StoredMeters:
         ).where(~suspended, cost <= sa.func.coalesce(own, usual.cost_per_minute))
         requests = sa.func.coalesce(meter.requests_per_minute, usual.requests_per_minute)
         costs = sa.func.coalesce(meter.cost_per_minute, usual.cost_per_minute)
-        request_tat = self._greatest(meter.request_tat_us, now) + minute // requests
-        cost_tat = self._greatest(meter.cost_tat_us, now) + minute * cost // costs
+        request_tat = self._spoken_for(meter.request_tat_us, now) + minute // requests
+        cost_tat = self._spoken_for(meter.cost_tat_us, now) + minute * cost // costs
         put = self._database.insert(client_meter).from_select(["client_id", "request_tat_us", "cost_tat_us"], first)
         return put.on_conflict_do_update(
             index_elements=["client_id"],
             set_={"request_tat_us": request_tat, "cost_tat_us": cost_tat},
             where=sa.and_(request_tat - now <= usual.burst_s * _SECOND_US, cost_tat - now <= _MINUTE_US),
         ).returning(meter.client_id)
+
+    def _spoken_for(self, held: Any, now: Any) -> Any:
+        """What is admitted never reaches further ahead than this: an instant beyond was written by a clock that ran ahead,
+        and a client must not stand still until ours has caught up."""
+        return sa.case((held - now > self._furthest_us, now), else_=self._greatest(held, now))
 
     async def _why(self, connection: AsyncConnection, client_id: str, cost: int, now_us: int) -> Refusal:
         live = (client_suspension.c.client_id == client_id, client_suspension.c.lifted_at_us.is_(None))
@@ -93,8 +99,12 @@ class StoredMeters:
         usual = self._allowance
         each_us = _MINUTE_US // (row.requests_per_minute or usual.requests_per_minute)
         cost_us = _MINUTE_US * cost // (row.cost_per_minute or usual.cost_per_minute)
-        rate_wait = max(row.request_tat_us, now_us) + each_us - now_us - usual.burst_s * _SECOND_US
-        cost_wait = max(row.cost_tat_us, now_us) + cost_us - now_us - _MINUTE_US
+        request_tat_us, cost_tat_us = (
+            now_us if held - now_us > self._furthest_us else max(held, now_us)
+            for held in (row.request_tat_us, row.cost_tat_us)
+        )
+        rate_wait = request_tat_us + each_us - now_us - usual.burst_s * _SECOND_US
+        cost_wait = cost_tat_us + cost_us - now_us - _MINUTE_US
         code = "RATE_LIMITED" if rate_wait >= cost_wait else "BUDGET_SPENT"
         return Refusal(code, max(1, -(-max(rate_wait, cost_wait) // _SECOND_US)))
 

@@ -116,6 +116,18 @@ async def test_the_rate_holds_and_says_when_to_come_back(store: Store, clock: Ha
     await desk.limits.admit(BANK, 1)
 
 
+async def test_a_clock_that_ran_ahead_and_came_back_stops_nobody(store: Store, clock: HandClock) -> None:
+    desk = Desk(store, clock)
+    clock.forward(600)
+    await desk.limits.admit(BANK, 1)
+    clock.forward(-600)
+    await desk.limits.admit(BANK, 1)
+    with pytest.raises(RequestRefused) as refused:
+        for _ in range(1000):
+            await desk.limits.admit(BANK, 1)
+    assert refused.value.code == "RATE_LIMITED", "and the rate holds as ever"
+
+
 async def test_a_refused_request_spends_nothing(store: Store, clock: HandClock) -> None:
     """Who keeps knocking is let in when it is time, not later."""
     desk = Desk(store, clock, Allowance(requests_per_minute=60, burst_s=1))
