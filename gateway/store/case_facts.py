@@ -76,7 +76,7 @@ async def declare(connection: AsyncConnection, at: datetime, entry: Entry, by: D
     gone = isinstance(entry, RelationshipEntry | SealEntry) and _none(entry)
     if gone:
         if isinstance(entry, SealEntry):
-            await _check_order(connection, entry)
+            await _check_order(connection, entry, at if found is not None else None)
         if found is None:
             return False
         await connection.execute(sa.delete(table).where(*where))
@@ -155,13 +155,16 @@ def _none(entry: RelationshipEntry | SealEntry) -> bool:
     return entry.kind is Relationship.NONE if isinstance(entry, RelationshipEntry) else entry.seal is Seal.NONE
 
 
-async def _check_order(connection: AsyncConnection, entry: SealEntry) -> None:
+async def _check_order(connection: AsyncConnection, entry: SealEntry, at: datetime | None) -> None:
+    """The order is there; where there is a seal to lift, at `at`, it is in force as well."""
     order = tables.unseal_order
+    in_force = () if at is None else (order.c.from_us <= to_us(at), order.c.expires_at_us > to_us(at))
     named = sa.select(order.c.order_no).where(
-        order.c.order_no == entry.unseal_order_no, order.c.subject_id == entry.subject_id, order.c.case_no.is_(None)
-    )
+        order.c.order_no == entry.unseal_order_no, order.c.subject_id == entry.subject_id, order.c.case_no.is_(None),
+        *in_force,
+    )  # fmt: skip
     if await connection.scalar(named) is None:
-        raise EntryInvalid("there is no unseal order of that number for this person as a whole")
+        raise EntryInvalid("there is no unseal order of that number in force for this person as a whole")
 
 
 def _span(since: datetime, until: datetime | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from gateway.supervision.case_facts import (
     UnsealOrder,
     months_on,
 )
+from tests.gateway.store.conftest import HandClock
 
 pytestmark = pytest.mark.anyio
 SINCE = datetime(2026, 1, 31, tzinfo=UTC)
@@ -65,14 +66,20 @@ async def test_all_of_a_declaration_is_kept_or_none(store: Store) -> None:
     assert await changes(store) == []
 
 
-async def test_a_seal_is_lifted_by_an_order_for_that_person_only(store: Store) -> None:
-    await store.cases.declare(
-        [SealEntry(WHO, Seal.SEALED_JUVENILE), replace(ORDER, order_no="case", case_no="x"), ORDER]
-    )
-    for number in ("case", "none such"):
+async def test_a_seal_is_lifted_by_an_order_in_force_for_that_person_only(store: Store, clock: HandClock) -> None:
+    now = replace(ORDER, order_no="now", since=clock.now(), expires_at=clock.now() + timedelta(days=7))
+    later = replace(now, order_no="later", since=clock.now() + timedelta(days=1))
+    sealed, lifted = SealEntry(WHO, Seal.SEALED_JUVENILE), SealEntry(WHO, Seal.NONE, unseal_order_no="now")
+    await store.cases.declare([sealed, replace(now, order_no="case", case_no="x"), ORDER, now, later])
+    for number in ("case", "none such", "later", ORDER.order_no):  # the last ran out in February
         with pytest.raises(EntryInvalid):
             await store.cases.declare([SealEntry(WHO, Seal.NONE, unseal_order_no=number)])
-    assert await store.cases.declare([SealEntry(WHO, Seal.NONE, unseal_order_no=ORDER.order_no)]) == 1
+    assert await store.cases.declare([lifted]) == 1
+    clock.forward(30 * 86_400)
+    assert await store.cases.declare([lifted]) == 0  # the same file once more, after the order's time
+    await store.cases.declare([sealed])
+    with pytest.raises(EntryInvalid):
+        await store.cases.declare([lifted])
 
 
 async def test_a_relationship_can_be_taken_back_and_both_are_on_record(store: Store) -> None:
