@@ -72,7 +72,9 @@ class StoredFacts:
             return await self._of_partner(caller, purpose, subjects)
         known = await self._known(caller, subjects)
         now = self._clock.now()
-        return [facts_of(known[subject], purpose.case_no, now) for subject in subjects]
+        alike = {id(one): one for one in known.values()}
+        facts = {place: facts_of(one, purpose.case_no, now) for place, one in alike.items()}
+        return [facts[id(known[subject])] for subject in subjects]
 
     async def _of_partner(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
         """A partner has a consent or nothing; the statements are those of everybody else, then the consents'."""
@@ -100,7 +102,13 @@ class StoredFacts:
             "now": to_us(self._clock.now()),
         }
         rows = await self._database.rows(self._statement, asked)
-        return {row[0]: _known(row) for row in rows}
+        # Within this one question, rows that say the same are read once: those of one case, and of all whom nobody knows.
+        alike: dict[str, Known] = {}
+        found = {}
+        for row in rows:
+            said = repr(row[1:])
+            found[row[0]] = alike[said] if said in alike else alike.setdefault(said, _known(row))
+        return found
 
 
 def _known(row: Sequence[Any]) -> Known:
