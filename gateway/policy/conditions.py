@@ -108,3 +108,21 @@ def _words(node: Any) -> Iterator[str]:
         elif isinstance(node.get("Set"), list):
             for item in node["Set"]:
                 yield from _words(item)
+
+
+def grounded(conditions: Sequence[Any]) -> bool:
+    """Whether nothing but a case link lets these conditions hold: one of their `when`s is, or has as one of the parts all of
+    which must hold, `context.caseLink != "NONE"`."""
+    return any(condition["kind"] == "when" and _demands_a_link(condition["body"]) for condition in conditions)
+
+
+def _demands_a_link(body: Any) -> bool:
+    if not isinstance(body, Mapping):
+        return False
+    both = body.get("&&")
+    if isinstance(both, Mapping):
+        return _demands_a_link(both["left"]) or _demands_a_link(both["right"])
+    differs = body.get("!=")
+    if not isinstance(differs, Mapping):
+        return False
+    return context_attribute(differs["left"]) == "caseLink" and differs["right"] == {"Value": "NONE"}

@@ -13,7 +13,7 @@ from typing import Any
 import cedarpy
 
 from gateway.errors import SettingsInvalid
-from gateway.policy.conditions import strange_words
+from gateway.policy.conditions import grounded, strange_words
 from gateway.policy.items import DeclaredNoun, Item, ItemRegister, read_items
 from gateway.policy.purposes import PurposeRegister, register_of
 from gateway.policy.rule_text import RuleText, read_rule_file
@@ -176,6 +176,11 @@ def _rule_faults(
             "groups (resource); it may not widen what others rest on. Under its purposes it names what it opens "
             f"(resource), and nothing of {', '.join(sorted(_NEVER_BY_APPLICATIONS))}"
         )
+    if rule.application and rule.permits and _opens_a_person(rule, items) and not grounded(rule.tree["conditions"]):
+        yield (
+            f"{rule.place}: {rule.id}: an application opens a person only to whoever has a part in their case: "
+            'when { context.caseLink != "NONE" && ... }'
+        )
 
 
 def _named_entities(node: Any) -> Iterator[tuple[str, str]]:
@@ -199,17 +204,25 @@ def _keeps_to_its_own(rule: RuleText, items: ItemRegister, register: PurposeRegi
     return all(name.partition(".")[0] in items.own for _, name in named)
 
 
+def _opens_a_person(rule: RuleText, items: ItemRegister) -> bool:
+    named = [(str(entity["type"]), str(entity["id"])) for entity in scope_entities(rule.tree["resource"])]
+    return any(noun == "person" for entity in named for noun, _, _ in _opened(items, *entity))
+
+
 def _groups_opened(items: ItemRegister, kind: str, name: str) -> set[str]:
-    """The groups of every item a scope's entity covers."""
-    return {
-        group
-        for noun, fields in items.items.items()
-        for field_name, item in fields.items()
-        for group in item.groups
-        if (kind == "Noun" and name == noun)
-        or (kind == "ItemGroup" and name in item.groups)
-        or (kind == "Item" and name == f"{noun}.{field_name}")
-    }
+    return {group for _, _, item in _opened(items, kind, name) for group in item.groups}
+
+
+def _opened(items: ItemRegister, kind: str, name: str) -> Iterator[tuple[str, str, Item]]:
+    """Every item a scope's entity covers."""
+    for noun, fields in items.items.items():
+        for field_name, item in fields.items():
+            if (
+                (kind == "Noun" and name == noun)
+                or (kind == "ItemGroup" and name in item.groups)
+                or (kind == "Item" and name == f"{noun}.{field_name}")
+            ):
+                yield noun, field_name, item
 
 
 def scope_entities(scope: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -18,9 +18,10 @@ from gateway.clock import Clock, SystemClock
 from gateway.services.execute import Execute
 from gateway.web.gate import Gate
 from gateway.web.health import Check
+from gateway.web.html import page
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.middleware import Front
-from gateway.web.problems import Reply, problem
+from gateway.web.problems import Reply, problem, text
 from gateway.web.routes import Parts, routes
 from gateway.web.settings import WebSettings
 
@@ -73,8 +74,10 @@ def _cors(origins: tuple[str, ...]) -> Middleware:
 
 
 def _http_problem(request: Request, caught: Exception) -> Any:
-    """Starlette's own refusals (no such route, no such method) in our words."""
+    """Starlette's own refusals (no such route, no such method) in our words; as a page to whoever looks with a browser."""
     status = caught.status_code if isinstance(caught, HTTPException) else 500
+    if status == 404 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return _nothing_here(request.url.path)
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "INTERNAL")
     given = (caught.headers if isinstance(caught, HTTPException) else None) or {}
     headers = [
@@ -84,3 +87,11 @@ def _http_problem(request: Request, caught: Exception) -> Any:
     ]
     reply: Reply = problem(code, headers=headers, request_id=request.scope["yimen.request_id"])
     return reply
+
+
+def _nothing_here(path: str) -> Reply:
+    """Onwards to where this reader most likely belongs: a person to their pages, anybody else to the login."""
+    person = path.startswith("/me")
+    onwards, where_zh, where_en = ("/me", "本人页面", "My pages") if person else ("/login", "登录", "Log in")
+    words = {"onwards": onwards, "where_zh": where_zh, "where_en": where_en, "notice": text("NOT_FOUND")}
+    return page("nothing_here.html", status=404, **words)

@@ -100,7 +100,6 @@ LAND = {"landParcel": DeclaredNoun("C", {"parcelNo": "PERSONAL"})}
 @pytest.mark.parametrize(
     ("scope", "sound"),
     [
-        ('principal, action == Action::"LAND", resource == Item::"person.exists"', True),
         ('principal, action, resource in Noun::"landParcel"', True),
         ('principal, action, resource == Item::"landParcel.parcelNo"', True),
         ('principal, action == Action::"CC_PLAN", resource in ItemGroup::"location"', False),
@@ -124,6 +123,31 @@ def test_an_application_keeps_to_its_own_purposes_and_nouns(scope: str, sound: b
         with pytest.raises(SettingsInvalid) as caught:
             read_rules(APPLICATION, applications=text, declared=LAND)
         assert "may not widen what others rest on" in caught.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "sound"),
+    [
+        ('when { context.caseLink != "NONE" }', True),
+        ('when { context.caller == "OFFICER" && context.caseLink != "NONE" && context.level >= 2 }', True),
+        ('when { context.level >= 2 } when { context.caseLink != "NONE" }', True),
+        ("", False),
+        ('when { context.caller == "OFFICER" }', False),
+        ('when { context.caseLink != "NONE" || context.caller == "OFFICER" }', False),
+        ('when { !(context.caseLink != "NONE") }', False),
+        ('when { context.caseLink != "ASSIGNED" }', False),
+        ('unless { context.caseLink != "NONE" }', False),
+    ],
+)
+def test_an_application_opens_a_person_only_to_whoever_has_a_part_in_their_case(condition: str, sound: bool) -> None:
+    scope = 'principal, action == Action::"LAND", resource == Item::"person.exists"'
+    text = {"land.cedar": f'@id("land") {NOTES} permit ({scope}) {condition};'}
+    if sound:
+        assert read_rules(APPLICATION, applications=text, declared=LAND).rules["land"].application
+    else:
+        with pytest.raises(SettingsInvalid) as caught:
+            read_rules(APPLICATION, applications=text, declared=LAND)
+        assert "part in their case" in caught.value.faults[0]
 
 
 def test_a_version_is_the_hash_of_all_that_decides_and_of_nothing_else() -> None:

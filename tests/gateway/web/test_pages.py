@@ -59,3 +59,17 @@ def test_the_bundle_is_small_and_names_every_licence() -> None:
     assert {"graphiql", "react", "react-dom", "graphql", "codemirror"} <= {name for name, _ in named}
     assert {licence for _, licence in named} <= {"MIT", "Apache-2.0", "BSD-2-Clause", "0BSD"}
     assert "eval(" not in (STATIC / "app.js").read_text("utf-8").replace("retrieval(", "")
+
+
+async def test_whoever_looks_with_a_browser_reads_a_page_where_there_is_none(start: Start) -> None:
+    async with start(WebSettings()) as web:
+        for path, onwards in (("/", "/login"), ("/me/nothing", "/me"), ("/<b>x", "/login")):
+            response = await web.client.get(f"http://127.0.0.1:{web.port}{path}", headers={"accept": BROWSER})
+            said = await response.text()
+            assert response.status == 404
+            assert response.headers["content-type"].startswith("text/html")
+            assert "script-src 'none'" in response.headers["content-security-policy"]
+            assert f'href="{onwards}"' in said
+            assert "<b>" not in said
+        program = await web.client.get(f"http://127.0.0.1:{web.port}/nothing", headers={"accept": "application/json"})
+        assert (await program.json())["errors"][0]["extensions"]["code"] == "NOT_FOUND"
