@@ -93,5 +93,11 @@ def _nothing_here(path: str) -> Reply:
     """Onwards to where this reader most likely belongs: a person to their pages, anybody else to the login."""
     person = path.startswith("/me")
     onwards, where_zh, where_en = ("/me", "本人页面", "My pages") if person else ("/login", "登录", "Log in")
-    words = {"onwards": onwards, "where_zh": where_zh, "where_en": where_en, "notice": text("NOT_FOUND")}
-    return page("nothing_here.html", status=404, **words)
+    return page(
+        "nothing_here.html",
+        status=404,
+        onwards=onwards,
+        where_zh=where_zh,
+        where_en=where_en,
+        notice=text("NOT_FOUND"),
+    )
