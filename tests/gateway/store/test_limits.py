@@ -122,10 +122,8 @@ async def test_a_clock_that_ran_ahead_and_came_back_stops_nobody(store: Store, c
     await desk.limits.admit(BANK, 1)
     clock.forward(-600)
     await desk.limits.admit(BANK, 1)
-    with pytest.raises(RequestRefused) as refused:
-        for _ in range(1000):
-            await desk.limits.admit(BANK, 1)
-    assert refused.value.code == "RATE_LIMITED", "and the rate holds as ever"
+    answers = [await desk.ask(BANK, [], []) for _ in range(1000)]
+    assert "RATE_LIMITED" in answers, "and the rate holds as ever"
 
 
 async def test_a_refused_request_spends_nothing(store: Store, clock: HandClock) -> None:
