@@ -28,7 +28,7 @@ ENROL = "/admin/persons/enrol"
 _IMPORT_BYTES = 16 << 20
 _DEPTH = 8
 _OPTIONS = frozenset({"dry_run", "full"})
-_ENROLMENT = ("id_no", "name", "phone")
+_ENROLMENT = {"idNo": "id_no", "name": "name", "phone": "phone"}  # as the body names them, as the service does
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +85,18 @@ class ImportEndpoint(_Endpoint):
 
 
 class EnrolEndpoint(_Endpoint):
-    """POST {"id_no": ..., "name": ..., "phone": ..., "case_no": ...}; the answer names nobody but by `pid`."""
+    """POST {"idNo": ..., "name": ..., "phone": ..., "caseNo": ...}; the answer names nobody but by `pid`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
         caller = await self._admit(scope)
         said = await self._object(receive, headers, limit=self._parts.settings.body_bytes)
-        if said.keys() - {*_ENROLMENT, "case_no"} or not all(isinstance(value, str) for value in said.values()):
+        if said.keys() - {*_ENROLMENT, "caseNo"} or not all(isinstance(value, str) for value in said.values()):
             raise Refusal("BAD_VALUE")
         if not all(name in said for name in _ENROLMENT):
             raise Refusal("BAD_VALUE")
-        done = await self._parts.enrol_person(caller, Enrolment(**said))
+        names = _ENROLMENT | {"caseNo": "case_no"}
+        done = await self._parts.enrol_person(caller, Enrolment(**{names[name]: text for name, text in said.items()}))
         body = orjson.dumps({"pid": done.pid, "notified": done.notified})
         await Reply(200, body, JSON, next_nonce(caller))(scope, receive, send)
 

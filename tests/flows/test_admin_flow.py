@@ -167,7 +167,7 @@ async def test_admins_enrol_and_import_watchers_watch_and_all_of_it_is_told_afte
             said = await keeper("POST", "/admin/identities/import", body)
             assert said[0] == status, said
         assert (await lin("POST", "/admin/identities/import", {"officers": [new]}))[0] == 403
-        person = {"id_no": "440606199003070017", "name": "张三", "phone": "13800138000", "case_no": CASE}
+        person = {"idNo": "440606199003070017", "name": "张三", "phone": "13800138000", "caseNo": CASE}
         status, said = await lin("POST", "/admin/persons/enrol", person)
         assert status == 200, said
         assert (await keeper("POST", "/admin/persons/enrol", person))[0] == 403

@@ -38,7 +38,7 @@ def test_values_may_be_given_per_language_or_once_for_both() -> None:
     assert "佛山银行" in both.zh
     assert "Foshan Bank" in both.en
     assert both.link == LINK
-    once = text_of(Message("s", "1", "CONSENT_WITHDRAWN", {"organisation": "佛山银行"}))
+    once = text_of(Message("s", "1", "CONSENT_ASKED", {"organisation": "佛山银行", "link": "https://x"}))
     assert "佛山银行" in once.zh
     assert "佛山银行" in once.en
 
@@ -61,5 +61,5 @@ def test_what_cannot_be_said_is_not_sent_and_the_error_repeats_nothing(message: 
 
 
 def test_braces_in_a_value_are_only_braces() -> None:
-    text = text_of(Message("s", "1", "CONSENT_WITHDRAWN", {"organisation": "{link.__class__}"}))
+    text = text_of(Message("s", "1", "CONSENT_ASKED", {"organisation": "{link.__class__}", "link": "https://x"}))
     assert "{link.__class__}" in text.zh

@@ -35,7 +35,7 @@ OFFICER = Caller(
     datetime.now(UTC) + timedelta(hours=1), level=2,
 )  # fmt: skip
 BANK = {"org_id": "FS-BANK", "name_zh": "佛山测试银行", "uscc": "91440600MABANK001M", "kind": "BANK"}
-ZHANG = {"id_no": "440606199003070017", "name": "张三", "phone": "13800138000"}
+ZHANG = {"idNo": "440606199003070017", "name": "张三", "phone": "13800138000"}
 
 
 class Door:
@@ -202,7 +202,7 @@ async def test_outside_the_demo_there_is_no_inbox(tmp_path: Path) -> None:
         (ENROL, {}, "BAD_VALUE"),
         (ENROL, ZHANG | {"phone": 13800138000}, "BAD_VALUE"),
         (ENROL, ZHANG | {"subject_id": "x"}, "BAD_VALUE"),
-        (ENROL, ZHANG | {"id_no": "440606199003070018"}, "BAD_ID"),
+        (ENROL, ZHANG | {"idNo": "440606199003070018"}, "BAD_ID"),
         (ENROL, ZHANG | {"name": "李?"}, "BAD_NAME"),
         (ENROL, ZHANG | {"phone": "0757"}, "BAD_PHONE"),
     ],
@@ -216,7 +216,7 @@ async def test_nothing_personal_is_logged(admin: Admin, logs: io.StringIO) -> No
     await admin.post(ENROL, ZHANG)
     await admin.post(ENROL, ZHANG | {"name": "李?"})
     await admin.post(
-        IMPORT, {"officers": [{"login": "cc0001", "name": "周凯", "org_id": "X", "id_no": ZHANG["id_no"]}]}
+        IMPORT, {"officers": [{"login": "cc0001", "name": "周凯", "org_id": "X", "id_no": ZHANG["idNo"]}]}
     )
     said = logs.getvalue()
     assert "/admin/persons/enrol" in said
