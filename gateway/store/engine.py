@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +121,8 @@ def _sqlite(url: URL, timeout_s: float) -> AsyncEngine:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the -wal and -shm files take over its mode
-    except OSError as error:
+        _begin_log(path, timeout_s)
+    except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the database file {path} cannot be opened ({type(error).__name__})") from None
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
@@ -132,6 +135,21 @@ def _sqlite(url: URL, timeout_s: float) -> AsyncEngine:
     sa.event.listen(engine.sync_engine, "connect", prepare_sqlite)
     sa.event.listen(engine.sync_engine, "begin", begin_sqlite)
     return engine
+
+
+def _begin_log(path: Path, timeout_s: float) -> None:
+    """The write-ahead log is switched on before anybody works on the file: SQLite gives up at once, without waiting, where
+    the switch meets another's transaction. Of two who start together the later one finds it done, or tries again."""
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            with contextlib.closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def sqlite_path(url: URL) -> Path:
