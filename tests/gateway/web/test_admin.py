@@ -215,9 +215,7 @@ async def test_what_has_the_wrong_shape_is_refused_in_words(admin: Admin, path: 
 async def test_nothing_personal_is_logged(admin: Admin, logs: io.StringIO) -> None:
     await admin.post(ENROL, ZHANG)
     await admin.post(ENROL, ZHANG | {"name": "李?"})
-    await admin.post(
-        IMPORT, {"officers": [{"login": "cc0001", "name": "周凯", "org_id": "X", "id_no": ZHANG["idNo"]}]}
-    )
+    await admin.post(IMPORT, {"officers": [{"login": "cc0001", "name": "周凯", "org_id": "X", "id_no": ZHANG["idNo"]}]})
     said = logs.getvalue()
     assert "/admin/persons/enrol" in said
     for secret in ("440606199003070017", "13800138000", "张三", "周凯", "cc0001"):
