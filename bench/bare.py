@@ -63,7 +63,7 @@ def main() -> int:
         setattr(composition, name, instead)
 
     def opened(gateway: composition.Gateway) -> Any:
-        parts = replace(gateway.oauth, authenticate=Anybody())  # type: ignore[arg-type]
+        parts = replace(gateway.oauth, authenticate=Anybody())  # type: ignore[arg-type]  # not the real one: that is the point
         return application(replace(gateway, oauth=parts))
 
     setattr(serving, "application", opened)  # noqa: B010  (mypy: not its own name)

@@ -122,7 +122,7 @@ def _check_together(client: Client, reader: _Reader, register: PurposeRegister) 
         reader.say("redirect_uris", "are for authorization_code only")
     if REFRESH_TOKEN in client.grant_types and AUTHORIZATION_CODE not in client.grant_types:
         reader.say("grant_types", "refresh_token goes with authorization_code only")
-    if client.token_endpoint_auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:  # noqa: S105
+    if client.token_endpoint_auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:  # noqa: S105  (a method's name)
         reader.say("tls_client_auth_subject_dn", "tls_client_auth needs it")
     if client.kind is CallerKind.OFFICER and client.roles:
         reader.say("roles", "an officer brings his own")
