@@ -124,10 +124,14 @@ class AccessEvent:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of recording that the asker takes along; the ledger upgrades it later."""
+    """Proof of recording that the asker takes along; `/ledger/receipts/{id}` upgrades it later.
+
+    `leaf_hash` is that of the ledger entry that was made durable with the record: 32 bytes, RFC 6962.
+    """
 
     id: str
     recorded_at: datetime
+    leaf_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,18 @@ class Job:
     attempts: int
     progress: float
     run_at: datetime
+
+
+class Seals(Protocol):
+    """What is granted waits, for a bounded time, until witnesses stand behind the record of it."""
+
+    async def allow(self) -> None:
+        """Raises LedgerUnwitnessed or LedgerHalted where nothing may be granted now; withdrawals never ask."""
+        ...
+
+    async def sealed(self, object_id: str) -> bool:
+        """Whether the newest change of this object is sealed, waiting as long as is set; False: it will be later."""
+        ...
 
 
 class Jobs(Protocol):

@@ -231,10 +231,72 @@ class Settings:
         secret=True,
     )
 
+    ledger_origin: str | None = setting(
+        parsing.text(r"[0-9A-Za-z][0-9A-Za-z.:_/-]*[0-9A-Za-z]", "a host name and path, without scheme"),
+        None,
+        "存证日志的名称（不含协议），其后加年份；默认由对外访问地址得出",
+        "name of the ledger, without scheme; the year is added; default: host of public_url, then /ledger",
+    )
+    ledger_witness_policy: Path | None = setting(
+        parsing.path,
+        None,
+        "见证方清单（C2SP tlog-policy 格式）；不设即无见证",
+        "file of the witnesses and their quorum, in the form of C2SP tlog-policy; unset = no witnesses",
+    )
+    ledger_checkpoint_s: float = setting(
+        parsing.number(float, 0.01, 60),
+        0.2,
+        "两次检查点之间的最短间隔（秒）",
+        "least seconds between two checkpoints of the ledger",
+    )
+    ledger_witness_s: float = setting(
+        parsing.number(float, 0.01, 3600),
+        1.0,
+        "两次见证之间的最短间隔（秒）；有事项等待时立即进行",
+        "least seconds between two rounds of witnesses; at once where something waits to be sealed",
+    )
+    ledger_seal_wait_s: float = setting(
+        parsing.number(float, 0, 30),
+        2.0,
+        "授予类操作等待见证的最长时间（秒），过后先答复、后补证明",
+        "longest wait for witnesses before a grant is answered; the proof then follows",
+    )
+    ledger_quorum_window_s: float = setting(
+        parsing.number(float, 10, 30 * 86_400),
+        3600.0,
+        "见证不足法定数超过此时长（秒）即停止高价值操作",
+        "seconds without a quorum of witnesses after which consents and policy changes stop",
+    )
+    ledger_alert_delay_s: float = setting(
+        parsing.number(float, 0, 86_400),
+        600.0,
+        "预警写入存证日志前的最长随机延迟（秒），以免打草惊蛇",
+        "longest random delay before an alert shows in the ledger, so that it tips nobody off",
+    )
+    subject_keys_url: str | None = setting(
+        parsing.database,
+        None,
+        "个人密钥库：与主库及其备份分开存放；默认为状态目录中的 SQLite 文件，多台主机须用 PostgreSQL",
+        "store of the persons' keys, apart from the database and its backups; default: an SQLite file in state_dir; "
+        "several hosts need PostgreSQL",
+        secret=True,
+    )
+    subject_keys_mirror: Path | None = setting(
+        parsing.path,
+        None,
+        "个人密钥库的备份目录；销毁一经写入才算完成",
+        "folder of the backup of the persons' keys; a destruction is done only once it is done there",
+    )
+
     @property
     def base_url(self) -> str:
         """What links are built on, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def ledger_name(self) -> str:
+        """The origin of every shard, but for "/" and the shard."""
+        return self.ledger_origin or f"{self.base_url.partition('://')[2]}/ledger"
 
     @property
     def sqlite(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.store.tables import case_facts, consents, identities, limits, login, oauth, oauth_keys, policies
+from gateway.store.tables import case_facts, consents, identities, ledger, limits, login, oauth, oauth_keys, policies
 from gateway.store.tables.base import (
     access_event,
     access_event_subject,
@@ -26,6 +26,7 @@ __all__ = [
     "heartbeat",
     "identities",
     "job",
+    "ledger",
     "limits",
     "login",
     "metadata",

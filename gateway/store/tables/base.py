@@ -70,6 +70,9 @@ access_event = sa.Table(
     sa.Column("repeats", sa.Integer, nullable=False, server_default="1"),  # equal refusals of a flood, in one row
     # JSON: what the decision was made from, as codes; it says more than answers may, so for supervisors only.
     sa.Column("inputs", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column(
+        "seed_ct", sa.LargeBinary
+    ),  # what opens its ledger entry, where it is about nobody; else with each subject
 )
 sa.Index("ix_access_event_actor", access_event.c.actor_org, access_event.c.id)
 
@@ -79,6 +82,7 @@ access_event_subject = sa.Table(
     metadata,
     sa.Column("subject_id", sa.String(32), primary_key=True),
     sa.Column("event_id", sa.String(36), sa.ForeignKey("access_event.id"), primary_key=True),
+    sa.Column("seed_ct", sa.LargeBinary),  # what opens the ledger entry, under this subject's own key
     sqlite_with_rowid=False,
 )
 
@@ -126,6 +130,7 @@ change_event = sa.Table(
     sa.Column("object_id", sa.Text, nullable=False),  # opaque id of what changed
     sa.Column("subject_id", sa.String(32)),  # the person it is about, if any
     sa.Column("detail", sa.Text, nullable=False),  # JSON object of codes and opaque ids, no personal data
+    sa.Column("seed_ct", sa.LargeBinary),  # what opens its ledger entry, under the subject's key where there is one
 )
 sa.Index("ix_change_event_kind", change_event.c.kind, change_event.c.id)
 sa.Index("ix_change_event_object", change_event.c.object_id, change_event.c.id)
@@ -147,6 +152,7 @@ alert = sa.Table(
     sa.Column("ack_at_us", sa.BigInteger),
     sa.Column("outcome", sa.Text),
     sa.Column("closed_at_us", sa.BigInteger),
+    sa.Column("seed_ct", sa.LargeBinary),  # what opens its ledger entry, under the subject's key where there is one
 )
 sa.Index("ix_alert_org", alert.c.org_id, alert.c.id)
 sa.Index("ix_alert_about", alert.c.about_id, alert.c.type, alert.c.id)

@@ -1,0 +1,48 @@
+"""How names, numbers and bytes are written in notes and proofs: each in one way, and anything else is refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from ledger.errors import Malformed
+
+HASH_BYTES = 32
+_NUMBER = re.compile("0|[1-9][0-9]{0,18}")
+
+
+def is_key_name(name: str) -> bool:
+    """Source: C2SP signed-note: not empty, no Unicode space, no plus; nor longer than anybody would need."""
+    return 0 < len(name) < 512 and "+" not in name and not any(one.isspace() or ord(one) < 0x20 for one in name)
+
+
+def number(text: str) -> int:
+    """ASCII decimal without sign and leading zeroes, below 2^63. Raises Malformed."""
+    if not _NUMBER.fullmatch(text) or int(text) >= 1 << 63:
+        raise Malformed("no number of the form the specification asks for")
+    return int(text)
+
+
+def hash_of(text: str) -> bytes:
+    """32 bytes in base64. Raises Malformed."""
+    data = unb64(text)
+    if len(data) != HASH_BYTES:
+        raise Malformed("a hash is 32 bytes in base64")
+    return data
+
+
+def b64(data: bytes) -> str:
+    """Standard base64 with padding. Source: RFC 4648, section 4."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def unb64(text: str) -> bytes:
+    """Raises Malformed for anything but what `b64` writes."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("no base64") from None
+    if b64(data) != text:
+        raise Malformed("no base64")
+    return data

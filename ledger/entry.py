@@ -1,0 +1,87 @@
+"""What stands in the log: that an organisation did something of a kind at a time, and a commitment to the record of it.
+
+An entry is coarse on purpose and holds nothing about a person. The record stays with whoever keeps it; the commitment is
+HMAC-SHA256 of the record under a random salt, so that without the salt an entry says nothing, and with it everything.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.encoding import b64, hash_of
+from ledger.errors import Malformed
+
+VERSION = 1
+SALT_BYTES = 32
+KINDS = frozenset({
+    "query", "refusal", "identity", "client", "consent", "policy", "case", "key", "revocation", "emergency", "oversight",
+    "alert", "document", "acknowledgement", "credential", "dispute", "erasure", "change", "log",
+})  # fmt: skip
+"""Closed, so that nothing of a record can slip into its entry. `log`: what the log says of itself, see `public`."""
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`actor`: the acting body's id, never a person's; `time` to the second, UTC. `public`: for kind `log` only, what
+    everybody shall read: a key, or the shard before this one."""
+
+    kind: str
+    actor: str
+    time: datetime
+    commitment: bytes
+    public: Mapping[str, Any] | None = None
+
+    def __bytes__(self) -> bytes:
+        said = {
+            "actor": self.actor, "commitment": b64(self.commitment), "kind": self.kind,
+            "time": self.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "v": VERSION,
+        }  # fmt: skip
+        return canonical(said if self.public is None else said | {"public": dict(self.public)})
+
+
+def parse_entry(data: bytes) -> Entry:
+    """Raises Malformed for whatever `bytes(Entry(...))` does not write."""
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Malformed("an entry is JSON") from None
+    if not isinstance(said, dict) or not {"actor", "commitment", "kind", "time", "v"} <= said.keys():
+        raise Malformed("an entry has actor, commitment, kind, time and v")
+    texts = [said[name] for name in ("actor", "commitment", "kind", "time")]
+    if said["v"] != VERSION or not all(isinstance(text, str) for text in texts) or not _TIME.fullmatch(said["time"]):
+        raise Malformed("an entry of another version or form")
+    public = said.get("public")
+    if (
+        said["kind"] not in KINDS
+        or not _ACTOR.fullmatch(said["actor"])
+        or (public is not None) > (said["kind"] == "log")
+    ):
+        raise Malformed("an entry of no known kind or actor")
+    try:
+        at = datetime.strptime(said["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        entry = Entry(said["kind"], said["actor"], at, hash_of(said["commitment"]), public)
+        same = bytes(entry) == data
+    except (ValueError, TypeError, RecursionError):
+        raise Malformed("an entry of another form") from None
+    if not same:
+        raise Malformed("an entry is written in one way only")
+    return entry
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """JSON in one way only: keys sorted, no spaces, UTF-8. Source: RFC 8785, for ASCII keys, texts, integers below 2^53,
+    true, false, null, lists and objects; nothing else is written."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def commit(salt: bytes, record: bytes) -> bytes:
+    """The commitment to a record's canonical bytes, and in the same way to any part of a record that is blinded."""
+    return hmac.digest(salt, record, "sha256")
