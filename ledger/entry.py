@@ -76,7 +76,7 @@ def parse_entry(data: bytes) -> Entry:
     return entry
 
 
-def canonical(value: Mapping[str, Any]) -> bytes:
+def canonical(value: Any) -> bytes:
     """JSON in one way only: keys sorted, no spaces, UTF-8. Source: RFC 8785, for ASCII keys, texts, integers below 2^53,
     true, false, null, lists and objects; nothing else is written."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
