@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.encoding import HASH_BYTES, b64, hash_of, number, unb64
+from ledger.encoding import b64, hash_of, number, unb64
 from ledger.entry import Entry, canonical, commit, parse_entry
 from ledger.errors import InvalidProof, Malformed
 from ledger.merkle import leaf_hash
