@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from gateway.clock import Clock
@@ -21,6 +22,8 @@ from gateway.store.identity_changes import StoredIdentityChanges
 from gateway.store.inbox import StoredInbox
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
+from gateway.store.ledger.outbox import Outbox
+from gateway.store.ledger.reader import StoredLedgerReader
 from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
 from gateway.store.oauth_clients import StoredClients
@@ -36,6 +39,8 @@ from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
 from gateway.store.sqlite_door import SqliteDoor
 from gateway.store.sqlite_journal import SqliteJournal
+from gateway.store.subject_keys.ring import SubjectKeys
+from gateway.store.subject_keys.tree import Cover, Node
 from gateway.store.subjects import StoredSubjects
 
 
@@ -46,6 +51,8 @@ class Store:
     database: Database
     keys: Keys
     subjects: StoredSubjects
+    subject_keys: SubjectKeys
+    ledger_news: asyncio.Event
     evidence: StoredEvidence
     jobs: StoredJobs
     health: Health
@@ -69,6 +76,7 @@ class Store:
     live_consents: StoredLiveConsents
     person_access: StoredPersonAccess
     access_log: StoredAccessLog
+    ledger: StoredLedgerReader
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -91,12 +99,22 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
         await check_durable(database)
         await migrate(database)
         keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
+        subjects = StoredSubjects(database, keys, clock)
+        subject_keys = SubjectKeys(Cover({Node(0, 0): keys.derive("subject-keys/provisional")}))
+        outbox = Outbox(
+            subject_keys, keys.derive("ledger/seed/v1"), subjects.pid, alert_delay_s=settings.ledger_alert_delay_s
+        )
+        database.ledger = outbox
         replays = StoredReplays(database, clock)
         return Store(
             database=database,
             keys=keys,
-            subjects=StoredSubjects(database, keys, clock),
-            evidence=StoredEvidence(_journal(database), clock, timeout_s=settings.database_timeout_s),
+            subjects=subjects,
+            subject_keys=subject_keys,
+            ledger_news=database.ledger_news,
+            evidence=StoredEvidence(
+                _journal(database), outbox, database.ledger_news, clock, timeout_s=settings.database_timeout_s
+            ),
             jobs=StoredJobs(database, clock),
             health=Health(database, clock),
             identities=StoredIdentities(database, keys, clock),
@@ -119,6 +137,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),
             person_access=StoredPersonAccess(database, keys, clock),
             access_log=StoredAccessLog(database, clock),
+            ledger=StoredLedgerReader(database),
         )
     except BaseException:
         await database.close()
