@@ -18,6 +18,7 @@ from gateway.bootstrap.limit_arguments import add_limit_commands
 from gateway.bootstrap.officer_arguments import add_officers_command
 from gateway.bootstrap.policy_arguments import add_policy_commands
 from gateway.bootstrap.token_arguments import add_token_command
+from gateway.bootstrap.witness_arguments import add_witness_commands
 from gateway.errors import GatewayError, SettingsInvalid
 from gateway.settings import Settings, manifests_dir
 
@@ -41,6 +42,7 @@ MANUAL = """\
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen cases import PATH           导入案件登记 / the register of cases from CSV files; --dry-run shows every fault first
   yimen changes list                谁改了什么 / who changed identities, clients, rules, keys, cases, consents; reading is recorded too
+  yimen witness serve|key|status    为本单位见证账本 / watch a ledger for your own agency, on your own machine: no settings, no database
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
 设置来自 / settings come from YIMEN_* variables, YIMEN_*_FILE files and the TOML file YIMEN_SETTINGS names.
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add_policy_commands(commands)
     add_case_commands(commands)
     add_changes_command(commands)
+    add_witness_commands(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
     )
