@@ -13,8 +13,10 @@ _NUMBER = re.compile("0|[1-9][0-9]{0,18}")
 
 
 def is_key_name(name: str) -> bool:
-    """Source: C2SP signed-note: not empty, no Unicode space, no plus; nor longer than anybody would need."""
-    return 0 < len(name) < 512 and "+" not in name and not any(one.isspace() or ord(one) < 0x20 for one in name)
+    """Source: C2SP signed-note: not empty, UTF-8, no control, no Unicode space, no plus; nor longer than anybody would need."""
+    return 0 < len(name) < 512 and not any(
+        one == "+" or one < " " or one.isspace() or "\ud800" <= one <= "\udfff" for one in name
+    )
 
 
 def number(text: str) -> int:

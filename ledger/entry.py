@@ -42,7 +42,7 @@ class Entry:
     def __bytes__(self) -> bytes:
         said = {
             "actor": self.actor, "commitment": b64(self.commitment), "kind": self.kind,
-            "time": self.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "v": VERSION,
+            "time": f"{self.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z", "v": VERSION,
         }  # fmt: skip
         return canonical(said if self.public is None else said | {"public": dict(self.public)})
 
@@ -66,7 +66,7 @@ def parse_entry(data: bytes) -> Entry:
     ):
         raise Malformed("an entry of no known kind or actor")
     try:
-        at = datetime.strptime(said["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        at = datetime.fromisoformat(said["time"])
         entry = Entry(said["kind"], said["actor"], at, hash_of(said["commitment"]), public)
         same = bytes(entry) == data
     except (ValueError, TypeError, RecursionError):

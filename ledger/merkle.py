@@ -138,7 +138,11 @@ def nodes_of(of: Range) -> list[Node]:
 def proof_hashes(ranges: Sequence[Range], read: Callable[[Sequence[Node]], Sequence[bytes]]) -> list[bytes]:
     """The hashes of a proof, `read` asked once for all subtrees."""
     parts = [nodes_of(one) for one in ranges]
-    hashes = iter(read([node for nodes in parts for node in nodes]))
+    asked = [node for nodes in parts for node in nodes]
+    found = read(asked)
+    if len(found) != len(asked):
+        raise InvalidProof("not as many hashes as subtrees")
+    hashes = iter(found)
     return [fold([next(hashes) for _ in nodes]) for nodes in parts]
 
 

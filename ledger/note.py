@@ -169,13 +169,15 @@ def verify_note(note: Note, keys: Iterable[VerifierKey]) -> tuple[Verified, ...]
 
     Raises InvalidSignature where a known key's signature does not verify, or no known key signed.
     """
-    known = {(key.name, key.id): key for key in keys}
+    known: dict[tuple[str, bytes], VerifierKey] = {}
+    for key in keys:
+        if known.setdefault((key.name, key.id), key) != key:
+            raise InvalidSignature(f"two keys of {key.name} have one id")
     found: dict[VerifierKey, Verified] = {}
     for signature in note.signatures:
-        key = known.get((signature.name, signature.key_id))
-        if key is not None:
-            one = verify_signature(note.text, signature, key)
-            found[key] = max(one, found.get(key, one), key=lambda each: each.at or 0)
+        if signer := known.get((signature.name, signature.key_id)):
+            one = verify_signature(note.text, signature, signer)
+            found[signer] = max(one, found.get(signer, one), key=lambda each: each.at or 0)
     if not found:
         raise InvalidSignature("no known key signed this")
     return tuple(found.values())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 
 from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.encoding import number
 from ledger.errors import InvalidSignature, Malformed, PolicyUnsatisfied
 from ledger.note import COSIGNATURE, ED25519, MLDSA44, Note, Verified, VerifierKey, parse_vkey, verify_note
 
 NONE = "none"
+_NOT_ALLOWED = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,11 @@ class Policy:
 
     def satisfied_by(self, names: Set[str]) -> bool:
         """Whether cosignatures of these witnesses are enough."""
-        return self.quorum == NONE or self._met(self.quorum, names)
-
-    def _met(self, name: str, names: Set[str]) -> bool:
-        if name in self.witnesses:
-            return name in names
-        needed, members = self.groups[name]
-        return sum(self._met(member, names) for member in members) >= needed
+        met = {name for name in names if name in self.witnesses}
+        for name, (needed, members) in self.groups.items():  # members are named before their group
+            if sum(member in met for member in members) >= needed:
+                met.add(name)
+        return self.quorum == NONE or self.quorum in met
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +88,18 @@ def _cosigned(note: Note, by_key: Mapping[VerifierKey, str]) -> tuple[Verified, 
 
 
 def parse_policy(text: str) -> Policy:
-    """Raises Malformed with the line that is at fault."""
+    """Raises Malformed with the line that is at fault. A comment is a line of its own."""
     reading = _Reading()
-    for number, line in enumerate(text.split("\n"), 1):
-        words = line.partition("#")[0].replace("\t", " ").split(" ")
-        words = [word for word in words if word]
-        if words:
-            try:
+    for at, line in enumerate(text.split("\n"), 1):
+        words = [word for word in line.replace("\t", " ").split(" ") if word]
+        try:
+            if _NOT_ALLOWED.search(line):
+                raise Malformed("a control character")
+            if words and not words[0].startswith("#"):
                 reading.item(*words)
-            except (Malformed, TypeError) as error:
-                said = str(error) if isinstance(error, Malformed) else "wrong number of words"
-                raise Malformed(f"line {number} of the policy: {said}") from None
+        except (Malformed, TypeError) as error:
+            said = str(error) if isinstance(error, Malformed) else "wrong number of words"
+            raise Malformed(f"line {at} of the policy: {said}") from None
     if reading.quorum is None:
         raise Malformed("the policy has no quorum line")
     return Policy(tuple(reading.logs), reading.witnesses, reading.groups, reading.quorum)
@@ -111,6 +113,7 @@ class _Reading:
         self.quorum: str | None = None
         self._members: set[str] = set()
         self._keys: set[bytes] = set()
+        self._ids: set[tuple[str, bytes]] = set()
 
     def item(self, word: str, *rest: str) -> None:
         known: dict[str, Callable[..., None]] = {
@@ -142,11 +145,9 @@ class _Reading:
             raise Malformed("a group has members that were named before")
         if len(set(members)) != len(members) or self._members & set(members):
             raise Malformed("a member belongs to one group, once")
-        count = {"all": len(members), "any": 1}.get(needed)
-        if count is None:
-            if not needed.isascii() or not needed.isdigit() or needed[0] == "0" or int(needed) > len(members):
-                raise Malformed("a group needs all, any, or a number of its members")
-            count = int(needed)
+        count = {"all": len(members), "any": 1}.get(needed) or number(needed)
+        if not 0 < count <= len(members):
+            raise Malformed("a group needs all, any, or a number of its members")
         self._members |= set(members)
         self.groups[name] = (count, members)
 
@@ -163,7 +164,8 @@ class _Reading:
 
     def _own(self, vkey: str) -> VerifierKey:
         key = parse_vkey(vkey)
-        if key.public in self._keys:
+        if key.public in self._keys or (key.name, key.id) in self._ids:
             raise Malformed("the same key twice")
         self._keys.add(key.public)
+        self._ids.add((key.name, key.id))
         return key

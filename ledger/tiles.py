@@ -15,6 +15,8 @@ HEIGHT = 8
 ENTRIES = -1
 """The level of entry bundles, in place of 0..63."""
 LARGEST_ENTRY = 0xFFFF
+_LAST = (1 << 63) // WIDTH
+"""No tree has a tile beyond it: sizes are below 2^63."""
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
@@ -46,7 +48,7 @@ def parse_path(path: str) -> Tile:
     level, groups, width = found.groups()
     number = int(groups.replace("x", "").replace("/", ""))
     tile = Tile(ENTRIES if level == "entries" else int(level), number, WIDTH if width is None else int(width))
-    if tile.path != path or tile.level > 63 or not 0 < tile.width <= WIDTH:
+    if tile.path != path or tile.level > 63 or not 0 < tile.width <= WIDTH or number > _LAST:
         raise Malformed("no path of a tile")
     return tile
 
