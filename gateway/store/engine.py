@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.store.errors import StoreRefused, StoreUnavailable
 from gateway.store.sqlite_reader import SqliteReader
 
-_WRITE = "yimen_write"
+_WRITE, _OWNER, _NEWS = "yimen_write", "yimen_database", "yimen_news"
 _CONNECT_S = 3
 _SQLITE_READERS = 2
 
@@ -35,12 +35,19 @@ class Database:
     with synchronous=FULL, PostgreSQL with the server's own (checked) synchronous_commit.
     """
 
-    def __init__(self, engine: AsyncEngine, *, timeout_s: float) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, timeout_s: float, connect_arguments: Mapping[str, Any] | None = None
+    ) -> None:
         self.engine = engine
+        self._connect_arguments = connect_arguments or {}
         self.timeout_s = timeout_s
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._writing = engine.execution_options(**{_WRITE: True})
+        self.ledger: Any = None
+        """The ledger's `Outbox`, for whoever records; set where the store is opened."""
+        self.ledger_news = asyncio.Event()
+        """Set after each commit that put something into the outbox; whoever waits for it clears it."""
+        self._writing = engine.execution_options(**{_WRITE: True, _OWNER: self})
         self.sole_writer = asyncio.Lock()
         """SQLite has one writer: waiting here costs nothing, waiting in its busy handler sleeps."""
         self._reader = SqliteReader(sqlite_path(engine.url), timeout_s) if self.is_sqlite else None
@@ -68,6 +75,9 @@ class Database:
         with self.faults():
             async with turn, self._writing.begin() as connection:
                 yield connection
+                news = connection.info.pop(_NEWS, False)
+        if news:
+            self.ledger_news.set()
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can say ON CONFLICT, in this database's words."""
@@ -76,6 +86,10 @@ class Database:
     async def lasting_connection(self) -> AsyncConnection:
         """One to keep, each statement by itself; whoever takes it gives it back by closing it."""
         return await self._reading.connect()
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """What the driver connects with, for whoever needs a connection that the pool never sees."""
+        return {**self.engine.dialect.create_connect_args(self.engine.url)[1], **self._connect_arguments}
 
     @contextlib.contextmanager
     def faults(self) -> Any:
@@ -90,6 +104,16 @@ class Database:
         if self._reader is not None:
             await self._reader.close()
         await self.engine.dispose()
+
+
+def owner_of(connection: AsyncConnection) -> Database | None:
+    """Whose `write()` this is, for whoever was handed the connection alone; None where it is not one."""
+    return connection.sync_connection.get_execution_options().get(_OWNER) if connection.sync_connection else None
+
+
+def announce(connection: AsyncConnection) -> None:
+    """Set `ledger_news` once this transaction is committed."""
+    connection.info[_NEWS] = True
 
 
 def insert_on(dialect: str, table: sa.Table) -> Any:
@@ -113,7 +137,9 @@ def open_database(settings: Settings) -> Database:
     timeout_s = settings.database_timeout_s
     if url.get_backend_name() == "sqlite":
         return Database(_sqlite(url, timeout_s), timeout_s=timeout_s)
-    return Database(_postgresql(url, settings.database_pool, timeout_s), timeout_s=timeout_s)
+    url, arguments = _postgresql_arguments(url, timeout_s)
+    engine = _postgresql(url, arguments, settings.database_pool, timeout_s)
+    return Database(engine, timeout_s=timeout_s, connect_arguments=arguments)
 
 
 def _sqlite(url: URL, timeout_s: float) -> AsyncEngine:
@@ -171,7 +197,8 @@ def begin_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _postgresql(url: URL, pool: int, timeout_s: float) -> AsyncEngine:
+def _postgresql_arguments(url: URL, timeout_s: float) -> tuple[URL, dict[str, Any]]:
+    """The URL without its options, and those with ours in what the driver connects with."""
     milliseconds = int(timeout_s * 1000)
     limits = (
         f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
@@ -179,17 +206,21 @@ def _postgresql(url: URL, pool: int, timeout_s: float) -> AsyncEngine:
     )
     given = url.query.get("options", "")
     options = f"{given if isinstance(given, str) else ' '.join(given)} {limits}".strip()
+    return url.difference_update_query(["options"]), {
+        "options": options,
+        "connect_timeout": _CONNECT_S,
+        "application_name": "yimen",
+        "keepalives_idle": 10,  # a server that vanished without a word is noticed in seconds, not hours
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": milliseconds * 2,
+    }
+
+
+def _postgresql(url: URL, arguments: dict[str, Any], pool: int, timeout_s: float) -> AsyncEngine:
     return create_async_engine(
-        url.difference_update_query(["options"]),
-        connect_args={
-            "options": options,
-            "connect_timeout": _CONNECT_S,
-            "application_name": "yimen",
-            "keepalives_idle": 10,  # a server that vanished without a word is noticed in seconds, not hours
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": milliseconds * 2,
-        },
+        url,
+        connect_args=arguments,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=timeout_s,

@@ -10,6 +10,7 @@ from gateway.settings import Settings
 from gateway.store.access_log import StoredAccessLog
 from gateway.store.alerts import StoredAlerts
 from gateway.store.case_facts import StoredCases
+from gateway.store.changes import record_change
 from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.consents import StoredConsents
 from gateway.store.door import DoorJournal, StoredDoor
@@ -22,7 +23,7 @@ from gateway.store.identity_changes import StoredIdentityChanges
 from gateway.store.inbox import StoredInbox
 from gateway.store.jobs import StoredJobs
 from gateway.store.keys import Keys, open_keys
-from gateway.store.ledger.outbox import Outbox
+from gateway.store.ledger.log import StoredLog
 from gateway.store.ledger.reader import StoredLedgerReader
 from gateway.store.login import StoredLogin, stored_login
 from gateway.store.migrate import Migrated, migrate, revision
@@ -35,6 +36,7 @@ from gateway.store.oauth_registrations import StoredRegistrations
 from gateway.store.person_access import StoredPersonAccess
 from gateway.store.phones import StoredPhones
 from gateway.store.policies import StoredPolicies
+from gateway.store.recording.outbox import Outbox
 from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
 from gateway.store.sqlite_door import SqliteDoor
@@ -77,6 +79,7 @@ class Store:
     person_access: StoredPersonAccess
     access_log: StoredAccessLog
     ledger: StoredLedgerReader
+    log: StoredLog
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the store takes writes now."""
@@ -87,6 +90,7 @@ class Store:
         await self.counter.close()
         await self.door.close()
         await self.evidence.close()
+        await self.log.close()
         await self.database.close()
 
 
@@ -138,6 +142,14 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             person_access=StoredPersonAccess(database, keys, clock),
             access_log=StoredAccessLog(database, clock),
             ledger=StoredLedgerReader(database),
+            log=StoredLog(
+                database,
+                keys,
+                clock,
+                StoredAlerts(database, clock).raise_within,
+                record_change,
+                longest_delay_s=settings.ledger_alert_delay_s,
+            ),
         )
     except BaseException:
         await database.close()

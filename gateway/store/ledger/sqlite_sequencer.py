@@ -1,0 +1,195 @@
+"""Sequencing on SQLite: its own connection on its own thread, and the store's turn to write like everyone else.
+
+Who leads holds a lock on a file beside the database, which the system lets go when the process dies; and the fence, since
+a lock on a file is advice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.services.ledger.ports import NotLeading
+from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.errors import StoreUnavailable
+from gateway.store.ledger.sequencing import (
+    DUE,
+    ENTRY_DOUBLED,
+    HEAD_COLUMNS,
+    Broken,
+    Growth,
+    Head,
+    Steps,
+    broken_tile,
+    grown,
+    head_of,
+)
+from ledger.encoding import HASH_BYTES
+from ledger.merkle import leaf_hash
+
+_HEAD = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
+_LOOK = (
+    f"SELECT {HEAD_COLUMNS}, EXISTS(SELECT 1 FROM ledger_outbox WHERE {DUE}) FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
+)
+_TAKE = f"SELECT id, entry FROM ledger_outbox WHERE {DUE} ORDER BY id LIMIT :most"  # noqa: S608
+_FENCE = "UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
+_GROW = (
+    "UPDATE ledger_shard SET size = ?, root = ?, frontier = ? "
+    "WHERE shard = ? AND fence = ? AND size = ? AND state = 'ACTIVE' AND halted IS NULL"
+)
+_TILE = (
+    "INSERT INTO ledger_tile (shard, level, n, hashes) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (shard, level, n) DO UPDATE SET hashes = excluded.hashes"
+)
+_REPEATED = (
+    "DELETE FROM ledger_outbox WHERE EXISTS "
+    "(SELECT 1 FROM ledger_entry e WHERE e.id = ledger_outbox.id AND e.entry = ledger_outbox.entry)"
+)
+
+
+class SqliteSequencer:
+    """Implements `sequencing.Sequencer`."""
+
+    def __init__(self, database: Database, steps: Steps) -> None:
+        self._turn, self._steps = database.sole_writer, steps
+        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+        self._fence: int | None = None
+
+    @property
+    def fence(self) -> int:
+        if self._fence is None:
+            raise NotLeading("this process does not lead")
+        return self._fence
+
+    async def lead(self) -> bool:
+        if self._fence is not None:
+            return True
+        if not self._locked():
+            return False
+        async with self._turn:
+            self._fence = await asyncio.get_running_loop().run_in_executor(self._thread, self._take_fence)
+        return self._fence is not None
+
+    async def sequence(self, most: int, now_us: int, furthest_us: int) -> int:
+        fence, loop = self.fence, asyncio.get_running_loop()
+        due = {"now": now_us, "furthest": furthest_us, "most": most}
+        try:
+            async with self._turn:
+                return await loop.run_in_executor(self._thread, self._sequence, fence, due)
+        except NotLeading:
+            await self.step_down()
+            raise
+
+    async def step_down(self) -> None:
+        lock, self._lock, self._fence = self._lock, None, None
+        if lock is not None:
+            os.close(lock)
+
+    async def close(self) -> None:
+        await self.step_down()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _locked(self) -> bool:
+        if self._lock is not None:
+            return True
+        try:
+            lock = os.open(f"{self._path}-leader", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"the ledger's lock file cannot be opened ({type(error).__name__})") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def _take_fence(self) -> int | None:
+        with self._faults():
+            found = self._connected().execute(_FENCE).fetchall()
+            return int(found[0][0]) if found else None
+
+    def _sequence(self, fence: int, due: dict[str, int]) -> int:
+        with self._faults():
+            connection = self._connected()
+            seen = connection.execute(_LOOK, due).fetchone()
+            head_of(seen).held_by(fence)
+            if not seen[-1]:
+                return 0
+            self._steps("sequence/found")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                return self._write(connection, fence, due)
+            except sqlite3.IntegrityError:
+                connection.execute("ROLLBACK")
+            # What was committed was written once more, by somebody who did not hear of it.
+            if connection.execute(_REPEATED).rowcount == 0:
+                raise Broken(ENTRY_DOUBLED, "two different entries have one id")
+            connection.execute("BEGIN IMMEDIATE")
+            return self._write(connection, fence, due)
+
+    def _write(self, connection: sqlite3.Connection, fence: int, due: dict[str, int]) -> int:
+        head = head_of(connection.execute(_HEAD).fetchone())
+        head.held_by(fence)
+        taken = connection.execute(_TAKE, due).fetchall()
+        leaves = [leaf_hash(entry) for _, entry in taken]
+        connection.executemany(
+            "INSERT INTO ledger_entry (shard, number, id, leaf_hash, entry) VALUES (?, ?, ?, ?, ?)",
+            [
+                (head.shard, number, id_, leaf, entry)
+                for number, ((id_, entry), leaf) in enumerate(zip(taken, leaves, strict=True), head.size)
+            ],
+        )
+        self._steps("sequence/entered")
+        connection.executemany("DELETE FROM ledger_outbox WHERE id = ?", [(id_,) for id_, _ in taken])
+        self._steps("sequence/taken")
+        self._grow(connection, head, grown(head, leaves))
+        self._steps("sequence/grown")
+        connection.execute("COMMIT")
+        self._steps("sequence/committed")
+        return len(taken)
+
+    def _grow(self, connection: sqlite3.Connection, head: Head, growth: Growth) -> None:
+        for (level, n), (position, hashes) in growth.tiles.items():
+            key = (head.shard, level, n)
+            found = connection.execute(
+                "SELECT hashes FROM ledger_tile WHERE shard = ? AND level = ? AND n = ?", key
+            ).fetchone()
+            before = found[0] if found else b""
+            if len(before) != position * HASH_BYTES:
+                raise broken_tile(*key)
+            connection.execute(_TILE, (*key, before + hashes))
+        new = (growth.size, growth.root, growth.frontier)
+        if connection.execute(_GROW, (*new, head.shard, head.fence, head.size)).rowcount != 1:
+            raise NotLeading("the shard changed under us")
+
+    @contextlib.contextmanager
+    def _faults(self):  # type: ignore[no-untyped-def]
+        """Whatever goes wrong, the transaction is rolled back by letting its connection go."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._disconnect()
+            raise StoreUnavailable(f"the database does not sequence ({error.sqlite_errorname})") from None
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
+            prepare_sqlite(self._connection, None)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
