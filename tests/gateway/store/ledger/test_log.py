@@ -145,8 +145,6 @@ async def test_a_leader_that_was_overtaken_writes_nothing(leader: Store) -> None
     assert await leader.log.sequence(10) == 2
 
 
-@pytest.mark.parametrize("fault", ["DELETE FROM ledger_entry WHERE number = 2", "UPDATE ledger_shard SET size = 2"])
-@pytest.mark.parametrize("fault", ["DELETE FROM ledger_tile", "UPDATE ledger_tile SET hashes = '\\x00'"])
 async def test_a_connection_cut_in_the_middle_loses_and_doubles_nothing(leader: Store) -> None:
     if leader.database.is_sqlite:
         pytest.skip("SQLite has no connection to cut")

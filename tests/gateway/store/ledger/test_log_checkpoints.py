@@ -81,6 +81,7 @@ async def test_a_root_or_frontier_or_tail_that_was_changed_halts_before_anything
         await leader.log.sequence(1)
 
 
+@pytest.mark.parametrize("fault", ["DELETE FROM ledger_entry WHERE number = 2", "UPDATE ledger_shard SET size = 2"])
 async def test_a_tail_that_was_cut_off_halts(leader: Store, fault: str) -> None:
     await append(leader.database, waiting(3))
     await sequence_all(leader.log)
@@ -90,6 +91,7 @@ async def test_a_tail_that_was_cut_off_halts(leader: Store, fault: str) -> None:
         await leader.log.tree()
 
 
+@pytest.mark.parametrize("fault", ["DELETE FROM ledger_tile", "UPDATE ledger_tile SET hashes = '\\x00'"])
 async def test_a_tile_that_was_changed_in_length_halts_when_it_grows(leader: Store, fault: str) -> None:
     if leader.database.is_sqlite:
         fault = fault.replace("'\\x00'", "x'00'")
