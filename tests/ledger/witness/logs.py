@@ -23,10 +23,11 @@ class Tree:
     branch: str = ""
     origin: str = ORIGIN
     signers: Sequence[Signer] = field(default=(LOG,))
+    many: int = 80
 
     @cached_property
     def leaves(self) -> list[bytes]:
-        return [leaf_hash(f"{n}{self.branch if n >= self.fork else ''}".encode()) for n in range(80)]
+        return [leaf_hash(f"{n}{self.branch if n >= self.fork else ''}".encode()) for n in range(self.many)]
 
     def root(self, start: int, end: int) -> bytes:
         return Frontier().extended(self.leaves[start:end]).root()
