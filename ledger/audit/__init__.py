@@ -1,0 +1,1 @@
+"""What an auditor runs on a machine of its own: `python -m ledger`. Standard library and `cryptography` only."""
