@@ -12,6 +12,7 @@ from gateway.caller import Alert
 from gateway.clock import Clock
 from gateway.store.engine import Database
 from gateway.store.ids import OrderedIds, to_us
+from gateway.store.recording.outbox import outbox_of, put
 from gateway.store.tables import alert as table
 
 
@@ -55,5 +56,7 @@ class StoredAlerts:
             "detail": orjson.dumps(dict(alert.detail)).decode(), "opened_at_us": now_us,
             "due_at_us": None if alert.due_at is None else to_us(alert.due_at),
         }  # fmt: skip
-        await connection.execute(sa.insert(table).values(row))
+        seed_ct, waiting = outbox_of(connection).alert(row)
+        await connection.execute(sa.insert(table).values(row | {"seed_ct": seed_ct}))
+        await put(connection, waiting)
         return alert_id

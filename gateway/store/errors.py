@@ -33,3 +33,9 @@ class TokensRefused(GatewayError):
     """Demo accounts exist in the demo only, or their file cannot be used."""
 
     code = "TOKENS_REFUSED"
+
+
+class SubjectErased(GatewayError):
+    """The person was erased: what was sealed under their key cannot be opened by anybody any more."""
+
+    code = "SUBJECT_ERASED"

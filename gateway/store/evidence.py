@@ -20,28 +20,34 @@ from gateway.caller import AccessEvent, Receipt
 from gateway.clock import Clock
 from gateway.errors import EvidenceUnavailable, GatewayError
 from gateway.store.ids import OrderedIds, from_us, to_us
+from gateway.store.recording.outbox import Outbox, Waiting
 
 _log = logging.getLogger(__name__)
 
 _LARGEST_BATCH = 256
 _LARGEST_QUEUE = 4096
 
+HALTED = "SELECT halted FROM ledger_shard WHERE state = 'ACTIVE' AND halted IS NOT NULL"
+"""Why nothing may be recorded any more, asked in the transaction of each record; no row where it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event as the tables hold it: `columns` in the order of `access_event`, and whom it was about."""
+    """One event as the tables hold it: `columns` in the order of `access_event`, whom it was about with what opens its
+    ledger entry, and its row in the ledger's outbox."""
 
     columns: tuple[Any, ...]
-    subjects: tuple[str, ...]
+    subjects: tuple[tuple[str, bytes], ...]
+    waiting: Waiting
 
 
 class EventJournal(Protocol):
     """Writes events to one kind of database."""
 
     async def write(self, rows: Sequence[EventRow]) -> None:
-        """All of them, in one transaction, durable on return. Raises RowRefused when the rows, not the store, are bad.
+        """All of them with their outbox rows, in one transaction, durable on return.
 
-        The one place where an event becomes durable: the ledger's outbox row joins this transaction.
+        Raises RowRefused when the rows, not the store, are bad; LedgerHalted where the ledger takes nothing any more.
         """
         ...
 
@@ -59,8 +65,10 @@ _Entry = tuple[tuple[EventRow, ...], asyncio.Future[None]]
 class StoredEvidence:
     """Implements `gateway.caller.Evidence`. Call `close` to let what is queued finish."""
 
-    def __init__(self, journal: EventJournal, clock: Clock, *, timeout_s: float) -> None:
-        self._journal, self._clock, self._timeout_s = journal, clock, timeout_s
+    def __init__(
+        self, journal: EventJournal, outbox: Outbox, news: asyncio.Event, clock: Clock, *, timeout_s: float
+    ) -> None:
+        self._journal, self._outbox, self._news, self._clock, self._timeout_s = journal, outbox, news, clock, timeout_s
         self._new_id = OrderedIds()
         self._queue: list[_Entry] = []
         self._work = asyncio.Event()
@@ -76,8 +84,8 @@ class StoredEvidence:
         if self._closed or len(self._queue) >= _LARGEST_QUEUE:
             raise EvidenceUnavailable("closed" if self._closed else "too many records are waiting")
         recorded_at_us = to_us(self._clock.now())
-        rows = tuple(_row(event, self._new_id(recorded_at_us), recorded_at_us) for event in events)
-        receipt = Receipt(str(rows[0].columns[0]), from_us(recorded_at_us))
+        rows = tuple(self._row(event, self._new_id(recorded_at_us), recorded_at_us) for event in events)
+        receipt = Receipt(rows[0].waiting.id, from_us(recorded_at_us), rows[0].waiting.leaf_hash)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_on(), name="evidence")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -125,13 +133,24 @@ class StoredEvidence:
         except Exception as error:  # whatever happened, nothing is known to be durable
             _log.error("access events could not be recorded: %s", type(error).__name__)
             failure = EvidenceUnavailable(type(error).__name__)
+        else:
+            self._news.set()
         for _, durable in batch:
             with contextlib.suppress(asyncio.InvalidStateError):  # its caller gave up
                 durable.set_result(None) if failure is None else durable.set_exception(failure)
 
+    def _row(self, event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
+        """Raises EvidenceUnavailable for an event no database would take whole."""
+        columns = _columns(event, event_id, recorded_at_us)
+        try:
+            seed_ct, marked, waiting = self._outbox.access(columns, tuple(dict.fromkeys(event.subjects)))
+        except (TypeError, ValueError, AttributeError):
+            raise EvidenceUnavailable("the event cannot be recorded") from None
+        return EventRow((*columns, seed_ct), tuple((one.subject_id, one.seed_ct) for one in marked), waiting)
 
-def _row(event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
-    """Raises EvidenceUnavailable for an event no database would take whole."""
+
+def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[Any, ...]:
+    """All of `access_event` but `seed_ct`. Raises EvidenceUnavailable for what no database would take whole."""
     texts = (
         event.actor_org,
         event.actor_user,
@@ -167,7 +186,7 @@ def _row(event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
         "".join(text for text in texts if text).encode()
     except (TypeError, ValueError):  # a naive time, a lone surrogate, a NUL
         raise EvidenceUnavailable("the event cannot be stored") from None
-    return EventRow(columns, tuple(dict.fromkeys(event.subjects)))
+    return columns
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""Access events on PostgreSQL: one prepared statement, one round trip, for a whole batch and both tables."""
+"""Access events on PostgreSQL: one prepared statement, one round trip, for a whole batch and all its tables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.services.ledger.ports import LedgerHalted
 from gateway.store.engine import Database, fault_name
 from gateway.store.errors import StoreUnavailable
-from gateway.store.evidence import EventRow, RowRefused
+from gateway.store.evidence import HALTED, EventRow, RowRefused
 from gateway.store.tables import access_event
 
 
@@ -32,7 +33,13 @@ class PostgresJournal:
 
     async def write(self, rows: Sequence[EventRow]) -> None:
         batch = [
-            dict(zip(self._names, map(_plain, row.columns), strict=True)) | {"subjects": row.subjects} for row in rows
+            dict(zip(self._names, map(_plain, row.columns), strict=True))
+            | {
+                "subjects": [(subject_id, seed_ct.hex()) for subject_id, seed_ct in row.subjects],
+                "due": row.waiting.due_at_us,
+                "entry": row.waiting.entry.hex(),
+            }
+            for row in rows
         ]
         parameters = (orjson.dumps(batch).decode(),)
         fresh = self._held is None
@@ -62,7 +69,9 @@ class PostgresJournal:
                 self._held = await self._database.lasting_connection()
         driver = (await self._held.get_raw_connection()).driver_connection
         assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101  (for the type checker)
-        await driver.execute(self._statement, parameters, prepare=True)
+        halted = await (await driver.execute(self._statement, parameters, prepare=True)).fetchone()
+        if halted is not None:
+            raise LedgerHalted(str(halted[0]))
 
     async def _again(self, parameters: tuple[str]) -> None:
         try:
@@ -92,10 +101,18 @@ def _one_statement() -> bytes:
         for column in access_event.c
     )
     statement = (
-        f"WITH batch AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS b({types}, subjects jsonb)), "  # noqa: S608
-        f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch ON CONFLICT DO NOTHING) "
-        "INSERT INTO access_event_subject (subject_id, event_id) "
-        "SELECT jsonb_array_elements_text(subjects), id FROM batch ON CONFLICT DO NOTHING"
+        f"WITH halted AS ({HALTED}), "  # noqa: S608
+        f"batch AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS b({types}, subjects jsonb, due bigint, entry text) "
+        "WHERE NOT EXISTS (SELECT 1 FROM halted)), "
+        f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch ON CONFLICT DO NOTHING "
+        "RETURNING id), "
+        "about AS (INSERT INTO access_event_subject (subject_id, event_id, seed_ct) "
+        "SELECT one->>0, id, decode(one->>1, 'hex') FROM batch, jsonb_array_elements(subjects) AS one "
+        "ON CONFLICT DO NOTHING), "
+        # Only with the event itself: written again, it may have left the outbox for the log already.
+        "waiting AS (INSERT INTO ledger_outbox (id, due_at_us, entry) "
+        "SELECT id, due, decode(entry, 'hex') FROM batch JOIN recorded USING (id)) "
+        "SELECT halted FROM halted"
     )
     return statement.encode()
 

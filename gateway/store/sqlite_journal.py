@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from gateway.services.ledger.ports import LedgerHalted
 from gateway.store.engine import Database, prepare_sqlite, sqlite_path
 from gateway.store.errors import StoreUnavailable
-from gateway.store.evidence import EventRow, RowRefused
+from gateway.store.evidence import HALTED, EventRow, RowRefused
 from gateway.store.tables import access_event, access_event_subject
+from gateway.store.tables.ledger import ledger_outbox
 
 
 class SqliteJournal:
@@ -24,9 +26,9 @@ class SqliteJournal:
         self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence")
         self._connection: sqlite3.Connection | None = None
-        self._event_sql, self._subject_sql = (
+        self._event_sql, self._subject_sql, self._outbox_sql = (
             str(sa.insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-            for table in (access_event, access_event_subject)
+            for table in (access_event, access_event_subject, ledger_outbox)
         )
 
     async def write(self, rows: Sequence[EventRow]) -> None:
@@ -41,9 +43,17 @@ class SqliteJournal:
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
+            halted = connection.execute(HALTED).fetchone()
+            if halted is not None:
+                connection.execute("ROLLBACK")
+                raise LedgerHalted(halted[0])
             connection.executemany(self._event_sql, [row.columns for row in rows])
             connection.executemany(
-                self._subject_sql, [(subject_id, row.columns[0]) for row in rows for subject_id in row.subjects]
+                self._subject_sql,
+                [(subject_id, row.waiting.id, seed_ct) for row in rows for subject_id, seed_ct in row.subjects],
+            )
+            connection.executemany(
+                self._outbox_sql, [(row.waiting.id, row.waiting.due_at_us, row.waiting.entry) for row in rows]
             )
             connection.execute("COMMIT")
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeError, OverflowError):

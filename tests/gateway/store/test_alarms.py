@@ -83,11 +83,10 @@ async def test_what_is_recorded_late_is_found_too(store: Store, clock: HandClock
 
 
 def _row(store: Store, late: AccessEvent) -> Any:
-    from gateway.store.evidence import _row as row
     from gateway.store.ids import OrderedIds, to_us
 
     at = to_us(START - timedelta(minutes=5))
-    return row(late, OrderedIds()(at), at)
+    return store.evidence._row(late, OrderedIds()(at), at)
 
 
 @pytest.fixture

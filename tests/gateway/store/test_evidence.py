@@ -24,6 +24,7 @@ from gateway.store.ids import OrderedIds, to_us
 from gateway.store.tables import access_event, access_event_subject
 from tests.gateway.store.conftest import START, HandClock, OpenStore
 from tests.gateway.store.events import AT, event
+from tests.gateway.store.outboxes import make_outbox
 
 
 async def rows_of(store: Store) -> list[sa.Row]:
@@ -79,7 +80,7 @@ async def test_an_event_that_cannot_be_stored_is_refused_and_costs_nobody_else_t
 
 @pytest.mark.anyio
 async def test_a_row_only_the_database_refuses_costs_nobody_else_theirs(store: Store) -> None:
-    bad = event(subjects=[None])  # not null in the table
+    bad = event(policy_version=None)  # not null in the table
     answers = await asyncio.gather(
         *(store.evidence.record(one) for one in (event(), bad, event())), return_exceptions=True
     )
@@ -177,7 +178,7 @@ class StuckJournal:
 @pytest.mark.anyio
 async def test_a_stuck_disk_bounds_time_and_memory() -> None:
     journal = StuckJournal()
-    evidence = StoredEvidence(journal, HandClock(), timeout_s=0.2)
+    evidence = StoredEvidence(journal, make_outbox(), asyncio.Event(), HandClock(), timeout_s=0.2)
     tasks = [asyncio.create_task(evidence.record(event())) for _ in range(6000)]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(answer, EvidenceUnavailable) for answer in answers)
@@ -190,7 +191,7 @@ async def test_a_stuck_disk_bounds_time_and_memory() -> None:
 @pytest.mark.anyio
 async def test_whoever_arrives_during_a_commit_shares_the_next() -> None:
     journal = StuckJournal()
-    evidence = StoredEvidence(journal, HandClock(), timeout_s=5)
+    evidence = StoredEvidence(journal, make_outbox(), asyncio.Event(), HandClock(), timeout_s=5)
     tasks = [asyncio.create_task(evidence.record(event()))]
     while not journal.batches:
         await asyncio.sleep(0)

@@ -1,0 +1,28 @@
+"""As which kind of entry a change shows in the log: coarse, and from a closed set."""
+
+from __future__ import annotations
+
+_WHOLE = {"PERSON_ERASED": "erasure", "CLIENT_SUSPENSION_LIFTED": "client"}
+_ENDS = {"_REVOKED": "revocation", "_READ": "oversight"}
+_BEGINS = {
+    "CONSENT_": "consent", "POLICY_": "policy", "ORG_": "identity", "ORGANISATION_": "identity", "OFFICER_": "identity",
+    "PERSON_": "identity", "LOGIN_": "identity", "LOGGED_": "identity", "CLIENT_": "client", "SIGNING_KEY_": "key",
+    "SUBJECT_KEY_": "key", "LEDGER_KEY_": "key", "BREAK_GLASS_": "emergency", "CASE_": "case",
+    "CREDENTIAL_": "credential", "DOCUMENT_": "document", "DISPUTE_": "dispute",
+}  # fmt: skip
+_OF_PERSONS = frozenset({"CONSENT_GIVEN", "CONSENT_REFUSED", "CONSENT_WITHDRAWN"})
+
+
+def change_kind(kind: str) -> str:
+    """An entry's kind (ledger.entry.KINDS) for the kind of a `Change`."""
+    if kind in _WHOLE:
+        return _WHOLE[kind]
+    for end, name in _ENDS.items():
+        if kind.endswith(end):
+            return name
+    return next((name for begin, name in _BEGINS.items() if kind.startswith(begin)), "change")
+
+
+def is_own_doing(kind: str, actor_user: str) -> bool:
+    """Whether a person did it for themselves: the log then never names the body it concerns."""
+    return kind in _OF_PERSONS or (actor_user == "person" and kind != "CONSENT_EXPIRED")

@@ -1,0 +1,146 @@
+"""What every record puts into the ledger's outbox, in the transaction that keeps the record itself."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.engine import announce, owner_of
+from gateway.store.errors import CiphertextInvalid, StoreRefused
+from gateway.store.ids import from_us
+from gateway.store.recording import records
+from gateway.store.recording.kinds import change_kind, is_own_doing
+from gateway.store.subject_keys.ring import SubjectKeys
+from gateway.store.tables import access_event
+from gateway.store.tables.ledger import ledger_outbox
+from ledger.encoding import b64
+from ledger.entry import Entry, commit
+from ledger.merkle import leaf_hash
+
+MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
+_ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_EVENT_COLUMNS = [column.name for column in access_event.c]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row of the outbox."""
+
+    id: str
+    due_at_us: int
+    entry: bytes
+
+    @property
+    def leaf_hash(self) -> bytes:
+        return leaf_hash(self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A person of a record: `seed_ct` is mark and sealed seed, as the tables hold it."""
+
+    subject_id: str
+    mark: str
+    seed_ct: bytes
+
+
+class Outbox:
+    """Makes seeds, records and entries. Everything here is computed; the caller writes it."""
+
+    def __init__(
+        self, keys: SubjectKeys, own_key: bytes, pid: Callable[[str, str], str], *, alert_delay_s: float
+    ) -> None:
+        self.keys, self._pid, self._alert_delay_us = keys, pid, int(alert_delay_s * 1_000_000)
+        self._own = AESGCM(own_key)
+
+    def access(self, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[bytes | None, list[Marked], Waiting]:
+        """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer."""
+        row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
+        seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
+        marked = [self._mark(seed, one, self._pid(one, org), event_id, org) for one in subjects]
+        record = records.access_record(row, seed, [one.mark for one in marked])
+        kind = "query" if row["decision"] == "ALLOW" else "refusal"
+        waiting = _waiting(record, seed, kind, actor(org), row["recorded_at_us"])
+        return (None if marked else self._seal_own(event_id, seed)), marked, waiting
+
+    def change(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
+        """`row` as it goes into `change_event`, without `seed_ct`: that comes first in the answer."""
+        seed, kind = os.urandom(records.SEED_BYTES), row["kind"]
+        seed_ct, mark = self._seed_of_one(seed, row)
+        who = "person" if is_own_doing(kind, row["actor_user"]) else actor(row["actor_org"])
+        return seed_ct, _waiting(records.change_record(row, seed, mark), seed, change_kind(kind), who, row["at_us"])
+
+    def alert(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
+        """The same for `alert`. It shows in the ledger some time later, so that it tips nobody off."""
+        seed = os.urandom(records.SEED_BYTES)
+        seed_ct, mark = self._seed_of_one(seed, row)
+        due_at_us = row["opened_at_us"] + random.SystemRandom().randrange(self._alert_delay_us + 1)
+        record = records.alert_record(row, seed, mark)
+        return seed_ct, _waiting(record, seed, "alert", actor(row["org_id"]), due_at_us)
+
+    def unsealed(self, record_id: str, subject_id: str | None, seed_ct: bytes) -> tuple[bytes, bytes]:
+        """Seed and mark salt ("" where the record is about nobody). Raises SubjectErased, CiphertextInvalid."""
+        if subject_id is None:
+            try:
+                return self._own.decrypt(seed_ct[:12], seed_ct[12:], _place(record_id, "")), b""
+            except Exception:  # InvalidTag, or too short
+                raise CiphertextInvalid("the seed of a record does not open") from None
+        both = self.keys.unseal(subject_id, _place(record_id, subject_id), seed_ct[MARK_BYTES:])
+        return both[: records.SEED_BYTES], both[records.SEED_BYTES :]
+
+    def _seed_of_one(self, seed: bytes, row: Mapping[str, Any]) -> tuple[bytes, str | None]:
+        subject_id = row["subject_id"]
+        if subject_id is None:
+            return self._seal_own(row["id"], seed), None
+        marked = self._mark(seed, subject_id, subject_id, row["id"], "")
+        return marked.seed_ct, marked.mark
+
+    def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str) -> Marked:
+        salt = os.urandom(records.SALT_BYTES)
+        mark = commit(salt, b'"' + shown.encode() + b'"')
+        sealed = self.keys.seal(subject_id, _place(record_id, subject_id), seed + salt, reader=reader)
+        return Marked(subject_id, b64(mark), mark + sealed)
+
+    def _seal_own(self, record_id: str, seed: bytes) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + self._own.encrypt(nonce, seed, _place(record_id, ""))
+
+
+async def put(connection: AsyncConnection, waiting: Waiting) -> None:
+    """Into the outbox, within a `Database.write()`; the news of it spreads when that is committed."""
+    row = {"id": waiting.id, "due_at_us": waiting.due_at_us, "entry": waiting.entry}
+    await connection.execute(sa.insert(ledger_outbox).values(row))
+    announce(connection)
+
+
+def outbox_of(connection: AsyncConnection) -> Outbox:
+    """For whoever was handed a `Database.write()` alone: nothing is recorded without the ledger."""
+    owner = owner_of(connection)
+    if owner is None or owner.ledger is None:
+        raise StoreRefused("records are made in a transaction of an opened store only")
+    return cast(Outbox, owner.ledger)
+
+
+def actor(org: str) -> str:
+    """The acting body as entries name it: "yimen" for the system itself."""
+    if _ACTOR.fullmatch(org):
+        return org
+    return "unlisted" if org else "yimen"
+
+
+def _waiting(record: Mapping[str, Any], seed: bytes, kind: str, who: str, at_us: int) -> Waiting:
+    commitment = commit(records.salt_of(seed, "record"), records.written(record))
+    return Waiting(record["id"], at_us, bytes(Entry(kind, who, from_us(at_us), commitment)))
+
+
+def _place(record_id: str, subject_id: str) -> bytes:
+    """No two places give the same bytes: the ids of records are all of one length."""
+    return b"yimen/v1/seed/" + record_id.encode() + b"/" + subject_id.encode()

@@ -1,0 +1,122 @@
+"""From a row to the record of it: what the ledger commits to. Pure; the same when it is written and years later.
+
+A part that not every reader may see stands as its blind, HMAC-SHA256 of its canonical JSON under a salt of its own; null
+stays null. All salts but the persons' marks grow from one random seed a record, which is never shown.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.store.ids import from_us
+from ledger.encoding import b64
+from ledger.entry import canonical, commit
+
+SEED_BYTES = 32
+SALT_BYTES = 32
+ACCESS_PARTS = ("by", "case", "reference", "inner")
+CHANGE_PARTS = ("by", "object", "detail")
+ALERT_PARTS = ("about_id", "detail")
+COUNTED = "repeats"  # what an alert's detail gains after it was opened
+
+Row = Mapping[str, Any]
+Values = Mapping[str, Any]
+
+
+def salt_of(seed: bytes, name: str) -> bytes:
+    """Of the whole record ("record") or of one part."""
+    return hmac.digest(seed, name.encode(), "sha256")
+
+
+def blind(salt: bytes, value: Any) -> str | None:
+    """What stands in the record in a value's place."""
+    return None if value is None else b64(commit(salt, written(value)))
+
+
+def written(value: Any) -> bytes:
+    """`ledger.entry.canonical`, sooner: orjson writes the same bytes but where there are floats or foreign integers."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _plain(value) else canonical(value)
+    except (TypeError, orjson.JSONEncodeError):
+        return canonical(value)
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    return not isinstance(value, float)
+
+
+def blinds(seed: bytes, values: Values) -> dict[str, str | None]:
+    return {name: blind(salt_of(seed, name), value) for name, value in values.items()}
+
+
+def access_values(row: Row) -> Values:
+    """The parts of an access event that are blinded, in clear."""
+    return {
+        "by": {"user": row["actor_user"], "grant": row["grant_id"]},
+        "case": row["case_no"],
+        "reference": row["reference"],
+        "inner": {"rules": _json(row["inner_rule_ids"]), "inputs": row["inputs"]},
+    }
+
+
+def access_record(row: Row, seed: bytes, marks: Sequence[str]) -> dict[str, Any]:
+    """`marks`: the blind of each person's pid; their order says nothing."""
+    visible = row["visible_from_us"]
+    return {
+        "v": 1, "type": "access", "id": row["id"], "at": time_text(row["at_us"]),
+        "recorded_at": time_text(row["recorded_at_us"]), "org": row["actor_org"], "client": row["client_id"],
+        "level": row["level"], "purpose": row["purpose"], "consent": row["consent_id"], "fields": _json(row["fields"]),
+        "decision": row["decision"], "rules": _json(row["rule_ids"]), "basis": _json(row["legal_basis"]),
+        "policy": row["policy_version"], "result": b64(row["result_digest"]), "states": _json(row["states"]),
+        "repeats": row["repeats"], "visible_from": None if visible is None else time_text(visible),
+        "subjects": sorted(marks), **blinds(seed, access_values(row)),
+    }  # fmt: skip
+
+
+def change_values(row: Row) -> Values:
+    return {"by": row["actor_user"], "object": row["object_id"], "detail": _json(row["detail"])}
+
+
+def change_record(row: Row, seed: bytes, mark: str | None) -> dict[str, Any]:
+    """`mark`: the blind of the subject id."""
+    return {
+        "v": 1, "type": "change", "id": row["id"], "at": time_text(row["at_us"]), "org": row["actor_org"],
+        "kind": row["kind"], "subject": mark, **blinds(seed, change_values(row)),
+    }  # fmt: skip
+
+
+def alert_values(row: Row) -> Values:
+    detail = _json(row["detail"])
+    if isinstance(detail, dict):
+        detail = {name: value for name, value in detail.items() if name != COUNTED}
+    return {"about_id": row["about_id"], "detail": detail}
+
+
+def alert_record(row: Row, seed: bytes, mark: str | None) -> dict[str, Any]:
+    """As it was opened: who acknowledged it, and how often it came again, are no part of it."""
+    return {
+        "v": 1, "type": "alert", "id": row["id"], "opened_at": time_text(row["opened_at_us"]), "alert": row["type"],
+        "severity": row["severity"], "about": row["about"], "org": row["org_id"], "subject": mark,
+        **blinds(seed, alert_values(row)),
+    }  # fmt: skip
+
+
+def time_text(microseconds: int) -> str:
+    """RFC 3339, UTC, always six digits of a second."""
+    return from_us(microseconds).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _json(text: str) -> Any:
+    """What was edited into something else than JSON is no other record's content either."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

@@ -1,0 +1,70 @@
+"""What seals and opens under one person's key, from the nodes held in memory."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.store.errors import CiphertextInvalid, SubjectErased
+from gateway.store.subject_keys.tree import SEED_BYTES, Cover, path_of
+
+_REMEMBERED = 20_000  # ciphers ready to use; about 10 MB
+_NONCE_BYTES = 12
+_A256GCM = b"\x01"  # in front of what is sealed; SM4-GCM joins here
+
+
+class SubjectKeys:
+    """Seals under the key of a person, known or not: nothing is looked up, made or written for either.
+
+    Ready ciphers are remembered for each reader apart: whom others ask about must not be answered sooner.
+    """
+
+    def __init__(self, cover: Cover, *, remembered: int = _REMEMBERED) -> None:
+        self._cover, self._remembered = cover, remembered
+        self._ready: OrderedDict[tuple[str, str], AESGCM] = OrderedDict()
+
+    def seal(self, subject_id: str, place: bytes, plaintext: bytes, *, reader: str = "") -> bytes:
+        """nonce, ciphertext and tag behind a byte that names the algorithm; `place` says where it belongs.
+
+        Where the key is destroyed it is sealed all the same, under a key nobody keeps.
+        """
+        cipher = self._cipher(subject_id, reader) or AESGCM(os.urandom(SEED_BYTES))
+        nonce = os.urandom(_NONCE_BYTES)
+        return _A256GCM + nonce + cipher.encrypt(nonce, plaintext, place)
+
+    def unseal(self, subject_id: str, place: bytes, sealed: bytes) -> bytes:
+        """Raises SubjectErased where the key is destroyed, CiphertextInvalid."""
+        cipher = self._cipher(subject_id, "")
+        if cipher is None:
+            raise SubjectErased("this person's key is destroyed")
+        if sealed[:1] != _A256GCM:
+            raise CiphertextInvalid("sealed with an algorithm we do not have")
+        try:
+            return cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], place)
+        except (InvalidTag, ValueError):
+            raise CiphertextInvalid("a value sealed for a person does not open") from None
+
+    def exists(self, subject_id: str) -> bool:
+        """Whether the key is not destroyed."""
+        return self._cover.above(path_of(subject_id)) is not None
+
+    def take(self, cover: Cover) -> None:
+        """Another cover, after something was destroyed: what was ready is forgotten."""
+        self._cover = cover
+        self._ready.clear()
+
+    def _cipher(self, subject_id: str, reader: str) -> AESGCM | None:
+        ready = self._ready.get((reader, subject_id))
+        if ready is not None:
+            self._ready.move_to_end((reader, subject_id))
+            return ready
+        key = self._cover.key(path_of(subject_id))
+        if key is None:
+            return None
+        ready = self._ready[reader, subject_id] = AESGCM(key)
+        if len(self._ready) > self._remembered:
+            self._ready.popitem(last=False)
+        return ready
