@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger.encoding import b64, hash_of
+from ledger.encoding import b64, hash_of, number
 from ledger.errors import Malformed
 
 VERSION = 1
 SALT_BYTES = 32
+_DEEPEST = 32
+_LARGEST_INTEGER = 1 << 53
 KINDS = frozenset({
     "query", "refusal", "identity", "client", "consent", "policy", "case", "key", "revocation", "emergency", "oversight",
     "alert", "document", "acknowledgement", "credential", "dispute", "erasure", "change", "log",
@@ -71,6 +73,8 @@ def parse_entry(data: bytes) -> Entry:
         same = bytes(entry) == data
     except (ValueError, TypeError, RecursionError):
         raise Malformed("an entry of another form") from None
+    if public is not None:
+        parse_canonical(data)
     if not same:
         raise Malformed("an entry is written in one way only")
     return entry
@@ -80,6 +84,47 @@ def canonical(value: Any) -> bytes:
     """JSON in one way only: keys sorted, no spaces, UTF-8. Source: RFC 8785, for ASCII keys, texts, integers below 2^53,
     true, false, null, lists and objects; nothing else is written."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def parse_canonical(data: bytes) -> Any:
+    """A value `canonical` writes, though its spaces and order may have been changed since. Raises Malformed."""
+    try:
+        value = json.loads(
+            data.decode(), parse_int=_integer, parse_float=_integer, parse_constant=_integer, object_pairs_hook=_unique
+        )
+        _shallow(value)
+        canonical(value)
+    except (ValueError, RecursionError):  # no JSON; no UTF-8; half a surrogate pair; nested beyond all measure
+        raise Malformed("no JSON of the kind that is written here") from None
+    return value
+
+
+def _integer(text: str) -> int:
+    value = -number(text[1:]) if text.startswith("-") and text != "-0" else number(text)
+    if abs(value) >= _LARGEST_INTEGER:
+        raise Malformed("an integer is below 2^53")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs) or not all(name.isascii() for name in found):
+        raise Malformed("names in an object are ASCII, each once")
+    return found
+
+
+def _shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return
+    raise Malformed("nested deeper than any record")
 
 
 def commit(salt: bytes, record: bytes) -> bytes:

@@ -8,13 +8,12 @@ and nobody can put another value in its place.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.encoding import b64, hash_of, number, unb64
-from ledger.entry import Entry, canonical, commit, parse_entry
+from ledger.encoding import b64, hash_of, unb64
+from ledger.entry import Entry, canonical, commit, parse_canonical, parse_entry
 from ledger.errors import InvalidProof, Malformed
 from ledger.merkle import leaf_hash
 from ledger.note import VerifierKey
@@ -33,8 +32,6 @@ BLINDED: Mapping[str, tuple[str, ...]] = {
 }
 """By a record's type, which parts of it are blinds. In `subjects`, a list, each member is one."""
 LARGEST_EVIDENCE = 1 << 24
-_DEEPEST = 32
-_LARGEST_INTEGER = 1 << 53
 _SALT_BYTES = range(16, 65)
 
 
@@ -102,7 +99,9 @@ def blind(salt: bytes, value: Any) -> str:
 
 def parse_evidence(data: bytes) -> Evidence:
     """Raises Malformed, whatever the bytes."""
-    said = _object(_json(data), "format", "entry", "record", "salt", "disclosed", "proof", "vkeys")
+    if len(data) > LARGEST_EVIDENCE:
+        raise Malformed("larger than any evidence file")
+    said = _object(parse_canonical(data), "format", "entry", "record", "salt", "disclosed", "proof", "vkeys")
     if said["format"] != FORMAT:
         raise Malformed("no evidence file of version 1")
     shown = _object(said["disclosed"])
@@ -183,49 +182,6 @@ def _same_answer(evidence: Evidence, answer: bytes) -> None:
         raise InvalidProof("this evidence cannot show which answer was given")
     if not hmac.compare_digest(hash_of(_text(recorded)), commit(evidence.result_salt, answer)):
         raise InvalidProof("another answer was recorded")
-
-
-def _json(data: bytes) -> Any:
-    """JSON as `canonical` knows it, though its spaces and order may have been changed since. Raises Malformed."""
-    if len(data) > LARGEST_EVIDENCE:
-        raise Malformed("larger than any evidence file")
-    try:
-        said = json.loads(
-            data.decode(), parse_int=_integer, parse_float=_integer, parse_constant=_integer, object_pairs_hook=_unique
-        )
-        _shallow(said)
-        canonical(said)
-    except (ValueError, RecursionError):  # no JSON; no UTF-8; half a surrogate pair; nested beyond all measure
-        raise Malformed("an evidence file is one JSON object") from None
-    return said
-
-
-def _integer(text: str) -> int:
-    value = -number(text[1:]) if text.startswith("-") and text != "-0" else number(text)
-    if abs(value) >= _LARGEST_INTEGER:
-        raise Malformed("an integer is below 2^53")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs) or not all(name.isascii() for name in found):
-        raise Malformed("names in an object are ASCII, each once")
-    return found
-
-
-def _shallow(value: Any) -> None:
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return
-    raise Malformed("nested deeper than any record")
 
 
 def _object(value: Any, *names: str) -> dict[str, Any]:
