@@ -142,8 +142,12 @@ def first_id(origin: str) -> str:
 
 
 def _log_id(saying: str, about: str) -> str:
-    """The same for the same saying; before all time-ordered ids, so that it never waits behind them."""
-    return str(UUID(bytes=bytes(6) + sha256(f"{saying}/{about}".encode()).digest()[:10], version=8))
+    """The same for the same saying; before all time-ordered ids, so that it never waits behind them.
+
+    Source: RFC 9562, section 5.8: version 8, variant 0b10, the rest ours.
+    """
+    rest = int.from_bytes(sha256(f"{saying}/{about}".encode()).digest()[:9], "big")
+    return str(UUID(int=0x8 << 76 | 0b10 << 62 | (rest >> 62 & 0x3FF) << 64 | rest & ((1 << 62) - 1)))
 
 
 def _place(shard: str, key_id: str) -> Place:
