@@ -34,6 +34,7 @@ class Rule:
     plain_http_hosts: frozenset[str] = (
         frozenset()
     )  # the bridge: host:port pairs beyond loopback that may go without TLS
+    redirects: int = 2  # how many a GET follows, on the list
 
 
 @dataclass(frozen=True, slots=True)

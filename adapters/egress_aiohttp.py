@@ -25,7 +25,6 @@ from adapters.egress_rules import Gate
 from adapters.errors import Reason, SourceUnavailable
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 2
 _IDLE_S = 15.0  # a pooled connection unused for so long is closed
 _HARMLESS = frozenset(("accept", "accept-language", "user-agent"))  # all that another host:port ever sees of a request
 _DEFAULT_HEADERS = {"User-Agent": "yimen"}
@@ -71,7 +70,7 @@ class AiohttpChannel:
     ) -> Reply:
         """The reply, whatever its status; see `adapters.egress.Channel`.
 
-        A GET follows at most two redirects, all within the allow-list; another host:port sees none of our headers but
+        A GET follows as many redirects as the rule says, all within the allow-list; another host:port sees none of our headers but
         the harmless ones. For other methods a redirect on the list is the reply; one off the list is BLOCKED for all.
         """
         target = self._gate.admit(url)
@@ -101,8 +100,8 @@ class AiohttpChannel:
                     following = self._gate.admit_redirect(url, location)
                     if method == "GET":
                         followed += 1
-                        if followed > _MOST_REDIRECTS:
-                            raise self._failed(Reason.BLOCKED, f"more than {_MOST_REDIRECTS} redirects")
+                        if followed > self._rule.redirects:
+                            raise self._failed(Reason.BLOCKED, f"more than {self._rule.redirects} redirects")
                         if following.origin() != url.origin():
                             headers = {k: v for k, v in (headers or {}).items() if k.lower() in _HARMLESS}
                             body = None

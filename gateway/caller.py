@@ -232,8 +232,9 @@ class Seals(Protocol):
         """Raises LedgerUnwitnessed or LedgerHalted where nothing may be granted now; withdrawals never ask."""
         ...
 
-    async def sealed(self, object_id: str) -> bool:
-        """Whether the newest change of this object is sealed, waiting as long as is set; False: it will be later."""
+    async def sealed(self, object_id: str, *, wait: bool = True) -> bool | None:
+        """Whether the newest change of this object is sealed, waiting as long as is set; False: it will be later. None:
+        nobody witnesses here, so there is nothing to wait for."""
         ...
 
 

@@ -1,0 +1,37 @@
+"""What this process knows of the ledger by now: for answers, readiness, metrics and pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(slots=True)
+class LedgerStatus:
+    """Written by the keeper, read by everybody else in the process."""
+
+    witnessed: bool = False  # whether there is a policy that asks for witnesses
+    halted: str | None = None  # why nothing is written any more, a code
+    leading: bool = False
+    shard: str | None = None
+    sequenced: int = 0  # entries this process gave their index
+    size: int = 0  # of the newest checkpoint
+    checkpoint_at: datetime | None = None
+    sealed_size: int = 0
+    sealed_at: datetime | None = None
+    unsealed_since: datetime | None = None  # when the oldest checkpoint was signed that no quorum covers yet
+    waiting: int = 0  # entries without an index when it was last counted
+    faults: dict[str, str | None] = field(default_factory=dict)  # witness -> code, None = well
+    errors: Counter[str] = field(default_factory=Counter)  # class of an error -> how often it ended a turn
+
+    def checkpointed(self, size: int, at: datetime) -> None:
+        self.size, self.checkpoint_at = size, at
+        if self.unsealed_since is None and size > self.sealed_size:
+            self.unsealed_since = at
+
+    def sealed(self, size: int, at: datetime) -> None:
+        """A quorum stands behind the tree of this size."""
+        if size > self.sealed_size:
+            self.sealed_size, self.sealed_at = size, at
+        self.unsealed_since = None if self.sealed_size >= self.size else self.checkpoint_at

@@ -1,0 +1,169 @@
+"""The keeper goes on, whatever happens, and in one order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.services.ledger.ports import LedgerHalted
+from gateway.store.errors import StoreUnavailable
+from ledger.checkpoint import parse_checkpoint
+from ledger.errors import Inconsistent
+from ledger.note import verify_note
+from tests.fakes.witnesses import hanging
+from tests.gateway.services.ledger.kept import kept, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_entries_become_a_signed_checkpoint_and_without_witnesses_it_is_published() -> None:
+    async with kept([]) as house, house.running():
+        house.ledger.append()
+        house.ledger.append()
+        await until(lambda: 2 in house.ledger.active.checkpoints)
+        checkpoint = house.ledger.active.checkpoints[2]
+        await until(lambda: house.ledger.active.checkpoints[2].published_at)
+        assert checkpoint.sealed_at is None
+        said = parse_checkpoint(checkpoint.note.text)
+        assert (said.size, said.root) == (2, (await house.ledger.tree()).root)
+        verify_note(checkpoint.note, await house.ledger.keys(checkpoint.shard))
+        assert not house.status.witnessed
+
+
+async def test_an_empty_log_signs_nothing() -> None:
+    async with kept([]) as house:
+        house.made()
+        assert house.keeper is not None
+        await house.keeper.start()
+        await house.keeper.turn()
+        assert house.ledger.active.checkpoints == {}
+
+
+async def test_sequenced_then_signed_then_witnessed_then_published() -> None:
+    async with kept() as house, house.running():
+        house.ledger.append()
+        await until(lambda: house.ledger.active.checkpoints.get(1) and house.ledger.active.checkpoints[1].published_at)
+        calls = [call for call in house.ledger.calls if call != "sequence"]
+        assert calls[:3] == ["keep_checkpoint", "keep_cosignatures", "publish"]
+        assert house.ledger.active.checkpoints[1].sealed_at is not None
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("away"), ValueError("a bug"), OSError("disk full")])
+async def test_whatever_goes_wrong_is_counted_and_tried_again(trouble: Exception) -> None:
+    async with kept([]) as house, house.running():
+        house.ledger.trouble = trouble
+        house.ledger.append()
+        await until(lambda: 1 in house.ledger.active.checkpoints)
+        assert house.status.errors == {type(trouble).__name__: 1}
+
+
+async def test_what_was_accepted_is_signed_before_the_process_ends() -> None:
+    async with kept([]) as house:
+        async with house.running(checkpoint_s=30.0):
+            house.ledger.append()
+            await until(lambda: house.ledger.active.checkpoints)
+            house.ledger.append()
+        assert 2 in house.ledger.active.checkpoints
+        assert house.ledger.calls[-1] == "step_down"
+
+
+async def test_another_leads_until_it_does_not() -> None:
+    async with kept([]) as house:
+        house.ledger.leads = False
+        async with house.running():
+            house.ledger.append()
+            assert not house.status.leading
+            house.ledger.leads = True
+            await until(lambda: 1 in house.ledger.active.checkpoints)
+            assert house.status.leading
+
+
+async def test_a_crash_between_sequencing_and_signing_is_made_good_by_the_next_leader() -> None:
+    async with kept([]) as house:
+        house.ledger.append()
+        await house.ledger.sequence(10)
+        async with house.running():
+            await until(lambda: 1 in house.ledger.active.checkpoints)
+
+
+async def test_a_crash_before_publishing_is_made_good_by_the_next_leader() -> None:
+    async with kept() as house:
+        async with house.running():
+            house.ledger.append()
+            await until(lambda: house.status.sealed_size == 1)
+        checkpoints = house.ledger.active.checkpoints
+        checkpoints[1] = replace(checkpoints[1], published_at=None, sealed_at=None, cosignatures={})
+        async with house.running():
+            await until(lambda: checkpoints[1].published_at and checkpoints[1].sealed_at)
+
+
+async def test_a_dead_witness_delays_neither_index_nor_signature() -> None:
+    async with kept(["GA"], 1) as house:
+        house.ask_s = 5.0
+        async with house.running():
+            house.witnesses["GA"].behave = hanging
+            for size in range(1, 6):
+                house.ledger.append()
+                await until(lambda size=size: size in house.ledger.active.checkpoints, 1.0)  # type: ignore[misc]
+
+
+async def test_a_halted_log_is_left_alone_and_taken_up_again_when_the_operator_begins_anew() -> None:
+    async with kept([]) as house, house.running():
+        house.ledger.trouble = LedgerHalted("SIGNED_TWICE")
+        house.ledger.append()
+        await until(lambda: house.status.halted == "SIGNED_TWICE")
+        await until(lambda: house.status.halted is None)  # the fake's row says nothing of it: somebody put it right
+        await until(lambda: 1 in house.ledger.active.checkpoints)
+
+
+async def test_damage_at_the_end_of_the_log_halts_before_anything_is_written() -> None:
+    async def damaged() -> None:
+        raise Inconsistent("entry 3 is not what was signed", index=3)
+
+    async with kept([]) as house:
+        house.tail = damaged
+        house.ledger.append()
+        async with house.running():
+            assert house.status.halted == "STORE_DAMAGED"
+            assert house.ledger.active.shard.halted == "STORE_DAMAGED"
+            assert house.ledger.active.entries == []
+        assert [one.kind for one in house.ledger.kept_exhibits] == ["STORE_DAMAGED"]
+
+
+async def test_another_year_begins_with_the_last_sealed_checkpoint() -> None:
+    async with kept() as house, house.running():
+        year = house.ledger.active.shard.shard
+        house.ledger.append()
+        await until(lambda: house.status.sealed_size == 1)
+        for one in house.witnesses.values():
+            one.trust()  # they hear of the next log when it is there
+        house.clock.ahead = timedelta(days=366)
+        house.ledger.news.set()
+        await until(lambda: house.ledger.active.shard.shard != year)
+        assert house.ledger.active.entries[0][1] == b"after 1"
+        assert int(house.ledger.active.shard.shard) == int(year) + 1
+        house.trust()
+        house.ledger.append()
+        await until(lambda: house.status.sealed_size == 2)
+        assert house.status.shard == house.ledger.active.shard.shard
+
+
+async def test_the_old_year_goes_on_while_its_end_is_not_sealed() -> None:
+    async with kept(["GA"], 1) as house, house.running():
+        year = house.ledger.active.shard.shard
+        house.witnesses["GA"].behave = hanging
+        house.clock.ahead = timedelta(days=366)
+        house.ledger.append()
+        await until(lambda: 1 in house.ledger.active.checkpoints)
+        assert house.ledger.active.shard.shard == year
+
+
+async def test_a_clock_that_goes_back_turns_nothing() -> None:
+    async with kept([]) as house, house.running():
+        year = house.ledger.active.shard.shard
+        house.clock.ahead = timedelta(days=-400)
+        house.ledger.append()
+        await until(lambda: 1 in house.ledger.active.checkpoints)
+        assert house.ledger.active.shard.shard == year
