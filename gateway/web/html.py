@@ -80,6 +80,11 @@ class PageFiles:
         await Reply(200, body, kind, extra)(scope, receive, send)
 
 
+def style(name: str) -> str:
+    """A style sheet's text, for pages that must stand alone."""
+    return _files()[name][2].decode()
+
+
 def _file(name: str) -> tuple[bytes, bytes, bytes] | None:
     return _files().get(name)
 
