@@ -18,6 +18,7 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.limits import client_limits, flood_evidence
 from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.message_webhook import messages_of
@@ -263,6 +264,15 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.evidence,
             ),
             *person_routes(gateway.persons.parts, authenticate, web.client_certificate_header),
+            *ledger_pages(
+                gateway.settings,
+                gateway.store,
+                gateway.snapshots,
+                web,
+                authenticate,
+                gateway.persons.parts.desk,
+                gateway.clock,
+            ),
             *watch_pages(
                 gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock, gateway.evidence
             ),

@@ -1,0 +1,85 @@
+"""Puts together what shows the ledger: tiles, receipts, evidence, and the pages that walk it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from gateway.caller import Authenticator
+from gateway.clock import Clock
+from gateway.errors import SettingsInvalid
+from gateway.policy.purposes import PurposeRegister
+from gateway.services.ledger.bundles import Bundles, Opened
+from gateway.services.ledger.receipts import Receipts
+from gateway.services.ledger.walk import Walk
+from gateway.services.snapshots import Snapshots
+from gateway.services.words import Words
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.bundle_door import StoredBundleDoor
+from gateway.web.ledger_routes import LedgerParts, ledger_routes
+from gateway.web.me_visit import Desk
+from gateway.web.settings import WebSettings
+from gateway.web.token_door import token_door
+from ledger.errors import LedgerError
+from ledger.evidence import Disclosed
+from schema.nouns import NounSpec
+
+
+def ledger_pages(
+    settings: Settings,
+    store: Store,
+    snapshots: Snapshots,
+    web: WebSettings,
+    authenticate: Authenticator,
+    desk: Desk,
+    clock: Clock,
+) -> Sequence[BaseRoute]:
+    """For `build_app(pages=...)`. Raises SettingsInvalid for a file of witnesses that cannot be read."""
+
+    def nouns() -> Mapping[str, NounSpec]:
+        return snapshots.current.snapshot.schema.nouns
+
+    def purposes() -> PurposeRegister:
+        return snapshots.current.snapshot.purposes
+
+    receipts, walk = Receipts(store.ledger), _walk(settings, store)
+    door = StoredBundleDoor(store.database, clock)
+    return ledger_routes(
+        LedgerParts(
+            reader=store.ledger,
+            receipts=receipts,
+            bundles=Bundles(door, _Openings(store), receipts, walk, store.subjects, store.policies),
+            walk=walk,
+            words=Words(store.identities, nouns, purposes),
+            admit=token_door(authenticate, web.base_url, web.client_certificate_header),
+            desk=desk,
+            base_url=settings.base_url,
+        )
+    )
+
+
+def _walk(settings: Settings, store: Store) -> Walk:
+    file = settings.ledger_witness_policy
+    try:
+        text = "" if file is None else file.read_text("utf-8")
+        return Walk(store.ledger, witnessing=text, base_url=settings.base_url)
+    except (OSError, UnicodeDecodeError, LedgerError) as error:
+        raise SettingsInvalid((f"the witnesses' policy file cannot be used: {type(error).__name__}",)) from None
+
+
+class _Openings:
+    """Implements `gateway.services.ledger.bundles.Openings`: the store's records, as evidence names their parts."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def open(self, entry_id: str) -> Opened | None:
+        found = await self._store.openings.open(entry_id)
+        if found is None:
+            return None
+        parts = {name: Disclosed(part.salt, part.value) for name, part in found.parts.items()}
+        marks = {f"subjects/{one.index}": Disclosed(one.salt, one.shown) for one in found.subjects}
+        return Opened(found.record, found.salt, parts | marks, found.result_salt)
