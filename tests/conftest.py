@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+from gateway.settings import Settings
+from gateway.store.subject_keys import stored
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_keys_in_the_working_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings made without a state folder keep the persons' keys beside the other things of this run."""
+    aside, real = tmp_path_factory.mktemp("subject-keys"), stored.default_url
+
+    def elsewhere(settings: Settings, store_id: str) -> str:
+        named = settings.state_dir != Path("var")
+        return real(settings, store_id) if named else f"sqlite:///{aside}/{store_id}.db"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stored, "default_url", elsewhere)
+        yield
 
 
 @pytest.fixture

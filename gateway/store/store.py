@@ -41,8 +41,7 @@ from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
 from gateway.store.sqlite_door import SqliteDoor
 from gateway.store.sqlite_journal import SqliteJournal
-from gateway.store.subject_keys.ring import SubjectKeys
-from gateway.store.subject_keys.tree import Cover, Node
+from gateway.store.subject_keys.stored import StoredSubjectKeys, open_subject_keys
 from gateway.store.subjects import StoredSubjects
 
 
@@ -53,7 +52,7 @@ class Store:
     database: Database
     keys: Keys
     subjects: StoredSubjects
-    subject_keys: SubjectKeys
+    subject_keys: StoredSubjectKeys
     ledger_news: asyncio.Event
     evidence: StoredEvidence
     jobs: StoredJobs
@@ -91,6 +90,7 @@ class Store:
         await self.door.close()
         await self.evidence.close()
         await self.log.close()
+        await self.subject_keys.close()
         await self.database.close()
 
 
@@ -99,14 +99,15 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     if settings.master_key is None:
         raise StoreRefused("there is no master key")
     database = open_database(settings)
+    subject_keys: StoredSubjectKeys | None = None
     try:
         await check_durable(database)
         await migrate(database)
         keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
         subjects = StoredSubjects(database, keys, clock)
-        subject_keys = SubjectKeys(Cover({Node(0, 0): keys.derive("subject-keys/provisional")}))
+        subject_keys = await open_subject_keys(settings, database, keys, clock)
         outbox = Outbox(
-            subject_keys, keys.derive("ledger/seed/v1"), subjects.pid, alert_delay_s=settings.ledger_alert_delay_s
+            subject_keys.ring, keys.derive("ledger/seed/v1"), subjects.pid, alert_delay_s=settings.ledger_alert_delay_s
         )
         database.ledger = outbox
         replays = StoredReplays(database, clock)
@@ -152,6 +153,8 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             ),
         )
     except BaseException:
+        if subject_keys is not None:
+            await subject_keys.close()
         await database.close()
         raise
 

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.store.errors import CiphertextInvalid, SubjectErased
-from gateway.store.subject_keys.tree import SEED_BYTES, Cover, path_of
+from gateway.store.subject_keys.tree import ROOT, SEED_BYTES, Cover, descend, leaf_of
 
 _REMEMBERED = 20_000  # ciphers ready to use; about 10 MB
 _NONCE_BYTES = 12
@@ -24,21 +24,21 @@ class SubjectKeys:
 
     def __init__(self, cover: Cover, *, remembered: int = _REMEMBERED) -> None:
         self._cover, self._remembered = cover, remembered
-        self._ready: OrderedDict[tuple[str, str], AESGCM] = OrderedDict()
+        self._ready: OrderedDict[tuple[str, str], tuple[AESGCM, bool]] = OrderedDict()
 
     def seal(self, subject_id: str, place: bytes, plaintext: bytes, *, reader: str = "") -> bytes:
         """nonce, ciphertext and tag behind a byte that names the algorithm; `place` says where it belongs.
 
         Where the key is destroyed it is sealed all the same, under a key nobody keeps.
         """
-        cipher = self._cipher(subject_id, reader) or AESGCM(os.urandom(SEED_BYTES))
+        cipher, _ = self._cipher(subject_id, reader)
         nonce = os.urandom(_NONCE_BYTES)
         return _A256GCM + nonce + cipher.encrypt(nonce, plaintext, place)
 
     def unseal(self, subject_id: str, place: bytes, sealed: bytes) -> bytes:
         """Raises SubjectErased where the key is destroyed, CiphertextInvalid."""
-        cipher = self._cipher(subject_id, "")
-        if cipher is None:
+        cipher, exists = self._cipher(subject_id, "")
+        if not exists:
             raise SubjectErased("this person's key is destroyed")
         if sealed[:1] != _A256GCM:
             raise CiphertextInvalid("sealed with an algorithm we do not have")
@@ -49,22 +49,24 @@ class SubjectKeys:
 
     def exists(self, subject_id: str) -> bool:
         """Whether the key is not destroyed."""
-        return self._cover.above(path_of(subject_id)) is not None
+        return self._cover.above(leaf_of(subject_id)) is not None
 
     def take(self, cover: Cover) -> None:
         """Another cover, after something was destroyed: what was ready is forgotten."""
         self._cover = cover
         self._ready.clear()
 
-    def _cipher(self, subject_id: str, reader: str) -> AESGCM | None:
+    def _cipher(self, subject_id: str, reader: str) -> tuple[AESGCM, bool]:
+        """And whether it is the person's; where that is destroyed it is another, at the same cost."""
         ready = self._ready.get((reader, subject_id))
         if ready is not None:
             self._ready.move_to_end((reader, subject_id))
             return ready
-        key = self._cover.key(path_of(subject_id))
-        if key is None:
-            return None
-        ready = self._ready[reader, subject_id] = AESGCM(key)
+        leaf = leaf_of(subject_id)
+        key = self._cover.key(leaf)
+        exists = key is not None
+        ready = AESGCM(key or descend(os.urandom(SEED_BYTES), ROOT, leaf)), exists
+        self._ready[reader, subject_id] = ready
         if len(self._ready) > self._remembered:
             self._ready.popitem(last=False)
         return ready

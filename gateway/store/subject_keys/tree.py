@@ -4,6 +4,8 @@ A binary tree of seeds, 64 deep (Goldreich, Goldwasser, Micali): a child is a ha
 derive everything under it and nothing beside it. A person's key is the leaf at the first 64 bits of SHA-256 of their id.
 Kept are the nodes that cover exactly what is not destroyed: at first the root alone; destroying a leaf replaces the one node
 above it by the siblings along its path, from which it cannot be derived. No key is made by being asked about.
+
+Nodes are numbered as in a heap: the root is 1, under n stand 2n and 2n + 1, beside it n ^ 1; leaves begin at 2^64.
 """
 
 from __future__ import annotations
@@ -15,85 +17,74 @@ from dataclasses import dataclass, field
 
 DEPTH = 64
 SEED_BYTES = 32
+ROOT = 1
 _BRANCH = (b"yimen/subject-key/0", b"yimen/subject-key/1")  # with a seed 51 bytes: one block of SHA-256
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Node:
-    """Where a node stands: the first `length` bits of the paths under it, as a number."""
-
-    length: int
-    prefix: int
-
-    def __str__(self) -> str:
-        """Its bits; the root is the empty text."""
-        return f"{self.prefix:0{self.length}b}" if self.length else ""
+Seeds = Mapping[int, bytes]
+"""By the number of their node."""
 
 
-def node(bits: str) -> Node:
-    """From what `str(Node)` writes. Raises ValueError."""
-    if len(bits) > DEPTH or set(bits) - {"0", "1"}:
-        raise ValueError("no path of a tree of keys")
-    return Node(len(bits), int(bits, 2) if bits else 0)
+def leaf_of(subject_id: str) -> int:
+    """The number of a person's leaf."""
+    return 1 << DEPTH | int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[: DEPTH // 8], "big")
 
 
-def path_of(subject_id: str) -> int:
-    """64 bits."""
-    return int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[: DEPTH // 8], "big")
+def new_tree() -> Seeds:
+    return {ROOT: os.urandom(SEED_BYTES)}
 
 
-def path_text(path: int) -> str:
-    """As it is stored: 16 hex digits."""
-    return f"{path:016x}"
+def path_to(leaf: int) -> tuple[int, ...]:
+    """Every node a leaf can be derived from: the root first, itself last."""
+    return tuple(leaf >> shift for shift in range(DEPTH, -1, -1))
 
 
-def new_root() -> Mapping[Node, bytes]:
-    return {Node(0, 0): os.urandom(SEED_BYTES)}
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """The nodes that are kept; no one is above another. Its repr shows no seed."""
-
-    seeds: Mapping[Node, bytes] = field(repr=False)
-
-    def above(self, path: int) -> Node | None:
-        """The one kept node a leaf can be derived from; None where it is destroyed."""
-        for length in sorted({kept.length for kept in self.seeds}) if len(self.seeds) < DEPTH else range(DEPTH + 1):
-            kept = Node(length, path >> (DEPTH - length))
-            if kept in self.seeds:
-                return kept
-        return None
-
-    def key(self, path: int) -> bytes | None:
-        """32 bytes; None where it is destroyed."""
-        kept = self.above(path)
-        return None if kept is None else _descend(self.seeds[kept], kept.length, path)
-
-    def without(self, path: int) -> tuple[Node, Mapping[Node, bytes]] | None:
-        """The node to remove and those to keep in its place, 64 at most; None where the leaf is destroyed already."""
-        kept = self.above(path)
-        if kept is None:
-            return None
-        return kept, siblings(self.seeds[kept], kept, path)
-
-
-def siblings(seed: bytes, kept: Node, path: int) -> Mapping[Node, bytes]:
-    """Everything under a node but one leaf."""
-    beside: dict[Node, bytes] = {}
-    for length in range(kept.length + 1, DEPTH + 1):
-        prefix = path >> (DEPTH - length)
-        beside[Node(length, prefix ^ 1)] = _child(seed, (prefix ^ 1) & 1)
-        seed = _child(seed, prefix & 1)
+def siblings(seed: bytes, node: int, leaf: int) -> Seeds:
+    """Everything under a node but one leaf: 64 nodes at most."""
+    beside: dict[int, bytes] = {}
+    for below in path_to(leaf)[node.bit_length() :]:
+        beside[below ^ 1] = _child(seed, ~below & 1)
+        seed = _child(seed, below & 1)
     return beside
+
+
+def descend(seed: bytes, node: int, leaf: int) -> bytes:
+    """The 32 bytes of a leaf under a node."""
+    sha256, branch = hashlib.sha256, _BRANCH
+    for shift in range(DEPTH - node.bit_length(), -1, -1):
+        seed = sha256(branch[leaf >> shift & 1] + seed).digest()
+    return seed
 
 
 def _child(seed: bytes, bit: int) -> bytes:
     return hashlib.sha256(_BRANCH[bit] + seed).digest()
 
 
-def _descend(seed: bytes, length: int, path: int) -> bytes:
-    sha256, branch = hashlib.sha256, _BRANCH
-    for shift in range(DEPTH - 1 - length, -1, -1):
-        seed = sha256(branch[path >> shift & 1] + seed).digest()
-    return seed
+@dataclass(frozen=True)
+class Cover:
+    """The nodes that are kept; none is above another. Its repr shows no seed."""
+
+    seeds: Seeds = field(repr=False)
+    _depths: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_depths", tuple(sorted({node.bit_length() - 1 for node in self.seeds})))
+
+    def above(self, leaf: int) -> int | None:
+        """The one kept node a leaf can be derived from; None where it is destroyed."""
+        for depth in self._depths:
+            if (node := leaf >> (DEPTH - depth)) in self.seeds:
+                return node
+        return None
+
+    def key(self, leaf: int) -> bytes | None:
+        """32 bytes; None where it is destroyed."""
+        node = self.above(leaf)
+        return None if node is None else descend(self.seeds[node], node, leaf)
+
+    def without(self, leaf: int) -> Cover:
+        """What is kept once a leaf is destroyed; the same where it is already."""
+        node = self.above(leaf)
+        if node is None:
+            return self
+        rest = {kept: seed for kept, seed in self.seeds.items() if kept != node}
+        return Cover({**rest, **siblings(self.seeds[node], node, leaf)})

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gateway.store.tables import case_facts, consents, identities, ledger, limits, login, oauth, oauth_keys, policies
+from gateway.store.tables import (
+    case_facts,
+    consents,
+    identities,
+    ledger,
+    limits,
+    login,
+    oauth,
+    oauth_keys,
+    policies,
+    subject_keys,
+)
 from gateway.store.tables.base import (
     access_event,
     access_event_subject,
@@ -34,4 +45,5 @@ __all__ = [
     "oauth_keys",
     "policies",
     "subject",
+    "subject_keys",
 ]
