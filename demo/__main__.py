@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from demo import running, switch, visits
+from demo import running, switch, visits, witnesses
 from demo.answer import readable
 from demo.departments import TABLE
 from demo.orchestra import Wishes
@@ -36,6 +36,9 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo query bank           银行凭同意查询 / the bank asks what was agreed to
   script/demo query legalaid       第二个应用: 法律援助 / the second application: legal aid
   script/demo query sealed         查封存的未成年人记录, 与查无此人无异 / a sealed record: looks like nobody
+  script/demo witness              五个见证人看到的账本 / what the five witnesses have seen of the ledgers
+  script/demo witness stop GA JCY  停两个: 只剩三个, 回执停在 "暂定" / stop two: three are no quorum, receipts stay provisional
+  script/demo witness start all    恢复 / put it right
   script/demo watch                检察院看到的预警和被拒查询 / alerts and refusals, as the procuratorate sees them
   script/demo accounts             登录名、口令、此刻的动态码 / logins, passwords, the codes of this half minute
   script/demo token                取各种令牌的命令 / the commands that get each kind of token
@@ -77,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     consent = commands.add_parser("consent", help="银行请求同意 / the bank asks a person for consent")
     consent.add_argument("who", choices=("bank",), help="由谁请求 / who asks")
     consent.add_argument("--agree", action="store_true", help="替本人同意 / agree in the person's place")
+    witness = commands.add_parser("witness", help="见证人 / the witnesses")
+    witness.add_argument("what", nargs="?", choices=("stop", "start"), help="停 / 启")
+    witness.add_argument("codes", nargs="*", help="GA JCY FY SFJ JY, all")
     commands.add_parser("watch", help="预警与被拒的查询 / alerts and refused accesses")
     commands.add_parser("accounts", help="账号与动态码 / accounts and their codes")
     commands.add_parser("token", help="取令牌的命令 / the commands that get tokens")
@@ -131,6 +137,10 @@ def _visit(places: Places, args: argparse.Namespace) -> int:
         answer = visits.ask(places, card, args.name)
         print(json.dumps(answer, ensure_ascii=False, indent=2) if args.query_raw else readable(answer))
         return 1 if answer.get("errors") and args.name not in ("refused", "sealed") else 0
+    if args.command == "witness":
+        codes = [code.upper() for code in args.codes]
+        print(*(witnesses.switch(card, args.what, codes) if args.what else witnesses.show(card)), sep="\n")
+        return 0
     if args.command == "fault":
         lines = switch.set_faults(places, card, args.code if args.code == "all" else args.code.upper(), args.fault)
     else:

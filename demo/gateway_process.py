@@ -14,6 +14,8 @@ from pathlib import Path
 from demo.places import Places, write_private
 from demo.processes import Children
 
+_DISTRICTS = {"cc": "chancheng", "sd": "shunde"}
+
 
 class NotReady(Exception):
     """A process ended or stayed silent; the message says which, and what it last wrote."""
@@ -21,25 +23,36 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """One gateway of the demo; `name` tells its directories and log apart. Without `accounts` nobody logs in there."""
+    """One gateway of the demo; `name` tells its directories and log apart. Without `accounts` nobody logs in there; without
+    `policy` nobody witnesses its ledger."""
 
     name: str
     port: int
     manifests: Path
     accounts: Path | None = None
     oidc: Path | None = None
+    policy: Path | None = None
 
     @property
     def url(self) -> str:
         """Its address, which is also its issuer."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def ledger(self) -> str:
+        """Its ledger's name; unlike the address it does not change with the port."""
+        return f"{_DISTRICTS.get(self.name, self.name)}.example/ledger"
+
 
 def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
     """This process's environment without any YIMEN_ of the visitor's own, and the demo's settings."""
     state = places.sub(f"state-{plan.name}").resolve()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("YIMEN_")}
-    files = {"YIMEN_DEMO_ACCOUNTS_FILE": plan.accounts, "YIMEN_OIDC_PROVIDERS_FILE": plan.oidc}
+    files = {
+        "YIMEN_DEMO_ACCOUNTS_FILE": plan.accounts,
+        "YIMEN_OIDC_PROVIDERS_FILE": plan.oidc,
+        "YIMEN_LEDGER_WITNESS_POLICY": plan.policy,
+    }
     return (
         kept
         | {
@@ -48,6 +61,7 @@ def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
             "YIMEN_STATE_DIR": str(state),
             "YIMEN_DATABASE_URL": f"sqlite:///{state / 'yimen.db'}",
             "YIMEN_PORT": str(plan.port),
+            "YIMEN_LEDGER_ORIGIN": plan.ledger,
             "YIMEN_INTROSPECTION": "true",
             "YIMEN_GRAPHIQL": "true",
         }

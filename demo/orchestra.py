@@ -24,8 +24,10 @@ from demo.processes import Children
 from demo.registrations import NEIGHBOUR, client_key
 from demo.render import render_manifests, secret_names, write_secrets
 from demo.shunde import write_shunde
+from demo.witnesses import Witnesses, vkeys_of
 
 FIRST_PORT = 9101
+LEDGER_KEY = ("ledger", "vkeys")  # makes the key where there is none yet, before the gateway starts
 Say = Callable[[str], None]
 
 
@@ -49,6 +51,7 @@ class Demo:
     card: Mapping[str, Any]
     people: Register
     accounts: Sequence[Account]
+    witnesses: Witnesses | None = None
 
 
 def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
@@ -62,7 +65,8 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     # Our own gateway's key at Shunde's is no plain word: it is the client key of its registration there.
     write_private(places.sub("secrets") / "sd_key", json.dumps(client_key(places.sub("keys"), NEIGHBOUR).jwk()))
 
-    say("启动各部门系统 / starting the departments")
+    say("启动各部门系统和见证人 / starting the departments and the witnesses")
+    witnesses = None if wishes.only else _start_witnesses(places, wishes, children, say, taken)
     urls = _departments(places, wishes, children, say, codes, taken)
     values = _values(places, urls)
     oidc = free_port(wishes.port + 2, taken, say, "OIDC") if not wishes.only else None
@@ -85,25 +89,52 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     if oidc is not None:
         cc = plans[0] = replace(cc, oidc=start_provider(places, oidc, cc.url, known, children)[0])
     _seed(places, seeds, children, say)
+    if witnesses is not None:
+        plans = _witnessed(places, plans, witnesses)
+        cc = plans[0]
 
     say(f"启动网关, {len(written)} 个数据源 / starting the gateway with {len(written)} sources")
     for plan in plans:
         start_gateway(places, plan, children)
     wait_ready(plans, children)
     card = card_of(places, cc, urls, people, known, oidc)
+    if witnesses is not None:
+        vkeys = [vkey for plan in plans for vkey in vkeys_of(places, plan.name)]
+        card |= {"witnesses": witnesses.card(), "ledger_vkeys": vkeys, "ledger_policy": str(cc.policy)}
     write_private(places.card, json.dumps(card, ensure_ascii=False, indent=2))
-    return Demo(card, people, known)
+    return Demo(card, people, known, witnesses)
 
 
 def _seed(places: Places, seeds: Sequence[tuple[GatewayPlan, imports.Commands]], children: Children, say: Say) -> None:
-    """Import what is not in the databases yet, all gateways at the same time."""
-    due = [(plan, commands) for plan, commands in seeds if not imports.is_done(places, plan.name, commands)]
+    """Import what is not in the databases yet, all gateways at the same time; each has its ledger's key afterwards."""
+    due = []
+    for plan, commands in seeds:
+        wanted: imports.Commands = [] if imports.is_done(places, plan.name, commands) else list(commands)
+        if not vkeys_of(places, plan.name):
+            wanted.append(LEDGER_KEY)
+        if wanted:
+            due.append((plan, commands, wanted))
     if due:
         say("导入机构、人员、客户端、案件 / importing bodies, officers, clients and cases")
-    running = [(plan, commands, start_seeding(places, plan, commands, children)) for plan, commands in due]
+    running = [(plan, commands, start_seeding(places, plan, wanted, children)) for plan, commands, wanted in due]
     for plan, commands, name in running:
         wait_seeded(name, children)
         imports.done(places, plan.name, commands)
+
+
+def _start_witnesses(places: Places, wishes: Wishes, children: Children, say: Say, taken: set[int]) -> Witnesses:
+    """Early, so that they are up by the time there is a ledger to watch."""
+    witnesses = Witnesses(places, wishes.first_port + 100, taken, children, say)
+    witnesses.start([vkey for name in ("cc", "sd") for vkey in vkeys_of(places, name, retired=True)])
+    return witnesses
+
+
+def _witnessed(places: Places, plans: Sequence[GatewayPlan], witnesses: Witnesses) -> list[GatewayPlan]:
+    """The witnesses know the ledgers, and each gateway knows the witnesses."""
+    keys = {plan.name: vkeys_of(places, plan.name) for plan in plans}
+    witnesses.introduce([vkey for held in keys.values() for vkey in held])
+    files = {plan.name: places.sub("ledger") / f"policy-{plan.name}" for plan in plans}
+    return [replace(plan, policy=witnesses.policy(files[plan.name], plan, keys[plan.name])) for plan in plans]
 
 
 def _departments(

@@ -76,6 +76,18 @@ class Children:
         del self._running[name]
         return code
 
+    def has(self, name: str) -> bool:
+        """Whether it was started and neither waited for nor stopped."""
+        return name in self._running
+
+    def tell(self, name: str, number: signal.Signals) -> None:
+        self._running[name].send_signal(number)
+
+    def stop_one(self, name: str, grace_s: float = 5.0) -> None:
+        """As `stop`, for one that is not needed any more, or ended by itself and may be started again."""
+        child = self._running.pop(name)
+        _stop_groups([child], grace_s)
+
     def ended(self) -> dict[str, int]:
         """Children that ended by themselves, with their exit codes."""
         return {name: code for name, child in self._running.items() if (code := child.poll()) is not None}
@@ -85,16 +97,20 @@ class Children:
         with self._stopping:
             children = list(self._running.values())
             self._running.clear()
-            for child in children:
-                _signal_group(child.pid, signal.SIGTERM)
-            for child in children:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(timeout=grace_s)
-                # Also when the leader ended: its own children are in the same group.
-                _signal_group(child.pid, signal.SIGKILL)
-                child.wait()
-                if child.stdout is not None:
-                    child.stdout.close()
+            _stop_groups(children, grace_s)
+
+
+def _stop_groups(children: Sequence[subprocess.Popen[str]], grace_s: float) -> None:
+    for child in children:
+        _signal_group(child.pid, signal.SIGTERM)
+    for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=grace_s)
+        # Also when the leader ended: its own children are in the same group.
+        _signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -100,6 +100,7 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
   银行经本人同意查询 / the bank's, with the person's consent
                                          script/demo consent bank --agree && script/demo query bank
   第二个应用 / the second application    script/demo query legalaid
+  五个见证人 / the five witnesses        script/demo witness; script/demo witness stop GA JCY
   手机上的短信 / what phones show        {card["inbox"]}
   关闭社保再问 / close SB and ask again  script/demo fault SB closed && script/demo query reception
   恢复 / put it right                    script/demo fault all none
@@ -110,7 +111,11 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
 Ctrl-C 结束, 不留任何进程 / Ctrl-C ends it and leaves nothing running""",
         flush=True,
     )
-    while not (ended := children.ended()):
+    while True:
+        if demo.witnesses is not None:
+            demo.witnesses.attend()
+        if ended := children.ended():
+            break
         time.sleep(0.5)
     for name, code in ended.items():
         _say(f"{name} 意外结束 / ended by itself, code {code}\n{children.log_of(name)}")

@@ -95,6 +95,7 @@ class Figures:
         lines = ["# TYPE witness_requests_total counter"]
         lines += [f'witness_requests_total{{status="{code}"}} {n}' for code, n in sorted(self._answered.items())]
         lines += ["# TYPE witness_splits gauge", f"witness_splits {self._look.splits()}"]
+        lines += ["# TYPE witness_log_keys gauge", f"witness_log_keys {sum(map(len, self._witness.logs.values()))}"]
         known = [(origin, self._look.last(origin)) for origin in self._witness.logs]
         seen = [(origin.replace("\\", r"\\").replace('"', r"\""), last) for origin, last in known if last]
         lines += ["# TYPE witness_tree_size gauge"]

@@ -176,6 +176,7 @@ async def test_the_page_tells_the_agency_in_words(house: House) -> None:
         assert f'witness_tree_size{{origin="{ORIGIN}"}} 5\n' in figures
         assert 'witness_requests_total{status="422"} 1\n' in figures
         assert "witness_splits 1\n" in figures
+        assert "witness_log_keys 1\n" in figures
         assert "kept as evidence" in await witness.says("refused what a known log signed.*")
 
 
