@@ -11,10 +11,11 @@ from typing import Any
 
 import orjson
 
-from gateway.caller import AccessEvent, Decision
+from gateway.caller import AccessEvent, Decision, Receipt
 from gateway.federation.context import OperationContext
 from gateway.policy.decision import Mask, Question
 from gateway.policy.public_rules import NO_GROUND
+from ledger.encoding import b64
 
 ALARM = "alarm:"
 """Before an alert's type among `inner_rule_ids`: whoever reads evidence raises it, later and elsewhere."""
@@ -30,6 +31,14 @@ def encode(data: Mapping[str, Any] | None, errors: Sequence[Mapping[str, Any]]) 
 def extend(body: bytes, extensions: Mapping[str, Any]) -> bytes:
     """The encoded answer with `extensions` added at its end."""
     return body[:-1] + b',"extensions":' + orjson.dumps(extensions) + b"}"
+
+
+def receipt_of(receipt: Receipt) -> Mapping[str, Any]:
+    """What the asker takes along: the entry's leaf hash is fixed by now, its proof grows at the address named."""
+    return {
+        "id": receipt.id, "recordedAt": receipt.recorded_at, "leafHash": b64(receipt.leaf_hash), "level": "DURABLE",
+        "proof": f"/ledger/receipts/{receipt.id}",
+    }  # fmt: skip
 
 
 def answered(

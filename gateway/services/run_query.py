@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from graphql import ExecutionResult, subscribe
+from graphql import ExecutionResult
 from graphql.execution import VariableValues
 
-from gateway.caller import Caller, Evidence, Metrics, Receipt, Subjects
+from gateway.caller import Caller, Evidence, Metrics, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
@@ -21,10 +21,11 @@ from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
 from gateway.services.client_limits import ClientLimits, Unlimited
-from gateway.services.events import while_in_force
+from gateway.services.document_text import document_text
+from gateway.services.events import run_event, source_events, while_in_force
 from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 from gateway.services.observe import Watched
-from gateway.services.release import answered, encode, extend, grounds, refused_whole
+from gateway.services.release import answered, encode, extend, grounds, receipt_of, refused_whole
 from gateway.services.snapshots import Held, Snapshots
 from gateway.services.tracing import UNTRACED, Tracing
 from schema.expansion import LimitExceeded
@@ -38,10 +39,11 @@ _PURPOSE_LENGTHS = {"code": 64, "caseNo": 100, "reference": 200}
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A request that may run: planned, its purpose read, its mask decided."""
+    """A request that may run: planned, its purpose read, its mask decided. `cost` is the plan's worst case."""
 
     plan: Plan
     variables: VariableValues
+    cost: int
     question: Question | None
     mask: Mask
 
@@ -121,9 +123,9 @@ class RunQuery:
 
     async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest, watched: Watched) -> _Ready:
         """Plan and decide; nothing is fetched. Raises _Refused."""
-        text = self._text(request)
         plans = held.plans
         try:
+            text = document_text(request, self._trusted, trusted_only=self._trusted_only)
             plan = plans.plan(text, request.operation_name, request.variables)
             watched.kind = plan.kind
             if request.method == "GET" and plan.kind != "query":
@@ -132,6 +134,8 @@ class RunQuery:
             selection = plans.select(plan, variables)
             said = plans.purpose(plan, variables)
             cost = plans.cost(plan, request.operation_name, request.variables)
+        except RequestRefused as error:
+            raise _Refused(public_errors.of_refusal(error.code)) from None
         except LimitExceeded as error:
             raise _Refused(public_errors.of_limit(error)) from None
         except RequestErrors as error:
@@ -144,7 +148,7 @@ class RunQuery:
                 question = Question(caller, purpose, selection.facts, selection.asked, selection.implied)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
             await self._admit(caller, cost, Question(caller, Purpose("", None, None), {}))
-            return _Ready(plan, variables, None, _NOTHING)
+            return _Ready(plan, variables, cost, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
             raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
         claim = claimed(said, held.snapshot.purposes)
@@ -152,12 +156,16 @@ class RunQuery:
             raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
         watched.purpose = claim.code
         question = Question(caller, claim, selection.facts, selection.asked, selection.implied)
-        await self._admit(caller, cost, question)
+        return _Ready(plan, variables, cost, question, await self._decided(held, question, cost))
+
+    async def _decided(self, held: Held, question: Question, cost: int) -> Mask:
+        """Limits, then policy. Raises _Refused, to be recorded."""
+        await self._admit(question.caller, cost, question)
         mask = await _decide(held.policy, question)
         if mask.denied is not None:
             errors = public_errors.of_refusal(mask.denied, mask.rule_ids, mask.policy_version)
             raise _Refused(errors, question, mask)
-        return _Ready(plan, variables, question, mask)
+        return mask
 
     async def _admit(self, caller: Caller, cost: int, question: Question) -> None:
         """The client's rate and budget, before anything is decided or fetched. Raises _Refused, to be recorded."""
@@ -189,19 +197,32 @@ class RunQuery:
     ) -> AsyncIterator[GraphQLAnswer]:
         context = self._context(held, ready)
         try:
-            stream = await subscribe(  # type: ignore[misc]  # typed as perhaps not awaitable; over our async source it is
-                held.snapshot.schema.graphql,
-                ready.plan.document,
-                context_value=context,
-                variable_values=dict(request.variables),
-                operation_name=request.operation_name,
-                hide_suggestions=True,
-            )
+            stream = await source_events(held.snapshot.schema.graphql, ready.plan.document, context, request)
             if isinstance(stream, ExecutionResult):
                 yield await self._release(held, ready, context, stream)
                 return
-            async for result in while_in_force(stream, held.retired):
-                yield await self._release(held, ready, context, result)
+            async for event in while_in_force(stream, held.retired):
+                answer = await self._event(held, caller, request, ready, event)
+                yield answer
+                if not answer.executed:
+                    return
+        finally:
+            context.close()
+
+    async def _event(
+        self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready, event: Any
+    ) -> GraphQLAnswer:
+        """Decided anew, as if it had been asked for by itself: purpose, limits, persons, consents. What ended since the
+        last event is refused here, and the refusal recorded."""
+        if ready.question is not None:
+            try:
+                ready = replace(ready, mask=await self._decided(held, ready.question, ready.cost))
+            except _Refused as refused:
+                return await self._refuse(caller, refused)
+        context = self._context(held, ready)
+        try:
+            result = await run_event(held.snapshot.schema.graphql, ready.plan.document, context, request, event)
+            return await self._release(held, ready, context, result)
         finally:
             context.close()
 
@@ -218,7 +239,8 @@ class RunQuery:
         body = encode(data, errors)
         if ready.question is not None:
             events = answered(ready.question, ready.mask, context, body, self._clock.now())
-            extensions |= _grounds(ready.mask, context, await self._evidence.record_all(events))
+            extensions["receipt"] = receipt_of(await self._evidence.record_all(events))
+            extensions["policy"] = _grounds(ready.mask, context)
             shown = [subject for subject, _ in context.met.shown]
             refused = [subject for subject, _ in context.met.refused]
             await self._limits.note(ready.question.caller, [*shown, *refused], shown, denied=False)
@@ -234,7 +256,7 @@ class RunQuery:
             receipt = await self._evidence.record(event)
             if refused.mask is not _OVER_LIMIT:  # those are counted where they are refused
                 await self._limits.note(caller, (), (), denied=True)
-            extensions = {"receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at}}
+            extensions = {"receipt": receipt_of(receipt)}
         return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
 
     def _context(self, held: Held, ready: _Ready) -> OperationContext:
@@ -248,20 +270,6 @@ class RunQuery:
             now=self._clock.now(),
             deadline=asyncio.get_running_loop().time() + self._deadline_s,
         )
-
-    def _text(self, request: GraphQLRequest) -> str:
-        if request.document_id is not None:
-            text = self._trusted.get(request.document_id)
-            if text is None:
-                raise _Refused(public_errors.of_refusal("PERSISTED_QUERY_NOT_FOUND"))
-            if request.query is not None and request.query != text:
-                raise _Refused(public_errors.of_refusal("DOCUMENT_ID_MISMATCH"))
-            return text
-        if self._trusted_only:
-            raise _Refused(public_errors.of_refusal("TRUSTED_DOCUMENTS_ONLY"))
-        if request.query is None:
-            raise _Refused(public_errors.of_refusal("QUERY_MISSING"))
-        return request.query
 
 
 class _Refused(RequestRefused):
@@ -287,9 +295,6 @@ async def _decide(policy: Policy, question: Question) -> Mask:
         return replace(_NOTHING, denied="POLICY_UNAVAILABLE")
 
 
-def _grounds(mask: Mask, context: OperationContext, receipt: Receipt) -> dict[str, Any]:
+def _grounds(mask: Mask, context: OperationContext) -> dict[str, Any]:
     rules, basis = grounds(mask, context)
-    return {
-        "receipt": {"id": receipt.id, "recordedAt": receipt.recorded_at},
-        "policy": {"rules": list(rules), "basis": list(basis), "version": mask.policy_version[:16]},
-    }
+    return {"rules": list(rules), "basis": list(basis), "version": mask.policy_version[:16]}

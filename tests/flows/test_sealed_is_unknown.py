@@ -124,7 +124,11 @@ class Watched:
 
 def alike(body: bytes) -> bytes:
     body = re.sub(rb'"pid":"[a-z0-9]{26}"', b'"pid":"?"', body)
-    body = re.sub(rb'"receipt":\{"id":"[0-9a-f-]{36}","recordedAt":"[^"]{10,40}"\}', b'"receipt":"?"', body)
+    body = re.sub(
+        rb'"receipt":\{"id":"[0-9a-f-]{36}","recordedAt":"[^"]{10,40}","leafHash":"[A-Za-z0-9+/=]{44}","level":"DURABLE","proof":"/ledger/receipts/[0-9a-f-]{36}"\}',
+        b'"receipt":"?"',
+        body,
+    )
     return re.sub(rb'("fetchedAt"|"asOf"):"[^"]*"', rb"\1:?", body)
 
 
