@@ -35,8 +35,8 @@ class EvidenceFiles:
         ]
         return Reply(200, orjson.dumps({"policyVersion": bundle.evidence.record["policy"], "rules": told}), JSON)
 
-    async def html(self, bundle: Bundle) -> Reply:
-        """One file, to keep and to print; the verifier reads the JSON out of it."""
+    async def html(self, bundle: Bundle, *, to_keep: bool = False) -> Reply:
+        """One file, to read, to keep and to print; the verifier reads the JSON out of it."""
         record = bundle.evidence.record
         text = style("page.css") + style("ledger.css")
         reply = page(
@@ -57,7 +57,7 @@ class EvidenceFiles:
             (b"cache-control", b"no-store"),
             (b"x-frame-options", b"DENY"),
         ]
-        return Reply(200, reply.body, HTML, [*own, _name(bundle, "html", b"inline")])
+        return Reply(200, reply.body, HTML, [*own, _name(bundle, "html", b"attachment" if to_keep else b"inline")])
 
     async def _told(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         return {

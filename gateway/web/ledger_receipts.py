@@ -22,8 +22,8 @@ from ledger.encoding import b64
 from ledger.note import parse_signature
 
 LEVEL = b"yimen-ledger-level"
-_JSON, _HTML, _RULES = "application/json", "text/html", "rules"
-_FORMATS = {"json": _JSON, "html": _HTML, "rules": _RULES}
+_JSON, _HTML, _FILE, _RULES = "application/json", "text/html", "html", "rules"
+_FORMATS = {"json": _JSON, "html": _FILE, "rules": _RULES}
 
 
 class ReceiptState:
@@ -54,7 +54,7 @@ class ReceiptProof:
 
 
 class Evidence:
-    """`GET /ledger/receipts/{id}/evidence` with a token: as JSON, or for people as HTML (Accept, or `?format=html`);
+    """`GET /ledger/receipts/{id}/evidence` with a token: as JSON, or for people as HTML (Accept; `?format=html`: to keep);
     `?format=rules`: what the rules that decided were called."""
 
     def __init__(self, bundles: Bundles, files: EvidenceFiles, admit: Admit) -> None:
@@ -132,7 +132,9 @@ def cosigned_at(line: str) -> int | None:
 async def _evidence(files: EvidenceFiles, found: Bundle, kind: str) -> Reply:
     if kind == _RULES:
         return files.rules(found)
-    return await files.html(found) if kind == _HTML else files.json(found)
+    if kind == _JSON:
+        return files.json(found)
+    return await files.html(found, to_keep=kind == _FILE)
 
 
 def _id(scope: Scope) -> str:

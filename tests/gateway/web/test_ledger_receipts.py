@@ -222,7 +222,9 @@ async def test_as_a_page_it_is_one_file_that_holds_its_own_evidence(house: Ledge
     policy = reply.headers["content-security-policy"]
     assert "script-src" not in policy
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert reply.headers["content-disposition"].startswith("inline")
     same = await house.evidence(entry_id, "asker", "?format=html")
+    assert same.headers["content-disposition"] == f'attachment; filename="yimen-evidence-{entry_id}.html"'
     assert (await same.read()).decode() == page
 
 
