@@ -107,10 +107,8 @@ class Histories(RuleBasedStateMachine):
         """A journal that did not hear of its commit writes once more what may be numbered by now."""
         id_ = data.draw(st.sampled_from(sorted(self.appended)))
         again = {"id": id_, "due_at_us": 0, "entry": self.appended[id_]}
-        try:
+        with contextlib.suppress(StoreUnavailable):  # it waits there still
             self.do(append(self.stores[0].database, [again]))
-        except StoreUnavailable:
-            pass  # it waits there still
 
     def attempt(self, work: Coroutine[Any, Any, object]) -> None:
         with contextlib.suppress(NotLeading):
