@@ -85,3 +85,18 @@ async def test_a_persons_proof_reads_well_and_is_kept_as_one_file(house: LedgerH
     assert set(found.disclosed) == {"subjects/0"}
     assert asked == [house.url(f"/me/history/{entry_id}/evidence")]
     assert complaints == []
+
+
+async def test_the_verifier_we_serve_judges_the_file_we_gave(house: LedgerHouse, page: Any) -> None:  # noqa: F811
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    entry_id = house.access(PERSON, client="</script>&")
+    house.person.append(PERSON)
+    reply = await house.get(f"/me/history/{entry_id}/evidence?format=html")
+    await page.goto(house.url("/ledger/verifier"))
+    await page.fill("#policy", await house.walk.policy_text())
+    file = {"name": "evidence.html", "mimeType": "text/html", "buffer": await reply.read()}
+    await page.set_input_files("#fileInput", file)
+    await page.wait_for_selector("#verdict.good")
+    assert complaints == []

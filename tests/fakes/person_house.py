@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import sqlalchemy as sa
 
+from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.caller import CallerKind, Message
@@ -183,12 +184,14 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
         await store.clients.put([BANK], actor_org="operator", actor_user="operator")
         oauth = oauth_parts(settings, store, clock)
         register = PurposeRegister({rule.code: rule for rule in (LOAN, CARD, RECEPTION)}, "v1")
-        snapshot = SimpleNamespace(schema=build_schema(), purposes=register)
+        snapshots: Any = SimpleNamespace(
+            current=SimpleNamespace(snapshot=SimpleNamespace(schema=build_schema(), purposes=register))
+        )
         phone = Phone()
         persons = persons_of(
             settings,
             store,
-            SimpleNamespace(current=SimpleNamespace(snapshot=snapshot)),  # type: ignore[arg-type]
+            snapshots,
             clock,
             messages=phone,
             keys=oauth.signing_keys,
@@ -199,7 +202,10 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
             execute=FakeExecute(),
             authenticate=oauth.authenticate,
             settings=web,
-            pages=person_routes(persons.parts, oauth.authenticate),
+            pages=[
+                *person_routes(persons.parts, oauth.authenticate),
+                *ledger_pages(settings, store, snapshots, web, oauth.authenticate, persons.parts.desk, clock),
+            ],
         )
         server = server_for(app)
         serving = asyncio.create_task(server._serve(sockets=[listener]))
