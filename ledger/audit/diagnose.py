@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from ledger.audit.findings import Fault, Finding
@@ -26,9 +27,9 @@ from ledger.tiles import HEIGHT, WIDTH, Tile, decode_bundle
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diagnosis:
-    """`true`: the entries as read are those the checkpoint was signed over."""
+    """Makes findings of one walk."""
 
     source: Source
     note: Note
@@ -37,8 +38,9 @@ class Diagnosis:
     walked: Walk
     kept: Kept | None
 
-    @property
+    @cached_property
     def true(self) -> bool:
+        """The entries as read are those the checkpoint was signed over."""
         return self.walked.root() == self.checkpoint.root
 
     def findings(self) -> list[Finding]:

@@ -23,6 +23,7 @@ _PLAIN = re.compile(
     + rb')","time":"(([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)","v":1\}'
 )
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
+_DAY = 10  # characters of a time that are its date
 Line = tuple[int, bytes, bytes, bytes]
 """Index, time, kind, actor."""
 
@@ -45,7 +46,7 @@ class EntryChecks:
     def take(self, first: int, entries: Sequence[bytes]) -> None:
         """`first`: the index of the first of them."""
         match, dates, latest = _PLAIN.fullmatch, self._dates, self.latest
-        earliest, too_late = self._floor(), self._ceiling()
+        earliest, too_late = _floor(latest), (self.now + ABSURD).strftime(_FORM).encode()
         seen: list[bytes] = []
         for index, entry in enumerate(entries, first):
             found = match(entry)
@@ -58,6 +59,7 @@ class EntryChecks:
                 kind, at = line
             seen.append(kind)
             if at > latest:
+                earliest = earliest if at[:_DAY] == latest[:_DAY] else _floor(at)
                 latest = at
                 if at > too_late and self.ahead is None:
                     self.ahead = index
@@ -80,11 +82,10 @@ class EntryChecks:
             self._dates.add(plain[4])  # a day that exists
         return parsed.kind.encode(), parsed.time.strftime(_FORM).encode()
 
-    def _floor(self) -> bytes:
-        if not self.latest:
-            return b""
-        latest = datetime.strptime(self.latest.decode(), _FORM).replace(tzinfo=UTC)
-        return (latest - min(ABSURD, latest - datetime.min.replace(tzinfo=UTC))).strftime(_FORM).encode()
 
-    def _ceiling(self) -> bytes:
-        return (self.now + ABSURD).strftime(_FORM).encode()
+def _floor(latest: bytes) -> bytes:
+    """Before this it would be absurd."""
+    if not latest:
+        return b""
+    at = datetime.strptime(latest.decode(), _FORM).replace(tzinfo=UTC)
+    return (at - min(ABSURD, at - datetime.min.replace(tzinfo=UTC))).strftime(_FORM).encode()

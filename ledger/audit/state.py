@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,6 +89,8 @@ def load(path: Path) -> Kept | None:
         said = json.loads(data)
         if said["format"] != FORMAT:
             raise StateDamaged("no auditor's state of this version")
+        if said.pop("sha256") != _digest(said):
+            raise StateDamaged("not what was written")
         return _checked(path, said)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError, LedgerError) as error:
         raise StateDamaged(str(error) if isinstance(error, LedgerError) else "not what was written") from None
@@ -156,7 +159,7 @@ class Remembering:
             "format": FORMAT, "origin": checkpoint.origin, "checkpoint": bytes(note).decode(), "tail": b64(tail),
             "latest": latest.decode(), "leaves_crc32": self._check, "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
-        replace_file(self._path, json.dumps(said, indent=1).encode())
+        replace_file(self._path, json.dumps(said | {"sha256": _digest(said)}, indent=1).encode())
 
     def forget(self) -> None:
         """The run came to nothing."""
@@ -191,6 +194,10 @@ def replace_file(path: Path, data: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _digest(said: dict[str, Any]) -> str:
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _leaves(path: Path) -> Path:
