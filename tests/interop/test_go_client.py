@@ -11,7 +11,7 @@ import pytest
 from ledger.note import COSIGNATURE, ED25519, Signature
 from ledger.proof import TlogProof
 from ledger.witness.request import write_request
-from tests.interop.go_client import GoClient, Refused, build
+from tests.interop.go_client import GoClient, Refused
 from tests.interop.static_log import StaticLog, served
 from tests.ledger.published import signer
 
@@ -19,11 +19,6 @@ ORIGIN = "ledger.example/2026"
 LOG, NEW = signer(ORIGIN, ED25519), signer(ORIGIN, ED25519, 1)
 WITNESSES = [signer(f"{name}.example/w", COSIGNATURE) for name in ("ga", "jcy", "fy", "sfj", "jy")]
 KEYS = [one.key for one in WITNESSES]
-
-
-@pytest.fixture(scope="session")
-def go(tmp_path_factory: pytest.TempPathFactory) -> GoClient:
-    return build(tmp_path_factory.mktemp("go"))
 
 
 def entries(start: int, end: int) -> list[bytes]:

@@ -424,6 +424,9 @@ func included(believed *reader, name string, leaves []tlog.Hash, found *report) 
 	if err != nil {
 		return err
 	}
+	if len(lines) > 1 && strings.HasPrefix(lines[1], "extra ") { // proven by nothing
+		lines = append(lines[:1], lines[2:]...)
+	}
 	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "index ") {
 		return errors.New("no tlog-proof")
 	}
