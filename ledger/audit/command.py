@@ -15,14 +15,14 @@ from ledger.audit.entries import Line
 from ledger.audit.exhibit import new_name, write_exhibit
 from ledger.audit.findings import Fault, Finding, Outcome
 from ledger.audit.http import Http
-from ledger.audit.proving import prove
+from ledger.audit.proving import NoSuchEntry, prove
 from ledger.audit.render import Bar, as_json, finding_as_json, finding_in_words, in_words
 from ledger.audit.run import Asked, Report, Watch, audit
-from ledger.audit.source import Directory, Lost, Source, Unreachable, read_checkpoint
+from ledger.audit.source import Directory, Lost, NoCheckpoint, Source, Unreachable, read_checkpoint
 from ledger.audit.texts import LINES, both
 from ledger.checkpoint import parse_checkpoint
 from ledger.encoding import b64
-from ledger.errors import InvalidSignature, LedgerError, Malformed, PolicyUnsatisfied, Unreadable
+from ledger.errors import InvalidProof, InvalidSignature, LedgerError, Malformed, PolicyUnsatisfied, Unreadable
 from ledger.note import parse_note
 from ledger.policy import Policy, parse_policy, require, verify_checkpoint
 
@@ -89,6 +89,8 @@ def _prove(asked: argparse.Namespace) -> Outcome:
         proof, entry = prove(source, asked.index)
         if policy is not None:
             require(verify_checkpoint(proof.checkpoint, policy))
+    except NoSuchEntry as error:
+        raise Misused(both(LINES["bad_option"], option="INDEX", reason=error)) from None
     except LedgerError as error:
         return _failed(asked, error)
     finally:
@@ -152,7 +154,8 @@ def _checkpoint(asked: argparse.Namespace) -> Outcome:
 
 def _failed(asked: argparse.Namespace, error: LedgerError) -> Outcome:
     faults = {
-        Lost: Fault.LOST_TILE, Unreachable: Fault.UNREACHABLE, InvalidSignature: Fault.BAD_SIGNATURE,
+        NoCheckpoint: Fault.NO_CHECKPOINT, Lost: Fault.LOST_TILE, Unreachable: Fault.UNREACHABLE,
+        InvalidProof: Fault.NOT_PROVEN, InvalidSignature: Fault.BAD_SIGNATURE,
         PolicyUnsatisfied: Fault.MISSING_COSIGNATURES,
     }  # fmt: skip
     fault = next((one for kind, one in faults.items() if isinstance(error, kind)), Fault.BAD_CHECKPOINT)
@@ -234,7 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--ca", metavar="FILE", help=says["ca"])
     common.add_argument("--json", action="store_true", help=says["json"])
     common.add_argument("--quiet", action="store_true", help=says["quiet"])
-    whole = argparse.ArgumentParser(prog="python -m ledger", description=manual.COMMANDS[""], formatter_class=form)
+    name = Path(sys.argv[0]).name if sys.argv[0].endswith(".pyz") else "python -m ledger"
+    whole = argparse.ArgumentParser(prog=name, description=manual.COMMANDS[""], formatter_class=form)
     commands = whole.add_subparsers(required=True, metavar="audit | prove | verify | checkpoint")
 
     def command(name: str, run: object) -> argparse.ArgumentParser:

@@ -13,6 +13,10 @@ from ledger.proof import TlogProof
 from ledger.tiles import WIDTH, Tile, decode_bundle, span_of, tile_at
 
 
+class NoSuchEntry(InvalidProof):
+    """The log does not reach so far."""
+
+
 class Tiles:
     """The subtrees of a tree of `size` entries, read from its tiles, each once. Raises Lost, Unreachable, Malformed."""
 
@@ -41,10 +45,12 @@ def consistency(source: Source, old: int, new: int) -> list[bytes]:
 def prove(source: Source, index: int) -> tuple[TlogProof, bytes]:
     """One entry's proof under the newest checkpoint, and the entry. Checked: the path leads from the entry to the root.
 
-    Whose signatures stand below is not checked here. Raises Lost, Unreachable, Malformed, InvalidProof.
+    Whose signatures stand below is not checked here. Raises NoSuchEntry, Lost, Unreachable, Malformed, InvalidProof.
     """
     note = parse_note(read_checkpoint(source))
     checkpoint = parse_checkpoint(note.text)
+    if not 0 <= index < checkpoint.size:
+        raise NoSuchEntry(f"the log holds {checkpoint.size} entries")
     path = proof_hashes(inclusion_ranges(index, checkpoint.size), Tiles(source, checkpoint.size))
     n, at = divmod(index, WIDTH)
     width = min(WIDTH, checkpoint.size - n * WIDTH)

@@ -17,6 +17,10 @@ class Lost(Unreadable):
     """Whoever serves the log answers, and does not have the file."""
 
 
+class NoCheckpoint(Lost):
+    """There is no log here, or not at this address."""
+
+
 class Unreachable(Unreadable):
     """No answer, or none that says anything of the file; another time may be better."""
 
@@ -61,8 +65,11 @@ class Directory:
 
 
 def read_checkpoint(source: Source) -> bytes:
-    """Raises Lost, Unreachable, Malformed."""
-    return source.read("checkpoint", LARGEST_NOTE)
+    """Raises NoCheckpoint, Unreachable, Malformed."""
+    try:
+        return source.read("checkpoint", LARGEST_NOTE)
+    except Lost as error:
+        raise NoCheckpoint(str(error)) from None
 
 
 def read_tile(source: Source, tile: Tile) -> bytes:

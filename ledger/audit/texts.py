@@ -21,6 +21,7 @@ NAMES: Mapping[Fault, Both] = {
     Fault.REWRITTEN_HISTORY: ("历史被改写", "rewritten history"),
     Fault.ROLLED_BACK: ("日志回退", "rolled back"),
     Fault.SPLIT_VIEW: ("对外两套账", "split view"),
+    Fault.NOT_PROVEN: ("无法证明", "not proven"),
     Fault.BAD_CHECKPOINT: ("检查点不合格式", "malformed checkpoint"),
     Fault.BAD_SIGNATURE: ("签名无效", "bad signature"),
     Fault.MISSING_COSIGNATURES: ("见证联署不足", "missing cosignatures"),
@@ -78,6 +79,10 @@ SAYS: Mapping[Fault, Both] = {
     Fault.SPLIT_VIEW: (
         "日志给我们和 {about} 的是两套不能同时为真的账。两份签名已存为证据。",
         "the log showed us and {about} two histories that cannot both be true. Both signed notes are kept as proof.",
+    ),
+    Fault.NOT_PROVEN: (
+        "条目、哈希块与签名的根对不上({about});请运行 audit 查明是哪一处。",
+        "entry, tiles and signed root do not fit together ({about}); audit tells which of them is at fault.",
     ),
     Fault.BAD_CHECKPOINT: ("{about}", "{about}"),
     Fault.BAD_SIGNATURE: ("检查点不可信:{about}。", "the checkpoint cannot be believed: {about}."),

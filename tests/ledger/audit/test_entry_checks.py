@@ -18,7 +18,7 @@ MADE = st.builds(
     Entry,
     st.sampled_from(sorted(KINDS)),
     st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", fullmatch=True),
-    st.datetimes(datetime(1900, 1, 1), datetime(2029, 1, 1)).map(lambda at: at.replace(tzinfo=UTC, microsecond=0)),
+    st.integers(-(10**9), 18 * 10**8).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     st.binary(min_size=32, max_size=32),
 )
 
