@@ -15,7 +15,7 @@ HEIGHT = 8
 ENTRIES = -1
 """The level of entry bundles, in place of 0..63."""
 LARGEST_ENTRY = 0xFFFF
-_LAST = (1 << 63) // WIDTH
+_LAST = (1 << 63) // WIDTH - 1
 """No tree has a tile beyond it: sizes are below 2^63."""
 _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from ledger.note import VerifierKey
 
-SOURCE = Path(__file__).parent / "go" / "client.go"
+SOURCES = Path(__file__).parent / "go"
 GO_PATH = Path("/usr/share/gocode")
 PACKAGES = "golang-go golang-golang-x-mod-dev"
 
@@ -58,6 +58,13 @@ class GoClient:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def judge(self, cases: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Of each note or proof, as tests/interop/go/judge.go reads them, whether Go takes it."""
+        lines = "".join(json.dumps(one) + "\n" for one in cases)
+        done = subprocess.run([self.program, "-judge"], input=lines, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [line == "true" for line in done.stdout.splitlines()]
+
 
 def build(directory: Path) -> GoClient:
     """Skips the test where Go or its packages are missing; fails it there in CI."""
@@ -71,7 +78,7 @@ def build(directory: Path) -> GoClient:
         "GOPROXY": "off", "GOTOOLCHAIN": "local",
     }  # fmt: skip
     done = subprocess.run(
-        ["go", "build", "-o", program, SOURCE.name], cwd=SOURCE.parent, env=environment, capture_output=True, text=True
+        ["go", "build", "-o", program, *sorted(SOURCES.glob("*.go"))], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return GoClient(program)

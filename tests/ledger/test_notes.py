@@ -79,6 +79,10 @@ def test_what_is_not_a_note(data: bytes) -> None:
         parse_note(data)
 
 
+def test_a_signature_may_be_of_one_byte() -> None:
+    assert parse_signature("— a QUJDREU=\n") == Signature("a", b"ABCD", b"E")
+
+
 def test_sixteen_signatures_are_read_and_more_than_anybody_needs_are_not() -> None:
     lines = [signer(f"w{at}.example").sign(TEXT, 1) for at in range(65)]
     for many in (16, 64):

@@ -5,28 +5,23 @@
 //
 // -old: a checkpoint kept from earlier. -proof: a tlog-proof. -request: the body of an add-checkpoint request, for its
 // consistency proof.
+//
+// With -judge alone it reads cases from its input and says of each whether Go's packages take it: see judge.go.
 package main
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -36,101 +31,6 @@ type list []string
 
 func (l *list) String() string         { return strings.Join(*l, " ") }
 func (l *list) Set(value string) error { *l = append(*l, value); return nil }
-
-// cosigner verifies cosignature/v1, type 0x04.
-type cosigner struct {
-	name string
-	hash uint32
-	key  ed25519.PublicKey
-}
-
-func (c *cosigner) Name() string    { return c.name }
-func (c *cosigner) KeyHash() uint32 { return c.hash }
-
-func (c *cosigner) Verify(msg, sig []byte) bool {
-	if len(sig) != 8+ed25519.SignatureSize {
-		return false
-	}
-	at := binary.BigEndian.Uint64(sig)
-	if at > math.MaxInt64 {
-		return false
-	}
-	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", at, msg)
-	return ed25519.Verify(c.key, []byte(signed), sig[8:])
-}
-
-func newCosigner(vkey string) (*cosigner, error) {
-	parts := strings.SplitN(vkey, "+", 3)
-	if len(parts) != 3 {
-		return nil, errors.New("no verifier key")
-	}
-	id, err := hex.DecodeString(parts[1])
-	if err != nil || len(id) != 4 {
-		return nil, errors.New("no key id")
-	}
-	raw, err := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil || len(raw) != 1+ed25519.PublicKeySize || raw[0] != 4 {
-		return nil, errors.New("not the key of a witness")
-	}
-	sum := sha256.Sum256(append([]byte(parts[0]+"\n"), raw...))
-	if !bytes.Equal(sum[:4], id) {
-		return nil, errors.New("the id of another key")
-	}
-	return &cosigner{parts[0], binary.BigEndian.Uint32(id), ed25519.PublicKey(raw[1:])}, nil
-}
-
-// reader knows whom to believe.
-type reader struct {
-	known     note.Verifiers
-	witnesses map[string]bool
-	quorum    int
-}
-
-type checkpoint struct {
-	origin    string
-	tree      tlog.Tree
-	logs      []string
-	witnesses []string
-}
-
-func (r *reader) open(data []byte) (*checkpoint, error) {
-	opened, err := note.Open(data, r.known)
-	if err != nil {
-		return nil, err
-	}
-	lines := strings.Split(opened.Text, "\n")
-	if len(lines) != 4 || lines[3] != "" {
-		return nil, errors.New("a checkpoint has three lines")
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return nil, errors.New("no tree size")
-	}
-	root, err := tlog.ParseHash(lines[2])
-	if err != nil {
-		return nil, err
-	}
-	found := &checkpoint{origin: lines[0], tree: tlog.Tree{N: size, Hash: root}}
-	for _, one := range opened.Sigs {
-		switch {
-		case r.witnesses[key(one.Name, one.Hash)]:
-			found.witnesses = append(found.witnesses, one.Name)
-		case one.Name == found.origin:
-			found.logs = append(found.logs, one.Name)
-		default:
-			return nil, fmt.Errorf("signed by %s, which is not its origin", one.Name)
-		}
-	}
-	if len(found.logs) == 0 {
-		return nil, errors.New("not signed by the log")
-	}
-	if len(found.witnesses) < r.quorum {
-		return nil, fmt.Errorf("%d witnesses of %d", len(found.witnesses), r.quorum)
-	}
-	return found, nil
-}
-
-func key(name string, hash uint32) string { return fmt.Sprintf("%s+%08x", name, hash) }
 
 // tiles reads tlog-tiles over HTTP: their paths leave out the height.
 type tiles struct {
@@ -227,7 +127,12 @@ func main() {
 	flag.Var(&proofs, "proof", "")
 	flag.Var(&requests, "request", "")
 	quorum := flag.Int("quorum", 0, "")
+	judging := flag.Bool("judge", false, "")
 	flag.Parse()
+	if *judging {
+		judge(os.Stdin, os.Stdout)
+		return
+	}
 	found, err := run(flag.Arg(0), logs, witnesses, *quorum, olds, proofs, requests)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -277,28 +182,6 @@ func run(base string, logs, witnesses list, quorum int, olds, proofs, requests l
 		}
 	}
 	return found, nil
-}
-
-func believe(logs, witnesses list, quorum int) (*reader, error) {
-	var known []note.Verifier
-	believed := &reader{witnesses: map[string]bool{}, quorum: quorum}
-	for _, one := range logs {
-		verifier, err := note.NewVerifier(one)
-		if err != nil {
-			return nil, err
-		}
-		known = append(known, verifier)
-	}
-	for _, one := range witnesses {
-		verifier, err := newCosigner(one)
-		if err != nil {
-			return nil, err
-		}
-		known = append(known, verifier)
-		believed.witnesses[key(verifier.name, verifier.hash)] = true
-	}
-	believed.known = note.VerifierList(known...)
-	return believed, nil
 }
 
 // everything reads each tile and each bundle of the tree, and returns the leaf hashes.
@@ -416,82 +299,4 @@ func continues(believed *reader, name string, latest *checkpoint, hashes tlog.Ha
 	}
 	found.Consistency++
 	return grown(latest.tree, old.tree, hashes)
-}
-
-// included checks a tlog-proof against the entry at its index.
-func included(believed *reader, name string, leaves []tlog.Hash, found *report) error {
-	lines, signed, err := parts(name)
-	if err != nil {
-		return err
-	}
-	if len(lines) > 1 && strings.HasPrefix(lines[1], "extra ") { // proven by nothing
-		lines = append(lines[:1], lines[2:]...)
-	}
-	if len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" || !strings.HasPrefix(lines[1], "index ") {
-		return errors.New("no tlog-proof")
-	}
-	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
-	if err != nil || index < 0 || index >= int64(len(leaves)) {
-		return errors.New("no index")
-	}
-	path, err := parseHashes(lines[2:])
-	if err != nil {
-		return err
-	}
-	of, err := believed.open(signed)
-	if err != nil {
-		return err
-	}
-	found.Inclusion++
-	return tlog.CheckRecord(tlog.RecordProof(path), of.tree.N, of.tree.Hash, index, leaves[index])
-}
-
-// requested checks the consistency proof of an add-checkpoint request.
-func requested(believed *reader, name string, hashes tlog.HashReader, found *report) error {
-	lines, signed, err := parts(name)
-	if err != nil {
-		return err
-	}
-	old, err := strconv.ParseInt(strings.TrimPrefix(lines[0], "old "), 10, 64)
-	if err != nil || old < 1 {
-		return errors.New("no old size")
-	}
-	proof, err := parseHashes(lines[1:])
-	if err != nil {
-		return err
-	}
-	of, err := (&reader{believed.known, believed.witnesses, 0}).open(signed)
-	if err != nil {
-		return err
-	}
-	root, err := tlog.TreeHash(old, hashes)
-	if err != nil {
-		return err
-	}
-	found.Consistency++
-	return tlog.CheckTree(tlog.TreeProof(proof), of.tree.N, of.tree.Hash, old, root)
-}
-
-func parts(name string) (lines []string, signed []byte, err error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	split := bytes.Index(data, []byte("\n\n"))
-	if split < 0 {
-		return nil, nil, errors.New("no empty line")
-	}
-	return strings.Split(string(data[:split]), "\n"), data[split+2:], nil
-}
-
-func parseHashes(lines []string) ([]tlog.Hash, error) {
-	var found []tlog.Hash
-	for _, line := range lines {
-		one, err := tlog.ParseHash(line)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, one)
-	}
-	return found, nil
 }
