@@ -74,6 +74,7 @@ class Database:
         turn = self.sole_writer if self.is_sqlite else contextlib.nullcontext()
         with self.faults():
             async with turn, self._writing.begin() as connection:
+                connection.info.pop(_NEWS, None)  # of a transaction that came to nothing
                 yield connection
                 news = connection.info.pop(_NEWS, False)
         if news:

@@ -36,6 +36,7 @@ from gateway.store.oauth_registrations import StoredRegistrations
 from gateway.store.person_access import StoredPersonAccess
 from gateway.store.phones import StoredPhones
 from gateway.store.policies import StoredPolicies
+from gateway.store.recording.openings import Openings
 from gateway.store.recording.outbox import Outbox
 from gateway.store.replay import StoredReplays
 from gateway.store.revocations import StoredRevocations
@@ -54,6 +55,7 @@ class Store:
     subjects: StoredSubjects
     subject_keys: StoredSubjectKeys
     ledger_news: asyncio.Event
+    openings: Openings
     evidence: StoredEvidence
     jobs: StoredJobs
     health: Health
@@ -117,6 +119,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             subjects=subjects,
             subject_keys=subject_keys,
             ledger_news=database.ledger_news,
+            openings=Openings(database, outbox),
             evidence=StoredEvidence(
                 _journal(database), outbox, database.ledger_news, clock, timeout_s=settings.database_timeout_s
             ),

@@ -58,14 +58,14 @@ class Outbox:
     def __init__(
         self, keys: SubjectKeys, own_key: bytes, pid: Callable[[str, str], str], *, alert_delay_s: float
     ) -> None:
-        self.keys, self._pid, self._alert_delay_us = keys, pid, int(alert_delay_s * 1_000_000)
+        self.keys, self.pid, self._alert_delay_us = keys, pid, int(alert_delay_s * 1_000_000)
         self._own = AESGCM(own_key)
 
     def access(self, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[bytes | None, list[Marked], Waiting]:
         """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer."""
         row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
-        marked = [self._mark(seed, one, self._pid(one, org), event_id, org) for one in subjects]
+        marked = [self._mark(seed, one, self.pid(one, org), event_id, org) for one in subjects]
         record = records.access_record(row, seed, [one.mark for one in marked])
         kind = "query" if row["decision"] == "ALLOW" else "refusal"
         waiting = _waiting(record, seed, kind, actor(org), row["recorded_at_us"])

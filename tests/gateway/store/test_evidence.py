@@ -214,13 +214,16 @@ def test_ids_never_go_down_even_when_the_clock_does() -> None:
 
 RECORDER = """
 import asyncio, sys
+from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.settings import Settings
 from gateway.store import open_store
 from tests.gateway.store.events import event
 
 async def main():
-    store = await open_store(Settings(database_url=sys.argv[1], master_key=bytes(range(32))), SystemClock())
+    store = await open_store(
+        Settings(database_url=sys.argv[1], master_key=bytes(range(32)), state_dir=Path(sys.argv[2])), SystemClock()
+    )
     async def record():
         while True:
             receipt = await store.evidence.record(event())
@@ -234,7 +237,9 @@ asyncio.run(main())
 
 @pytest.mark.anyio
 async def test_what_a_killed_process_had_acknowledged_is_there(settings: Settings, open_replica: OpenStore) -> None:
-    process = Popen([sys.executable, "-c", RECORDER, settings.database_url], stdout=PIPE, text=True)
+    process = Popen(
+        [sys.executable, "-c", RECORDER, settings.database_url, str(settings.state_dir)], stdout=PIPE, text=True
+    )
     assert process.stdout is not None
     acknowledged: list[str] = []
 

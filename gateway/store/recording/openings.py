@@ -1,0 +1,103 @@
+"""Records made anew from their rows, with all that opens their ledger entries, where the persons' keys still exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.engine import Database
+from gateway.store.errors import SubjectErased
+from gateway.store.recording import records
+from gateway.store.recording.opened import Opened, OpenedPart, OpenedSubject
+from gateway.store.recording.outbox import MARK_BYTES, Outbox
+from gateway.store.tables import access_event, access_event_subject, alert, change_event
+from ledger.encoding import b64
+
+
+class Openings:
+    """What comes out is what the row says now: whoever edited a row gets a record the entry does not commit to."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database, self._outbox = database, outbox
+
+    async def open(self, entry_id: str) -> Opened | None:
+        """None where nothing of this id was recorded, it was recorded before there was a ledger, or nobody can open it any
+        more because the persons' keys are destroyed. Raises CiphertextInvalid for what was altered, StoreUnavailable."""
+        async with self._database.read() as connection:
+            event = await _row(connection, access_event, entry_id)
+            if event is not None:
+                whose = sa.select(access_event_subject).where(access_event_subject.c.event_id == entry_id)
+                return self._access(event, (await connection.execute(whose)).all())
+            for table, parts, make in (
+                (change_event, records.change_values, records.change_record),
+                (alert, records.alert_values, records.alert_record),
+            ):
+                row = await _row(connection, table, entry_id)
+                if row is not None:
+                    return self._about_one(row, parts, make)
+        return None
+
+    def _access(self, row: records.Row, people: Sequence[sa.Row[Any]]) -> Opened | None:
+        sealed = {one.subject_id: bytes(one.seed_ct) for one in people if one.seed_ct is not None}
+        if not sealed and row["seed_ct"] is None:
+            return None
+        seed, found = None, list[tuple[str, str, bytes, str]]()
+        marks = {subject_id: b64(seed_ct[:MARK_BYTES]) for subject_id, seed_ct in sealed.items()}
+        for subject_id, seed_ct in sealed.items():
+            try:
+                seed, salt = self._outbox.unsealed(row["id"], subject_id, seed_ct)
+            except SubjectErased:  # the blind that stands beside the seed is all there is left of them
+                continue
+            shown = self._outbox.pid(subject_id, row["actor_org"])
+            marks[subject_id] = records.blind(salt, shown) or ""
+            found.append((subject_id, shown, salt, marks[subject_id]))
+        if not sealed:
+            seed, _ = self._outbox.unsealed(row["id"], None, row["seed_ct"])
+        if seed is None:
+            return None
+        record = records.access_record(row, seed, list(marks.values()))
+        subjects = [OpenedSubject(record["subjects"].index(mark), who, shown, salt) for who, shown, salt, mark in found]
+        parts = _parts(seed, records.access_values(row))
+        erased = len(sealed) - len(found)
+        return _opened(record, seed, parts, subjects, erased, row["result_salt"])
+
+    def _about_one(self, row: records.Row, values: Any, make: Any) -> Opened | None:
+        subject_id, subjects, mark = row["subject_id"], list[OpenedSubject](), None
+        if row["seed_ct"] is None:
+            return None
+        try:
+            seed, salt = self._outbox.unsealed(row["id"], subject_id, bytes(row["seed_ct"]))
+        except SubjectErased:
+            return None
+        if subject_id is not None:
+            mark = records.blind(salt, subject_id)
+            subjects.append(OpenedSubject(0, subject_id, subject_id, salt))
+        return _opened(make(row, seed, mark), seed, _parts(seed, values(row)), subjects)
+
+
+async def _row(connection: AsyncConnection, table: sa.Table, entry_id: str) -> records.Row | None:
+    found = (await connection.execute(sa.select(table).where(table.c.id == entry_id))).mappings().one_or_none()
+    return None if found is None else {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _parts(seed: bytes, values: records.Values) -> dict[str, OpenedPart]:
+    return {name: OpenedPart(records.salt_of(seed, name), value) for name, value in values.items() if value is not None}
+
+
+def _opened(
+    record: Mapping[str, Any],
+    seed: bytes,
+    parts: Mapping[str, OpenedPart],
+    subjects: Sequence[OpenedSubject],
+    erased: int = 0,
+    result_salt: bytes | None = None,
+) -> Opened:
+    salt = records.salt_of(seed, "record")
+    return Opened(record["id"], record["type"], record, salt, parts, subjects, erased, result_salt)
