@@ -265,6 +265,11 @@ async def test_logs_and_keys_are_read_anew_on_sighup(house: House) -> None:
         witness.process.send_signal(signal.SIGHUP)
         await witness.says("not read anew, the logs stay as they were: .* line 1")
         assert (await witness.add(Tree(signers=(new,)).request(3, 4)))[0] == 200
+        assert main(["witness", "key", "new", "ga.example/other", str(house.place / "other.key")]) == 0
+        house.config.write_text(f"key other.key\nlog {LOG.key}\n")
+        witness.process.send_signal(signal.SIGHUP)
+        await witness.says("not read anew, .*: the key changed")
+        assert (await witness.add(Tree(signers=(new,)).request(4, 5)))[0] == 200, "nor are the logs of the other key's"
 
 
 async def test_asked_to_end_it_ends_with_0(house: House) -> None:
