@@ -18,6 +18,7 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.limits import client_limits, flood_evidence
 from gateway.bootstrap.logging_in import open_login
@@ -43,6 +44,7 @@ from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
 from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
+from gateway.web.ledger_metrics import LedgerMetrics
 from gateway.web.login_parts import LoginParts
 from gateway.web.me_routes import person_routes
 from gateway.web.metrics import PrometheusMetrics
@@ -69,6 +71,7 @@ class Gateway:
     login: LoginParts
     persons: Persons
     evidence: Evidence  # where refusals of one's own are recorded: floods of them are counted
+    ledger: KeptLedger
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -156,6 +159,8 @@ async def open_gateway(
         stack.push_async_callback(store.close)
         egress = AiohttpEgress()
         stack.push_async_callback(egress.close)
+        ledger = await stack.enter_async_context(keeping(settings, store, egress, clock))
+        metrics.add(LedgerMetrics(ledger.status, clock))
         if tracing is None:
             tracing = await stack.enter_async_context(open_tracing(settings, egress))
         rules = RulesInForce(store.policies)
@@ -190,7 +195,16 @@ async def open_gateway(
         parts = oauth_parts(settings, store, clock)
         login = await open_login(settings, store, egress, clock)
         server = authorization(store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes)
-        persons = persons_of(settings, store, snapshots, clock, messages=messages, keys=parts.signing_keys, facts=known)
+        persons = persons_of(
+            settings,
+            store,
+            snapshots,
+            clock,
+            messages=messages,
+            keys=parts.signing_keys,
+            facts=known,
+            seals=ledger.seals,
+        )
         await stack.enter_async_context(working(persons, store, clock))
         yield Gateway(
             settings,
@@ -206,6 +220,7 @@ async def open_gateway(
             login,
             persons,
             evidence,
+            ledger,
         )
 
 
@@ -240,7 +255,7 @@ def application(gateway: Gateway) -> Starlette:
         execute=gateway.execute,
         authenticate=authenticate,
         settings=web,
-        checks={"store": store},
+        checks={"store": store, "ledger": gateway.ledger.whole},
         metrics=gateway.metrics,
         pages=[
             *gateway.authorization.routes,

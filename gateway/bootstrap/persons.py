@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from gateway.bootstrap.limits import client_limits
-from gateway.caller import Messages
+from gateway.caller import Messages, Seals
 from gateway.clock import Clock
 from gateway.consent.ports import OnConsentEnded
 from gateway.errors import GatewayError
@@ -24,6 +24,7 @@ from gateway.policy.purposes import PurposeRegister
 from gateway.services.access_history import PersonHistory, ReadOfficerLog
 from gateway.services.ask_consent import AskConsent
 from gateway.services.give_consent import EndConsents, MyConsents
+from gateway.services.ledger.seals import Unsealed
 from gateway.services.person_door import PersonDoor
 from gateway.services.reach_person import SEND, ReachPerson
 from gateway.services.run_jobs import Handler, RunJobs
@@ -87,6 +88,7 @@ def persons_of(
     keys: SigningKeys,
     facts: Facts,
     listeners: Sequence[OnConsentEnded] = (),
+    seals: Seals | None = None,
 ) -> Persons:
     """`listeners`: who acts when a consent ends, besides its tokens, which die in the very transaction."""
 
@@ -113,7 +115,16 @@ def persons_of(
     reach = ReachPerson(store.consents, store.subjects, store.phones, _Names(store), facts, door, words, clock)
     parts = PersonParts(
         Desk(door, guard, device_days=days, trusted_proxies=proxies),
-        MyConsents(store.consents, words, store.subjects, _Signer(keys), end, clock, issuer=settings.base_url),
+        MyConsents(
+            store.consents,
+            words,
+            store.subjects,
+            _Signer(keys),
+            end,
+            clock,
+            issuer=settings.base_url,
+            seals=seals or Unsealed(),
+        ),
         PersonHistory(store.access_log, words),
         AskConsent(
             store.consents,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.bootstrap.ledger import seals_of, witness_policy
 from gateway.bootstrap.policy_sets import examples_of, find, of_its_day, opened, rules_of, texts_in
+from gateway.clock import SystemClock
 from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.policy.compare import compare, replay
 from gateway.policy.examples import failing, read_examples
@@ -14,6 +16,8 @@ from gateway.services.identities import OfficerRecord
 from gateway.store import Store
 
 OWNER, APPROVER = "POLICY_OWNER", "POLICY_APPROVER"
+_SEALED = "已由见证方共同见证 · witnessed by a quorum"
+_FOLLOWS = "记录已保存,见证随后补上 · the record is kept; its witnesses follow"
 
 
 async def diff(old: str, new: str, most: int) -> int:
@@ -113,8 +117,13 @@ async def approve(proposal: str, by: str) -> int:
         texts = await store.policies.proposed(proposal)
         if texts is not None:  # what was sound when it was put forward may not fit what has joined since
             version = rules_of(texts, settings.manifests_dir if settings.manifests_dir.is_dir() else None).version
+        seals = seals_of(settings, store, witness_policy(settings), SystemClock())
+        await seals.allow()
         await store.policies.approve(proposal, by=officer.user_id, org=officer.org_id)
+        sealed = await seals.sealed(proposal)
     print(f"已批准,各副本将在下一次重新载入时生效 · approved; in force at every replica's next reload: {version[:16]}")
+    if sealed is not None:
+        print(_SEALED if sealed else _FOLLOWS)
     return 0
 
 

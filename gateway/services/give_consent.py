@@ -1,14 +1,15 @@
-"""The person reads what is asked, and says yes, no, or not any more."""
+"""The person reads what is asked, and says yes, no, or not any more. Only a yes waits for witnesses."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from gateway.caller import Subjects
+from gateway.caller import Seals, Subjects
 from gateway.clock import Clock
 from gateway.consent.consent import Consent, ConsentState
 from gateway.consent.notice import LANGUAGE, Notice, notice_of
@@ -25,12 +26,14 @@ ISSUER_ORG = "yimen"
 
 @dataclass(frozen=True, slots=True)
 class ConsentShown:
-    """A consent and the words it is shown in; `notice` None where something in it has no name any more."""
+    """A consent and the words it is shown in; `notice` None where something in it has no name any more. `sealed`: whether
+    witnesses stand behind its newest record; None where nobody witnesses, or it was not looked at."""
 
     consent: Consent
     notice: Notice | None
     open: bool
     in_force: bool
+    sealed: bool | None = None
 
 
 class EndConsents:
@@ -68,8 +71,9 @@ class MyConsents:
         clock: Clock,
         *,
         issuer: str,
+        seals: Seals,
     ) -> None:
-        self._consents, self._words, self._subjects = consents, words, subjects
+        self._consents, self._words, self._subjects, self._seals = consents, words, subjects, seals
         self._signer, self._end, self._clock, self._issuer = signer, end, clock, issuer
 
     async def all(self, person: PersonSession) -> Sequence[ConsentShown]:
@@ -80,13 +84,19 @@ class MyConsents:
         consent = await self._consents.of_person(person.subject_id, consent_id)
         if consent is None:
             raise RequestRefused("NOT_FOUND")
-        return await self._shown(consent)
+        shown = await self._shown(consent)
+        if shown.in_force:
+            shown = replace(shown, sealed=await self._seals.sealed(consent_id, wait=False))
+        return shown
 
     async def give(self, person: PersonSession, consent_id: str, seen: str) -> None:
-        """`seen` is the hash of the notice the page showed: what was not shown was not agreed to.
+        """`seen` is the hash of the notice the page showed: what was not shown was not agreed to. Returns once witnesses
+        stand behind it, or the wait is over; it counts either way.
 
-        Raises RequestRefused NOT_FOUND, CONSENT_CHANGED (the words are others by now), CONSENT_CLOSED.
+        Raises RequestRefused NOT_FOUND, CONSENT_CHANGED (the words are others by now), CONSENT_CLOSED; LedgerUnwitnessed,
+        LedgerHalted where nothing may be granted now.
         """
+        await self._seals.allow()
         shown, notice = await self._answerable(person, consent_id, seen)
         now = self._clock.now()
         rule = self._words.rule(shown.consent.terms.purpose)
@@ -102,6 +112,8 @@ class MyConsents:
         receipt = await self._signer.sign(RECEIPT_TYP, claims)
         ended = await self._answer(shown.consent, ConsentState.GIVEN, person, notice, receipt)
         await self._end(ended)
+        with contextlib.suppress(GatewayError):  # it is given, whatever becomes of the look
+            await self._seals.sealed(consent_id)
 
     async def refuse(self, person: PersonSession, consent_id: str, seen: str) -> None:
         """As `give`; there is nothing more to a no."""

@@ -37,6 +37,13 @@ class StoredChangeLog:
             for row in rows
         ]  # fmt: skip
 
+    async def newest(self, object_id: str) -> str | None:
+        """The id of the latest change of this object, which is its ledger entry's, too."""
+        query = sa.select(sa.func.max(change_event.c.id)).where(change_event.c.object_id == object_id)
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(query)
+        return found
+
 
 def _within(asked: ChangesAsked) -> list[sa.ColumnElement[bool]]:
     by_whom = change_event.c.actor_org

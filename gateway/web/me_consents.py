@@ -7,10 +7,11 @@ from gateway.consent.notice import Both, in_words
 from gateway.errors import RequestRefused
 from gateway.services.give_consent import ConsentShown, MyConsents
 from gateway.web.me_visit import PersonVisit
-from gateway.web.problems import Reply
+from gateway.web.problems import Reply, text
 from gateway.web.visit import see_other
 
 RECEIPT = b"application/jwt"
+_SEALED, _SEAL_FOLLOWS = "CONSENT_SEALED", "CONSENT_SEAL_FOLLOWS"
 
 _STATES = {
     ConsentState.REQUESTED: Both("等您决定", "waiting for your answer"),
@@ -46,6 +47,7 @@ class ConsentPages:
             consent=shown.consent,
             state=state_of(shown),
             events=events,
+            sealed="" if shown.sealed is None else text(_SEALED if shown.sealed else _SEAL_FOLLOWS),
         )
 
     async def give(self, visit: PersonVisit) -> Reply:

@@ -66,6 +66,10 @@ class PrometheusMetrics:
         """What this process answers with: the snapshot's version, and whether a newer set of files was refused."""
         self._registry.register(_InForce(current))
 
+    def add(self, collector: Collector) -> None:
+        """What is asked anew at each scrape."""
+        self._registry.register(collector)
+
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One HTTP request; `route` is a template of ours."""
         place = route, method_label(method), status

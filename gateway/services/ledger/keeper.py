@@ -27,6 +27,7 @@ _LONGEST_BACKOFF_S = 10.0
 _YEAR_RETRY_S = 60.0
 _YEAR_PATIENCE = 60  # tries: so long the old year waits to be sealed before it is closed without
 _LAST_S = 10.0
+_COUNT_S = 5.0
 
 Waiting = Callable[[], Awaitable[int]]
 """How many entries have no index yet."""
@@ -59,7 +60,7 @@ class Keeper:
         self._shard: Shard | None = None  # the one we lead
         self._signed = 0  # size of the newest checkpoint of that shard
         self._stopping = asyncio.Event()
-        self._year_tries, self._year_at = 0, 0.0
+        self._year_tries, self._year_at, self._count_at = 0, 0.0, 0.0
 
     async def start(self) -> None:
         """The first look, whether or not we lead: a log that is not what witnesses saw answers nothing from the start.
@@ -67,6 +68,7 @@ class Keeper:
         Raises what the store raises, never because of a witness.
         """
         try:
+            await self._log.open(self._name, self._year())
             if await self._log.lead():
                 await self._take_over()
             else:
@@ -119,6 +121,8 @@ class Keeper:
 
     async def turn(self) -> None:
         """Everything that is due. Raises NotLeading, LedgerHalted, and whatever a store raises."""
+        if self._shard is None:
+            await self._log.open(self._name, self._year())
         if not await self._log.lead():
             self._lost()
             await self._follow(check=False)
@@ -127,13 +131,14 @@ class Keeper:
             await self._take_over()
         await self._sequence()
         await self._turn_year()
-        if self._waiting is not None:
+        if self._waiting is not None and asyncio.get_running_loop().time() >= self._count_at:
             self._status.waiting = await self._waiting()
+            self._count_at = asyncio.get_running_loop().time() + _COUNT_S
 
     async def _take_over(self) -> None:
         """We lead from now on: look before the first write."""
         shard = await self._log.open(self._name, self._year())
-        await self._checks(shard)
+        await self._checks(shard, tail=True)
         newest = await self._newest(shard)
         self._shard, self._signed = shard, newest.size if newest else 0
         self._status.halted, self._status.leading, self._status.shard = None, True, shard.shard
@@ -148,7 +153,7 @@ class Keeper:
         if active is None:
             return
         if check:
-            await self._checks(active)
+            await self._checks(active, tail=False)  # which is being written
         if active.halted is not None:
             raise LedgerHalted(active.halted)
         self._status.halted, self._status.shard = None, active.shard

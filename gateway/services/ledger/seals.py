@@ -82,6 +82,15 @@ class LedgerSeals:
             await asyncio.sleep(_LOOK_S)
 
 
+class Unsealed:
+    """Implements `gateway.caller.Seals` where nothing keeps a ledger."""
+
+    async def allow(self) -> None: ...
+
+    async def sealed(self, object_id: str, *, wait: bool = True) -> bool | None:
+        return None
+
+
 def seen_since(
     since: datetime, policy: Policy, known: Mapping[str, WitnessHealth], opened_at: datetime
 ) -> frozenset[str]:

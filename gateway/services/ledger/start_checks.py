@@ -24,12 +24,13 @@ class StartChecks:
     def __init__(self, log: SequencedLog, witnessing: Witnessing | None, tail: TailCheck | None = None) -> None:
         self._log, self._witnessing, self._tail = log, witnessing, tail
 
-    async def __call__(self, shard: Shard) -> None:
-        """Raises LedgerHalted where the shard is halted already, or is from now on. Missing witnesses hinder nothing."""
+    async def __call__(self, shard: Shard, *, tail: bool) -> None:
+        """Raises LedgerHalted where the shard is halted already, or is from now on. Missing witnesses hinder nothing.
+        `tail`: only for who leads, since somebody else's writing looks like damage."""
         if shard.halted is not None:
             raise LedgerHalted(shard.halted)
         try:
-            if self._tail is not None:
+            if tail and self._tail is not None:
                 await self._tail()
             await self._log.tree()
             if self._witnessing is not None:
