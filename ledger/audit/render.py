@@ -51,7 +51,7 @@ def finding_in_words(finding: Finding) -> str:
     zh, en = (one.format(**values) for one in where)
     name_zh, name_en = NAMES[finding.fault]
     says_zh, says_en = (one.format(**values) for one in SAYS[finding.fault])
-    return f"{zh}({name_zh}):{says_zh}\n{en} ({name_en}): {says_en}"
+    return f"{zh}（{name_zh}）：{says_zh}\n{en} ({name_en}): {says_en}"
 
 
 def as_json(report: Report, *, where: str, seconds: float, exhibit: str | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_the_first_bad_entry_is_named_and_kept_as_an_exhibit(shell: Shell, log: 
     log.publish()
     assert shell("audit", "log", "--policy", "policy", "--state", "s", "--quiet", "--exhibit", "x") == 1
     assert "entry 512 (rewritten history):" in shell.out
-    assert "第 512 条(历史被改写):" in shell.out
+    assert "第 512 条（历史被改写）：" in shell.out
     assert shell("verify", "x", "--policy", "policy") == 1
     assert "the log signed two roots for the same number of entries" in shell.out
     assert shell("verify", "x") == 2

@@ -1,0 +1,80 @@
+"""An evidence bundle in the auditor's hands: what is said of it, in words and to programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ledger.audit.command import main
+from ledger.audit.proving import prove
+from ledger.audit.source import Directory
+from ledger.encoding import b64
+from ledger.entry import Entry, canonical, commit
+from ledger.evidence import Disclosed, Evidence, blind
+from tests.ledger.audit.logs import Files, entries, policy_text
+
+SALT, PART, RESULT = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
+BY = {"user": "u1", "grant": "g1"}
+ANSWER = b'{"data":{}}'
+RECORD = {
+    "v": 1, "type": "access", "id": "e1", "decision": "ALLOW", "org": "GA", "by": blind(PART, BY),
+    "case": blind(bytes(32), "c1"), "result": b64(commit(RESULT, ANSWER)), "subjects": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    at = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+    entry = bytes(Entry("query", "GA", at, commit(SALT, canonical(RECORD))))
+    log = Files(tmp_path / "log", [*entries(400), entry, *entries(30)]).publish()
+    proof, _ = prove(Directory(log.path), 400)
+    made = Evidence(entry, RECORD, SALT, proof, {"by": Disclosed(PART, BY)}, RESULT, policy_text())
+    Path("policy").write_text(policy_text())
+    Path("answer").write_bytes(ANSWER)
+    Path("bundle").write_bytes(bytes(made))
+    return Path("bundle")
+
+
+def test_it_proves_what_was_recorded_and_who_saw_it(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "bundle", "--policy", "policy", "--answer", "answer"]) == 0
+    said = capsys.readouterr().out
+    for part in ("entry 400 of the log", "witnesses cosigned it: ga, jcy, fy, sfj, jy", "2026-05-06T07:08:09Z, GA, kind query",
+                 "to the letter", "committed to: by", "is the one recorded", "stay blinded: case", "is true; only that"):  # fmt: skip
+        assert part in said
+    assert "没有给出策略" not in said
+
+
+def test_without_an_answer_it_says_nothing_of_the_answer(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "bundle", "--policy", "policy", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["index"], said["answerChecked"], said["blind"], said["disclosed"]) == (
+        400,
+        False,
+        ["case"],
+        {"by": BY},
+    )
+
+
+def test_keys_out_of_the_file_itself_are_not_believed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "bundle"]) == 3
+    assert "the keys came from the file itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("u1", "u2"), ('"GA"', '"GB"'), ("ALLOW", "DENY!"), ("index 400", "index 401")]
+)
+def test_a_changed_bundle_proves_nothing(bundle: Path, old: str, new: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = bundle.read_text()
+    assert old in text
+    bundle.write_text(text.replace(old, new))
+    assert main(["verify", "bundle", "--policy", "policy"]) == 1
+    assert "this file proves nothing" in capsys.readouterr().out
+
+
+def test_another_answer_is_not_the_one_recorded(bundle: Path) -> None:
+    Path("answer").write_bytes(ANSWER + b" ")
+    assert main(["verify", "bundle", "--policy", "policy", "--answer", "answer"]) == 1
