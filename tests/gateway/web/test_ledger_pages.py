@@ -199,6 +199,9 @@ async def test_checkpoints_over_time(house: LedgerHouse) -> None:
         r'<section class="card">\s*<h2>(\d+) 条.*?>(仅日志签名|暂定|已封存) .*?见证 (\d)/5', text, re.DOTALL
     )
     assert cards == [("4", "仅日志签名", "0"), ("3", "已封存", "4"), ("2", "暂定", "3"), ("1", "仅日志签名", "1")]
+    beyond = await page(house, "/ledger/checkpoints?before=99")
+    assert "<h2>5 条" not in beyond  # signed, not given out yet
+    assert "<h2>4 条" in beyond
 
 
 async def test_the_policy_is_there_to_be_copied_and_names_our_log(house: LedgerHouse) -> None:
