@@ -79,6 +79,18 @@ def test_what_is_not_a_note(data: bytes) -> None:
         parse_note(data)
 
 
+def test_a_note_has_a_largest_size() -> None:
+    for size, fits in ((notes.LARGEST_NOTE, True), (notes.LARGEST_NOTE + 1, False)):
+        tail = b"\n" + str(OLD.sign("x")).encode()
+        data = b"x" * (size - len(tail) - 1) + b"\n" + tail
+        assert len(data) == size
+        if fits:
+            assert bytes(parse_note(data)) == data
+        else:
+            with pytest.raises(Malformed):
+                parse_note(data)
+
+
 def test_a_signature_may_be_of_one_byte() -> None:
     assert parse_signature("— a QUJDREU=\n") == Signature("a", b"ABCD", b"E")
 
