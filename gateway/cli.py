@@ -14,6 +14,7 @@ from gateway.bootstrap.case_arguments import add_case_commands
 from gateway.bootstrap.change_arguments import add_changes_command
 from gateway.bootstrap.client_arguments import add_clients_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
+from gateway.bootstrap.ledger_arguments import add_ledger_commands
 from gateway.bootstrap.limit_arguments import add_limit_commands
 from gateway.bootstrap.officer_arguments import add_officers_command
 from gateway.bootstrap.policy_arguments import add_policy_commands
@@ -42,6 +43,7 @@ MANUAL = """\
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen cases import PATH           导入案件登记 / the register of cases from CSV files; --dry-run shows every fault first
   yimen changes list                谁改了什么 / who changed identities, clients, rules, keys, cases, consents; reading is recorded too
+  yimen ledger status|fsck|export   存证日志 / the ledger: check the store, mirror it, keys, a new shard, evidence; --help is its manual
   yimen witness serve|key|status    为本单位见证账本 / watch a ledger for your own agency, on your own machine: no settings, no database
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
@@ -115,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add_policy_commands(commands)
     add_case_commands(commands)
     add_changes_command(commands)
+    add_ledger_commands(commands)
     add_witness_commands(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
