@@ -12,7 +12,7 @@ import pytest
 from ledger.encoding import b64
 from ledger.entry import parse_entry
 from ledger.errors import InvalidProof, InvalidSignature, LedgerError, Malformed, PolicyUnsatisfied
-from ledger.evidence import Disclosed, blind, parse_evidence, verify_evidence
+from ledger.evidence import LARGEST_EVIDENCE, Disclosed, blind, parse_evidence, verify_evidence
 from ledger.note import ED25519
 from ledger.policy import parse_policy
 from tests.ledger import evidences as made
@@ -279,6 +279,23 @@ def test_json_that_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
     assert data != FILE
     with pytest.raises(Malformed):
         parse_evidence(data)
+
+
+def test_a_file_has_a_largest_size() -> None:
+    assert parse_evidence(FILE + b" " * (LARGEST_EVIDENCE - len(FILE))) == whole()
+    with pytest.raises(Malformed, match="larger"):
+        parse_evidence(FILE + b" " * (LARGEST_EVIDENCE + 1 - len(FILE)))
+
+
+@pytest.mark.parametrize(("length", "fits"), [(15, False), (16, True), (64, True), (65, False)])
+def test_the_salt_of_an_answer_is_16_to_64_bytes(length: int, fits: bool) -> None:
+    key = b"k" * length
+    one = evidence(access(result=made.blind_bytes(key, ANSWER)), result_salt=key)
+    if fits:
+        assert verify_evidence(parse_evidence(bytes(one)), POLICY, answer=ANSWER).answer_checked
+    else:
+        with pytest.raises(Malformed):
+            parse_evidence(bytes(one))
 
 
 def test_the_entry_is_the_bytes_of_the_log() -> None:
