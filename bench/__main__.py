@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import uvloop
@@ -18,6 +19,7 @@ from demo.processes import Children
 _HOME = Path("var/bench")
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _NAMES = ("yimen", "yimen-bare", "strawberry", "yoga", "apollo", "hive")
+_LEDGER = ("append",)  # each is a module: bench/ledger_append.py
 
 
 async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children: Children) -> Results:
@@ -47,6 +49,7 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(_NAMES)}; writes no file")
     parser.add_argument("--access", action="store_true", help="what access costs instead; writes bench/ACCESS.md")
+    parser.add_argument("--ledger", choices=_LEDGER, help="what the ledger costs instead; writes bench/LEDGER_*.md")
     given = parser.parse_args()
     wanted = frozenset(given.only.split(",")) if given.only else None
     if wanted is not None and not wanted <= set(_NAMES):
@@ -55,6 +58,8 @@ def main() -> int:
         parser.error("counts must be 1 or more, rounds at most 100")
     if given.access:
         return _access(given.rounds)
+    if given.ledger is not None:
+        return _ledger(given.ledger, given.rounds)
     plan = measure.Plan(
         given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak, given.profile
     )
@@ -73,6 +78,13 @@ def main() -> int:
     if wanted is None:
         _RESULTS.write_text(text, encoding="utf-8")
     return 0
+
+
+def _ledger(what: str, rounds: int) -> int:
+    try:
+        return int(import_module(f"bench.ledger_{what}").main(rounds))
+    except KeyboardInterrupt:
+        return 130
 
 
 def _access(rounds: int) -> int:

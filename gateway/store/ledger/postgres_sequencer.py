@@ -49,8 +49,8 @@ _LOOK = (
 _FENCE = b"UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
 _TAKE = f"""
     WITH taken AS (
-        DELETE FROM ledger_outbox WHERE id = ANY(ARRAY(
-            SELECT id FROM ledger_outbox WHERE {_DUE} ORDER BY id LIMIT %(most)s))
+        DELETE FROM ledger_outbox WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM ledger_outbox WHERE {_DUE} ORDER BY id LIMIT %(most)s))
         RETURNING id, entry),
     numbered AS (
         SELECT s.shard, s.size - 1 + row_number() OVER (ORDER BY t.id) AS number, t.id, t.entry

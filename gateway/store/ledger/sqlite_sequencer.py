@@ -36,6 +36,7 @@ _LOOK = (
     f"SELECT {HEAD_COLUMNS}, EXISTS(SELECT 1 FROM ledger_outbox WHERE {DUE}) FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
 )
 _TAKE = f"SELECT id, entry FROM ledger_outbox WHERE {DUE} ORDER BY id LIMIT :most"  # noqa: S608
+_REMOVE = f"DELETE FROM ledger_outbox WHERE {DUE} AND id <= :last"  # noqa: S608  (just what was taken: it was in order)
 _FENCE = "UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
 _GROW = (
     "UPDATE ledger_shard SET size = ?, root = ?, frontier = ? "
@@ -149,7 +150,8 @@ class SqliteSequencer:
             ],
         )
         self._steps("sequence/entered")
-        connection.executemany("DELETE FROM ledger_outbox WHERE id = ?", [(id_,) for id_, _ in taken])
+        if connection.execute(_REMOVE, {**due, "last": taken[-1][0] if taken else ""}).rowcount != len(taken):
+            raise NotLeading("the outbox changed under us")
         self._steps("sequence/taken")
         self._grow(connection, head, grown(head, leaves))
         self._steps("sequence/grown")
