@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,16 @@ def test_vkeys_is_a_policy_auditors_can_use(
     assert (code, "见证不足法定数" in out) == (1, True)
     code, out, _ = run("witnesses")
     assert (code, "GA: 尚未见证过" in out) == (0, True)
+
+
+def test_an_auditor_accepts_the_mirror_by_these_vkeys_alone(filled: Settings, run: Run, tmp_path: Path) -> None:
+    run("export", str(tmp_path / "mirror"))
+    (tmp_path / "policy").write_text(run("vkeys", "--year", "2026")[1], "utf-8")
+    words = ["audit", str(tmp_path / "mirror" / "2026"), "--policy", str(tmp_path / "policy"), "--json"]
+    done = subprocess.run([sys.executable, "-m", "ledger", *words], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "mirror" / "2026" / "tile" / "0" / "000").write_bytes(bytes(8192))
+    assert subprocess.run([sys.executable, "-m", "ledger", *words], capture_output=True, check=False).returncode != 0
 
 
 def test_a_key_is_rotated_in_two_steps(filled: Settings, run: Run) -> None:
