@@ -23,6 +23,7 @@ from gateway.services.ledger.asking import (
 )
 from gateway.services.ledger.comparing import compare
 from gateway.services.ledger.ports import Exhibit, KeptCheckpoint, LedgerReader, SequencedLog, WitnessHealth
+from gateway.services.ledger.stopping import StoppableRoad
 from ledger.checkpoint import parse_checkpoint
 from ledger.errors import LedgerError
 from ledger.note import parse_note
@@ -60,7 +61,7 @@ class Correspondent:
         pause_s: float = 0.5,
         written_s: float = 5.0,
     ) -> None:
-        self.name, self._key, self._road = known.name, known.key, road
+        self.name, self._key, self._road = known.name, known.key, StoppableRoad(road)
         self._log, self._reader, self._clock = log, reader, clock
         self._patience, self._pause_s, self._written_s = timedelta(seconds=patience_s), pause_s, written_s
         self._lock = asyncio.Lock()
@@ -78,13 +79,17 @@ class Correspondent:
     def fault(self) -> str | None:
         return self._health.fault
 
+    def stop(self) -> None:
+        """Whatever is waited for now, and all from now on, raises Stopped."""
+        self._road.stop()
+
     def remember(self, shard: str, health: WitnessHealth | None) -> None:
         """What the store knows of it; a fault that stands there was alarmed already."""
         self._health = health or WitnessHealth(self.name, shard)
         self._alarmed = self._health.fault
 
     async def cosign(self, kept: KeptCheckpoint) -> str | None:
-        """Its signature line under this checkpoint, or None. Raises Differs, and what a store raises."""
+        """Its signature line under this checkpoint, or None. Raises Differs, Stopped, and what a store raises."""
         async with self._lock:
             outcome = await ask(self._road, self._key, kept, self._health.size, self._reader)
             if isinstance(outcome, Cosigned):

@@ -99,9 +99,8 @@ class Keeper:
             await self._last()
         finally:
             if witnessing is not None and self._witnessing is not None:
-                witnessing.cancel()
-                await asyncio.gather(witnessing, return_exceptions=True)
-                await self._witnessing.close()
+                self._witnessing.stop()
+                await witnessing
             with contextlib.suppress(Exception):
                 await self._log.step_down()
 

@@ -13,6 +13,7 @@ from gateway.clock import Clock
 from gateway.services.ledger.correspondent import Correspondent, Differs
 from gateway.services.ledger.ports import KeptCheckpoint, LedgerReader, SequencedLog
 from gateway.services.ledger.status import LedgerStatus
+from gateway.services.ledger.stopping import Stopped
 from ledger.policy import NONE, Policy
 
 _log = structlog.get_logger("yimen.ledger")
@@ -39,7 +40,7 @@ class Witnessing:
         self._log, self._reader, self._clock, self._status = log, reader, clock, status
         self._every_s, self._heartbeat_s = every_s, heartbeat_s
         self._news = asyncio.Event()
-        self._waiting = 0
+        self._waiting, self._stopped = 0, False
         self._newest: KeptCheckpoint | None = None
         self._asked: tuple[str, int] | None = None  # shard and size of the last round
         self._lines: dict[str, str] = {}  # of that checkpoint, by witness
@@ -80,22 +81,23 @@ class Witnessing:
             self._waiting -= 1
 
     async def __call__(self) -> None:
-        """Until cancelled. Whatever goes wrong is logged by class and tried again; Differs halts the log."""
-        while True:
+        """Until `stop`. Whatever goes wrong is logged by class and tried again; Differs halts the log."""
+        while not self._stopped:
             try:
                 await self._until_due()
-                if self._newest is not None:
+                if self._newest is not None and not self._stopped:
                     await self.round(self._newest)
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 await self.failed(error)
                 await asyncio.sleep(_RETRY_S)
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Who is asked now is not waited for; what was cosigned is still kept."""
+        self._stopped = True
+        self._news.set()
+        for witness in self._witnesses:
+            witness.stop()
 
     def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name="witness")
@@ -137,8 +139,8 @@ class Witnessing:
     async def _ask(self, witness: Correspondent, kept: KeptCheckpoint, lines: dict[str, str]) -> None:
         try:
             line = await witness.cosign(kept)
-        except asyncio.CancelledError:
-            raise
+        except Stopped:
+            return
         except Exception as error:
             await self.failed(error)
             return
@@ -187,7 +189,7 @@ class Witnessing:
         return self._policy.quorum != NONE and self._policy.satisfied_by(lines.keys())
 
     async def _until_due(self) -> None:
-        while (pause := self._pause()) is None or pause > 0:
+        while not self._stopped and ((pause := self._pause()) is None or pause > 0):
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
