@@ -36,7 +36,7 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo query bank           银行凭同意查询 / the bank asks what was agreed to
   script/demo query legalaid       第二个应用: 法律援助 / the second application: legal aid
   script/demo query sealed         查封存的未成年人记录, 与查无此人无异 / a sealed record: looks like nobody
-  script/demo witness              五个见证人看到的账本 / what the five witnesses have seen of the ledgers
+  script/demo witness              五个见证方看到的账本 / what the five witnesses have seen of the ledgers
   script/demo witness stop GA JCY  停两个: 只剩三个, 回执停在 "暂定" / stop two: three are no quorum, receipts stay provisional
   script/demo witness start all    恢复 / put it right
   script/demo watch                检察院看到的预警和被拒查询 / alerts and refusals, as the procuratorate sees them
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     consent = commands.add_parser("consent", help="银行请求同意 / the bank asks a person for consent")
     consent.add_argument("who", choices=("bank",), help="由谁请求 / who asks")
     consent.add_argument("--agree", action="store_true", help="替本人同意 / agree in the person's place")
-    witness = commands.add_parser("witness", help="见证人 / the witnesses")
+    witness = commands.add_parser("witness", help="见证方 / the witnesses")
     witness.add_argument("what", nargs="?", choices=("stop", "start"), help="停 / 启")
     witness.add_argument("codes", nargs="*", help="GA JCY FY SFJ JY, all")
     commands.add_parser("watch", help="预警与被拒的查询 / alerts and refused accesses")

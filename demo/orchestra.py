@@ -65,7 +65,7 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     # Our own gateway's key at Shunde's is no plain word: it is the client key of its registration there.
     write_private(places.sub("secrets") / "sd_key", json.dumps(client_key(places.sub("keys"), NEIGHBOUR).jwk()))
 
-    say("启动各部门系统和见证人 / starting the departments and the witnesses")
+    say("启动各部门系统和见证方 / starting the departments and the witnesses")
     witnesses = None if wishes.only else _start_witnesses(places, wishes, children, say, taken)
     urls = _departments(places, wishes, children, say, codes, taken)
     values = _values(places, urls)

@@ -100,7 +100,7 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
   银行经本人同意查询 / the bank's, with the person's consent
                                          script/demo consent bank --agree && script/demo query bank
   第二个应用 / the second application    script/demo query legalaid
-  五个见证人 / the five witnesses        script/demo witness; script/demo witness stop GA JCY
+  五个见证方 / the five witnesses        script/demo witness; script/demo witness stop GA JCY
   手机上的短信 / what phones show        {card["inbox"]}
   关闭社保再问 / close SB and ask again  script/demo fault SB closed && script/demo query reception
   恢复 / put it right                    script/demo fault all none

@@ -84,7 +84,7 @@ class Witnesses:
             (agency.home / _OFF).unlink(missing_ok=True)
             if _watches_another(agency, known):
                 self._say(
-                    f"账本是新的, 见证人 {agency.code} 也换新 / the ledger is new, and so is witness {agency.code}"
+                    f"账本是新的, 见证方 {agency.code} 也换新 / the ledger is new, and so is witness {agency.code}"
                 )
                 shutil.rmtree(agency.home)
             _settle(agency)
@@ -110,7 +110,7 @@ class Witnesses:
                 self._children.stop_one(agency.child)
                 if not agency.off():
                     (agency.home / _OFF).touch()
-                    self._say(f"见证人已停 / witness {agency.code} ended by itself, code {ended[agency.child]}")
+                    self._say(f"见证方已停 / witness {agency.code} ended by itself, code {ended[agency.child]}")
             elif running and agency.off():
                 self._children.stop_one(agency.child)
             elif not running and not agency.off():
@@ -166,7 +166,7 @@ def switch(card: Mapping[str, Any], what: str, codes: Sequence[str]) -> Iterator
     known = {one["code"]: one for one in card.get("witnesses", ())}
     chosen = list(known) if "ALL" in codes else list(codes)
     if unknown := [code for code in chosen if code not in known]:
-        raise ValueError(f"没有见证人 / no witness {', '.join(unknown)}; known: {', '.join(known) or '-'}")
+        raise ValueError(f"没有见证方 / no witness {', '.join(unknown)}; known: {', '.join(known) or '-'}")
     for code in chosen:
         off = Path(known[code]["home"]) / _OFF
         off.touch() if what == "stop" else off.unlink(missing_ok=True)
