@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from starlette.routing import BaseRoute
 
@@ -19,6 +18,7 @@ from gateway.services.words import Words
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.bundle_door import StoredBundleDoor
+from gateway.store.recording.openings import Openings as Records
 from gateway.web.ledger_routes import LedgerParts, ledger_routes
 from gateway.web.me_visit import Desk
 from gateway.web.settings import WebSettings
@@ -51,7 +51,7 @@ def ledger_pages(
         LedgerParts(
             reader=store.ledger,
             receipts=receipts,
-            bundles=Bundles(door, _Openings(store), receipts, walk, store.subjects, store.policies),
+            bundles=Bundles(door, _Openings(store.openings), receipts, walk, store.subjects, store.policies),
             walk=walk,
             words=Words(store.identities, nouns, purposes),
             admit=token_door(authenticate, web.base_url, web.client_certificate_header),
@@ -73,11 +73,11 @@ def _walk(settings: Settings, store: Store) -> Walk:
 class _Openings:
     """Implements `gateway.services.ledger.bundles.Openings`: the store's records, as evidence names their parts."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, records: Records) -> None:
+        self._records = records
 
     async def open(self, entry_id: str) -> Opened | None:
-        found = await self._store.openings.open(entry_id)
+        found = await self._records.open(entry_id)
         if found is None:
             return None
         parts = {name: Disclosed(part.salt, part.value) for name, part in found.parts.items()}

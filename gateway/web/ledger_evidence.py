@@ -65,7 +65,6 @@ class EvidenceFiles:
             "body": await self._words.organisation(record["org"]),
             "purpose": self._words.purpose(record.get("purpose", "")),
             "facts": tuple(self._words.facts(record.get("fields", ()))),
-            "visible": None if record.get("visible_from") is None else in_words(_instant(record["visible_from"])),
         }
 
 

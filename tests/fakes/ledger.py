@@ -152,7 +152,7 @@ class MemoryOpenings:
         seed = os.urandom(32)
         clear: dict[str, Any] = {
             "by": {"user": "lin", "grant": "g-secret"}, "case": "(2026)粤0604刑初123号", "reference": None,
-            "inner": {"rules": ["no-relatives"], "inputs": "{}"},
+            "inner": {"rules": ["no-relatives"], "inputs": "{}", "visible_from": None},
         }  # fmt: skip
         parts = {name: Disclosed(_salt(seed, name), value) for name, value in clear.items()}
         marks = {
@@ -165,7 +165,7 @@ class MemoryOpenings:
             "purpose": "CC_RECEPTION", "consent": None, "fields": ["identity.name"], "decision": "ALLOW",
             "rules": ["identity-case-organs", "gone"], "basis": ["社区矫正法第五条"], "policy": "v1",
             "result": b64(hmac.digest(b"r" * 32, b"the answer", "sha256")), "states": {"FRESH": 1}, "repeats": 1,
-            "visible_from": None, "subjects": [blinds[name] for name in marks],
+            "subjects": [blinds[name] for name in marks],
             **{name: blinds[name] for name in clear},
         } | changes  # fmt: skip
         self.kept[entry_id] = Opened(record, _salt(seed, "record"), parts | marks, b"r" * 32)

@@ -58,26 +58,32 @@ def blinds(seed: bytes, values: Values) -> dict[str, str | None]:
 
 
 def access_values(row: Row) -> Values:
-    """The parts of an access event that are blinded, in clear."""
+    """The parts of an access event that are blinded, in clear.
+
+    That the person may see it later only tells of a case nobody else may know of, so it stands with what really decided.
+    """
+    visible = row["visible_from_us"]
     return {
         "by": {"user": row["actor_user"], "grant": row["grant_id"]},
         "case": row["case_no"],
         "reference": row["reference"],
-        "inner": {"rules": _json(row["inner_rule_ids"]), "inputs": row["inputs"]},
+        "inner": {
+            "rules": _json(row["inner_rule_ids"]),
+            "inputs": row["inputs"],
+            "visible_from": None if visible is None else time_text(visible),
+        },
     }
 
 
 def access_record(row: Row, seed: bytes, marks: Sequence[str]) -> dict[str, Any]:
     """`marks`: the blind of each person's pid; their order says nothing."""
-    visible = row["visible_from_us"]
     return {
         "v": 1, "type": "access", "id": row["id"], "at": time_text(row["at_us"]),
         "recorded_at": time_text(row["recorded_at_us"]), "org": row["actor_org"], "client": row["client_id"],
         "level": row["level"], "purpose": row["purpose"], "consent": row["consent_id"], "fields": _json(row["fields"]),
         "decision": row["decision"], "rules": _json(row["rule_ids"]), "basis": _json(row["legal_basis"]),
         "policy": row["policy_version"], "result": b64(row["result_digest"]), "states": _json(row["states"]),
-        "repeats": row["repeats"], "visible_from": None if visible is None else time_text(visible),
-        "subjects": sorted(marks), **blinds(seed, access_values(row)),
+        "repeats": row["repeats"], "subjects": sorted(marks), **blinds(seed, access_values(row)),
     }  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from gateway.store import Store
 from gateway.store.alerts import StoredAlerts
 from gateway.store.changes import record_change
 from gateway.store.errors import CiphertextInvalid
+from gateway.store.ids import to_us
 from gateway.store.recording.opened import Opened
+from gateway.store.recording.records import time_text
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from gateway.store.tables.ledger import ledger_outbox, ledger_shard
 from ledger.encoding import b64
@@ -88,7 +90,10 @@ async def test_any_event_made_anew_is_the_one_committed_to(store: Store, one: Ac
         name: value
         for name, value in {
             "by": {"user": one.actor_user, "grant": one.grant_id}, "case": one.case_no, "reference": one.reference,
-            "inner": {"rules": list(one.inner_rule_ids), "inputs": one.inputs},
+            "inner": {
+                "rules": list(one.inner_rule_ids), "inputs": one.inputs,
+                "visible_from": None if one.visible_from is None else time_text(to_us(one.visible_from)),
+            },
         }.items()
         if value is not None
     }  # fmt: skip

@@ -1,0 +1,210 @@
+"""From an access on record to evidence that verifies with `ledger` alone: over real HTTP, over the real store."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.caller import Decision
+from gateway.services.ledger import walk
+from gateway.store.ledger import reader
+from gateway.store.tables import change_event
+from ledger.checkpoint import Checkpoint
+from ledger.errors import PolicyUnsatisfied
+from ledger.evidence import Findings, parse_evidence, verify_evidence
+from ledger.merkle import leaf_hash, root_of
+from ledger.note import parse_note, sign_note
+from ledger.policy import parse_policy, verify_checkpoint
+from ledger.proof import parse_proof, verify_proof
+from ledger.tiles import bundles_of, decode_bundle
+from tests.fakes.ledger import WITNESSES, WITNESSING
+from tests.fakes.person_house import PersonHouse, person_house
+from tests.fakes.tokens import Asker, officer
+from tests.gateway.web.test_history import at_home, supervisor
+from tests.gateway.web.test_history import record as put
+
+pytestmark = pytest.mark.anyio
+OTHER = "f" * 32
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[PersonHouse]:
+    async with person_house() as opened, opened.working():
+        await opened.store.log.open("yimen.example/ledger", "2026")
+        assert await opened.store.log.lead()
+        yield opened
+
+
+async def sign(house: PersonHouse, *cosigners: str) -> None:
+    """Everything that waits gets its index; a checkpoint over it is signed, cosigned and published."""
+    log = house.store.log
+    while await log.sequence(1000):
+        pass
+    tree = await log.tree()
+    note = sign_note(Checkpoint(tree.origin, tree.size, tree.root).text, await log.signers())
+    await log.keep_checkpoint(tree, note)
+    lines = {name: str(WITNESSES[name].sign(note.text, 1_800_000_000)) for name in cosigners}
+    await log.keep_cosignatures(tree.shard, tree.size, lines, sealed=len(lines) >= 4)
+    await log.publish(tree.shard, tree.size)
+
+
+async def record(house: PersonHouse, *subjects: str, **changes: Any) -> str:
+    """With a digest as answers have it."""
+    digest = hmac.digest(b"s" * 16, b"the answer", "sha256")
+    return await put(house, *subjects, result_salt=b"s" * 16, result_digest=digest, **changes)
+
+
+SEALING = ("GA", "JCY", "FY", "SFJ")
+
+
+async def policy(house: PersonHouse) -> Any:
+    """What we say of our own key, and the witnesses as a reader knows them."""
+    text = (await raw(house, "/ledger/policy?format=text")).decode().replace("quorum none\n", "")
+    return parse_policy(text + WITNESSING)
+
+
+async def raw(house: PersonHouse, path: str, status: int = 200, **headers: str) -> bytes:
+    async with house.client.get(house.url + path, headers=headers) as reply:
+        body = await reply.read()
+        assert reply.status == status, (path, body)
+        return body
+
+
+async def evidence(house: PersonHouse, event: str, asker: Asker, status: int = 200) -> bytes:
+    path = f"/ledger/receipts/{event}/evidence"
+    return await raw(house, path, status, **asker.headers("GET", house.url + path))
+
+
+async def verified(house: PersonHouse, body: bytes) -> Findings:
+    return verify_evidence(parse_evidence(body), await policy(house))
+
+
+async def test_a_receipt_is_upgraded_and_the_whole_log_hashes_to_what_was_signed(house: PersonHouse) -> None:
+    subject = await house.enrol()
+    event = await record(house, subject)
+    assert json.loads(await raw(house, f"/ledger/receipts/{event}"))["level"] == "DURABLE"
+    await sign(house, "GA")
+    said = json.loads(await raw(house, f"/ledger/receipts/{event}"))
+    assert said["level"] == "INCLUDED"
+    leaf = leaf_hash(said["entry"].encode())
+    with pytest.raises(PolicyUnsatisfied):
+        verify_proof(parse_proof(await raw(house, said["proof"])), leaf, await policy(house))
+    await sign(house, *SEALING)
+    said = json.loads(await raw(house, f"/ledger/receipts/{event}"))
+    assert said["level"] == "SEALED"
+    verify_proof(parse_proof(await raw(house, said["proof"])), leaf, await policy(house))
+    believed = verify_checkpoint(parse_note(await raw(house, "/ledger/2026/checkpoint")), await policy(house))
+    leaves: list[bytes] = []
+    for tile in bundles_of(believed.checkpoint.size):
+        bundle = decode_bundle(await raw(house, f"/ledger/2026/{tile.path}"), tile.width)
+        leaves += map(leaf_hash, bundle)
+    assert root_of(leaves) == believed.checkpoint.root
+    assert leaves[said["index"]] == leaf
+
+
+async def test_asker_watcher_and_person_each_get_their_own_evidence_of_it(house: PersonHouse) -> None:
+    subject = await at_home(house)
+    event = await record(house, subject, OTHER, inner_rule_ids=("no-relatives",), inputs='{"link":"kin"}')
+    await sign(house, *SEALING)
+    asker = await officer(house, "lin", org_id="office")
+    found = await verified(house, await evidence(house, event, asker))
+    assert set(found.disclosed) == {"by", "case", "reference"}
+    assert found.disclosed["case"] == "(2026)粤0604刑初123号"
+    assert "inner" in found.blind
+    body = await evidence(house, event, asker)
+    assert verify_evidence(parse_evidence(body), await policy(house), answer=b"the answer").answer_checked
+    found = await verified(house, await evidence(house, event, await supervisor(house)))
+    assert found.disclosed["inner"] == {
+        "rules": ["no-relatives"],
+        "inputs": '{"link":"kin"}',
+        "visible_from": None,
+    }
+    body = await raw(house, f"/me/history/{event}/evidence")
+    found = await verified(house, body)
+    assert list(found.disclosed.values()) == [house.store.subjects.pid(subject, "office")]
+    for hidden in (b'lin"', "粤0604".encode(), b"ref-7", b"no-relatives", b"link", subject.encode(), OTHER.encode()):
+        assert hidden not in body, hidden
+    async with house.store.database.read() as connection:
+        query = sa.select(change_event).where(change_event.c.kind == "EVIDENCE_READ")
+        rows = (await connection.execute(query)).all()
+    assert [(row.actor_user, row.object_id) for row in rows] == [("boss", event)]
+
+
+async def test_the_page_leads_to_it_and_can_be_kept(house: PersonHouse) -> None:
+    subject = await at_home(house)
+    event = await record(house, subject)
+    await sign(house, *SEALING)
+    _, page = await house.get("/me/history")
+    assert f'href="/me/history/{event}/evidence"' in page
+    text = (await raw(house, f"/me/history/{event}/evidence?format=html")).decode()
+    (inside,) = re.findall(r'<script type="application/json" id="evidence">(.*?)</script>', text, re.DOTALL)
+    await verified(house, inside.encode())
+    assert "祖庙司法所" in text
+
+
+async def test_what_is_not_theirs_is_told_alike(house: PersonHouse) -> None:
+    subject = await at_home(house)
+    later = await record(house, subject, visible_from=datetime.now(UTC) + timedelta(days=30))
+    foreign = await record(house, OTHER, actor_org="court", decision=Decision.DENY, inner_rule_ids=("sealed",))
+    await sign(house, *SEALING)
+    zhou, unknown = await officer(house, "zhou", org_id="office"), "0" * 8 + later[8:]
+    assert len({await evidence(house, one, zhou, 404) for one in (later, foreign, unknown)}) == 1
+    pages = {await raw(house, f"/me/history/{one}/evidence", 404) for one in (later, foreign, unknown)}
+    assert len({re.sub(rb'value="[^"]+"', b"", one) for one in pages}) == 1
+
+
+async def test_an_edited_row_no_longer_fits_its_entry(house: PersonHouse) -> None:
+    event = await record(house, OTHER)
+    await sign(house, *SEALING)
+    lin = await officer(house, "lin", org_id="office")
+    await verified(house, await evidence(house, event, lin))
+    async with house.store.database.write() as connection:
+        await connection.execute(sa.text("UPDATE access_event SET purpose = 'CC_HELP'"))
+    with pytest.raises(Exception, match="another record"):
+        await verified(house, await evidence(house, event, lin))
+
+
+async def test_of_an_erased_person_nothing_can_be_shown_and_the_log_still_verifies(house: PersonHouse) -> None:
+    event, both = await record(house, OTHER), await record(house, OTHER, "e" * 32)
+    await sign(house, *SEALING)
+    lin = await officer(house, "lin", org_id="office")
+    await house.store.subject_keys.destroy(OTHER)
+    assert await evidence(house, event, lin, 404) == await evidence(house, "0" * 8 + event[8:], lin, 404)
+    await verified(house, await evidence(house, both, lin))  # the other one's key still opens it
+    said = json.loads(await raw(house, f"/ledger/receipts/{event}"))
+    proof = parse_proof(await raw(house, said["proof"]))
+    verify_proof(proof, leaf_hash(said["entry"].encode()), await policy(house))
+
+
+async def test_who_may_not_see_when_the_person_may_does_not_see_that_they_may_not(house: PersonHouse) -> None:
+    """That an access is hidden from the person for a while tells of a case: it is for those who watch alone."""
+    hidden = await record(house, OTHER, visible_from=datetime.now(UTC) + timedelta(days=30), decision=Decision.DENY)
+    plain = await record(house, OTHER, decision=Decision.DENY)
+    await sign(house, *SEALING)
+    lin = await officer(house, "lin", org_id="office")
+    one, other = [parse_evidence(await evidence(house, event, lin)) for event in (hidden, plain)]
+    changing = {
+        "id",
+        "recorded_at",
+        "by",
+        "case",
+        "reference",
+        "inner",
+        "subjects",
+        "result",
+    }  # blinds, and the event itself
+    assert {name: one.record[name] for name in one.record.keys() - changing} == {
+        name: other.record[name] for name in other.record.keys() - changing
+    }
+    assert one.disclosed.keys() == other.disclosed.keys()
+
+
+def test_a_filter_goes_on_where_the_store_stopped() -> None:
+    assert walk.LOOKED_AT == reader.LOOKED_AT
