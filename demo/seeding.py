@@ -18,26 +18,9 @@ def main() -> int:
 
     for command in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         print("yimen", *command, flush=True)
-        if code := _first_ledger_key() if command == ["ledger", "vkeys"] else yimen(command):
+        if code := yimen(command):
             print(f"exit code {code}", file=sys.stderr, flush=True)
             return int(code)
-    return 0
-
-
-def _first_ledger_key() -> int:
-    """Until there is the command `yimen ledger vkeys`."""
-    import asyncio
-    from datetime import UTC, datetime
-
-    from gateway.bootstrap.database import opened_store
-    from gateway.settings import Settings
-
-    async def make() -> None:
-        settings = Settings.from_process()
-        async with opened_store(settings) as store:
-            await store.log.open(settings.ledger_name, str(datetime.now(UTC).year))
-
-    asyncio.run(make())
     return 0
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.ledger import witness_policy
 from gateway.bootstrap.ledger_words import HALTED, WITNESS, told
+from gateway.clock import CIVIL, SystemClock
 from gateway.errors import RequestRefused
 from gateway.services.ledger.faults import Finding
 from gateway.services.ledger.fsck import TAIL, Fsck, Progress
@@ -144,7 +145,9 @@ async def export_mirror(settings: Settings, directory: Path) -> int:
 
 
 async def show_vkeys(settings: Settings, shard: str | None) -> int:
+    """Before the first start, too: it makes the log's key then, for a witness must know it before there is a checkpoint."""
     async with opened_store(settings) as store:
+        await store.log.open(settings.ledger_name, str(SystemClock().now().astimezone(CIVIL).year))
         known = {one.shard for one in await store.ledger.shards()}
         if shard is not None and shard not in known:
             raise RequestRefused("LEDGER_SHARD_UNKNOWN", f"there is no shard {shard}; there are {sorted(known)}")
