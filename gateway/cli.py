@@ -34,6 +34,7 @@ MANUAL = """\
   yimen identities import PATH      导入机构和人员 / organisations, posts, officers, devices; --dry-run shows it first
   yimen identities list             列出机构和人员 / who there is
   yimen persons enrol FILE          登记本人手机 / enrol persons and their phones; in a demo only
+  yimen persons erase --reason CODE 销毁本人密钥 / destroy a person's key and all it opens, backups included
   yimen limits list|pack|lift|set   客户端限额与暂停 / rates and budgets of clients, and what suspended one
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
   yimen policy check|test|explain   共享规则 / the sharing rules: diff, replay, list, show, propose, approve

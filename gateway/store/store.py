@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from gateway.clock import Clock
+from gateway.services.erase_person import ErasePerson
 from gateway.settings import Settings
 from gateway.store.access_log import StoredAccessLog
 from gateway.store.alerts import StoredAlerts
@@ -15,6 +16,7 @@ from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.consents import StoredConsents
 from gateway.store.door import DoorJournal, StoredDoor
 from gateway.store.engine import Database, check_durable, open_database
+from gateway.store.erasures import StoredErasures
 from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
 from gateway.store.health import Health
@@ -78,6 +80,7 @@ class Store:
     consents: StoredConsents
     live_consents: StoredLiveConsents
     person_access: StoredPersonAccess
+    erasures: StoredErasures
     access_log: StoredAccessLog
     ledger: StoredLedgerReader
     log: StoredLog
@@ -106,12 +109,14 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
         await check_durable(database)
         await migrate(database)
         keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
-        subjects = StoredSubjects(database, keys, clock)
         subject_keys = await open_subject_keys(settings, database, keys, clock)
+        subjects = StoredSubjects(database, keys, subject_keys.ring, clock)
         outbox = Outbox(
             subject_keys.ring, keys.derive("ledger/seed/v1"), subjects.pid, alert_delay_s=settings.ledger_alert_delay_s
         )
         database.ledger = outbox
+        erasures = StoredErasures(database, keys, subject_keys, subjects.pid)
+        await ErasePerson(erasures, clock).finish_all()  # what a crash left half done
         replays = StoredReplays(database, clock)
         return Store(
             database=database,
@@ -127,7 +132,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             health=Health(database, clock),
             identities=StoredIdentities(database, keys, clock),
             identity_changes=StoredIdentityChanges(database, keys, clock),
-            phones=StoredPhones(database, keys, clock),
+            phones=StoredPhones(database, keys, subject_keys.ring, clock),
             inbox=StoredInbox(database, keys, clock, demo=settings.demo),
             cases=StoredCases(database, clock),
             policies=StoredPolicies(database, clock),
@@ -144,6 +149,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             consents=StoredConsents(database, keys, clock),
             live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),
             person_access=StoredPersonAccess(database, keys, clock),
+            erasures=erasures,
             access_log=StoredAccessLog(database, clock),
             ledger=StoredLedgerReader(database),
             log=StoredLog(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import re
 from collections import OrderedDict
@@ -14,9 +15,11 @@ import sqlalchemy as sa
 from gateway.clock import Clock
 from gateway.store.encryption import Place
 from gateway.store.engine import Database
-from gateway.store.errors import StoreUnavailable, SubjectUnknown
+from gateway.store.errors import StoreUnavailable, SubjectErased, SubjectUnknown
 from gateway.store.ids import to_us
 from gateway.store.keys import Keys, Sealed
+from gateway.store.subject_keys.columns import PersonalColumns, is_personal
+from gateway.store.subject_keys.ring import SubjectKeys
 from gateway.store.tables import subject
 
 _NORMALISED = re.compile(r"[0-9]{17}[0-9X]")
@@ -39,8 +42,10 @@ class StoredSubjects:
     The same number is the same subject in every replica and for ever, so what was found once is kept in memory.
     """
 
-    def __init__(self, database: Database, keys: Keys, clock: Clock, *, remembered: int = _REMEMBERED) -> None:
-        self._database, self._keys, self._clock = database, keys, clock
+    def __init__(
+        self, database: Database, keys: Keys, ring: SubjectKeys, clock: Clock, *, remembered: int = _REMEMBERED
+    ) -> None:
+        self._database, self._columns, self._clock = database, PersonalColumns(keys, ring), clock
         self._id_key = keys.derive("subject/id-hmac/v1")
         self._pid_key = keys.derive("subject/pid/v1")
         self._own_key = keys.derive("subject/id/v1")
@@ -90,10 +95,13 @@ class StoredSubjects:
         return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
 
     async def remember(self, subject_id: str, id_no: str, name: str) -> None:
-        """Keep both as ciphertext, under the newest key. Raises SubjectUnknown where the number is another subject's."""
+        """Keep both as ciphertext, under the person's own key. Raises SubjectUnknown where the number is another subject's,
+        SubjectErased where the person was erased: nothing is kept of them again."""
         id_hmac = self._id_hmac(id_no)
-        id_sealed, name_sealed = await self._keys.seal(
-            (_place("id_no_ct", subject_id), id_no.encode()), (_place("name_ct", subject_id), name.encode())
+        if not self._columns.ring.exists(subject_id):
+            raise SubjectErased("this person was erased")
+        id_sealed, name_sealed = await self._columns.seal(
+            subject_id, (_place("id_no_ct", subject_id), id_no.encode()), (_place("name_ct", subject_id), name.encode())
         )
         statement = sa.update(subject).where(subject.c.subject_id == subject_id, subject.c.id_hmac == id_hmac)
         async with self._database.write() as connection:
@@ -109,16 +117,35 @@ class StoredSubjects:
             raise SubjectUnknown("no subject of this id and ID number")
 
     async def reveal(self, subject_id: str) -> Personal | None:
-        """What was remembered, None where nothing was. Raises SubjectUnknown, CiphertextInvalid."""
+        """What was remembered, None where nothing was. Raises SubjectUnknown, SubjectErased, CiphertextInvalid.
+
+        What was sealed before there were persons' keys is sealed anew on the way.
+        """
         async with self._database.read() as connection:
             row = (await connection.execute(sa.select(subject).where(subject.c.subject_id == subject_id))).one_or_none()
         if row is None:
             raise SubjectUnknown("no subject of this id")
         if row.id_no_ct is None or row.name_ct is None:
             return None
-        id_no = await self._keys.unseal(_place("id_no_ct", subject_id), Sealed(row.id_no_ct, row.key_id, row.alg_id))
-        name = await self._keys.unseal(_place("name_ct", subject_id), Sealed(row.name_ct, row.key_id, row.alg_id))
-        return Personal(id_no.decode(), name.decode())
+        id_no, name = [
+            (
+                await self._columns.unseal(subject_id, _place(column, subject_id), Sealed(ct, row.key_id, row.alg_id))
+            ).decode()
+            for column, ct in (("id_no_ct", row.id_no_ct), ("name_ct", row.name_ct))
+        ]
+        if not is_personal(row.alg_id):
+            await self.remember(subject_id, id_no, name)
+        return Personal(id_no, name)
+
+    async def reseal(self, most: int = _CHUNK) -> int:
+        """Seal anew up to `most` persons that were sealed before there were persons' keys; how many there were."""
+        old = sa.and_(subject.c.id_no_ct.is_not(None), sa.not_(subject.c.alg_id.endswith("+SUBJECT")))
+        async with self._database.read() as connection:
+            found = (await connection.scalars(sa.select(subject.c.subject_id).where(old).limit(most))).all()
+        for subject_id in found:
+            with contextlib.suppress(SubjectErased):
+                await self.reveal(subject_id)
+        return len(found)
 
     async def _find_or_make(self, asked: Sequence[bytes]) -> dict[bytes, str]:
         """One round trip for people known to the store, two when some are new."""

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -86,7 +87,7 @@ async def test_people_are_made_in_one_order_everywhere_so_that_replicas_cannot_w
 
 @pytest.mark.anyio
 async def test_only_a_few_people_are_kept_in_memory(store: Store) -> None:
-    small = type(store.subjects)(store.database, store.keys, HandClock(), remembered=10)
+    small = type(store.subjects)(store.database, store.keys, store.subject_keys.ring, HandClock(), remembered=10)
     asked = numbers(25)
     assert await small.intern(asked) == await store.subjects.intern(asked)
     assert len(small._found) == 10
@@ -189,9 +190,7 @@ async def test_a_wrong_master_key_is_refused_and_a_changed_one_keeps_everything(
     changed = with_other_key(settings, previous=settings.master_key)
     for again in (changed, with_other_key(settings)):
         if again is not changed:
-            again = type(settings)(
-                database_url=settings.database_url, master_key=changed.master_key, database_pool=settings.database_pool
-            )
+            again = replace(settings, master_key=changed.master_key, demo=False)
         later = await open_store(again, clock)
         assert await later.subjects.intern([ZHANG]) == [zhang]
         revealed = await later.subjects.reveal(zhang)

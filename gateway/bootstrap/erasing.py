@@ -1,0 +1,62 @@
+"""`yimen persons erase`."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+
+from adapters.identity import normalise_id
+from gateway.bootstrap.database import opened_store
+from gateway.clock import SystemClock
+from gateway.errors import RequestRefused
+from gateway.policy.claim import recordable
+from gateway.services.erase_person import ErasePerson
+from gateway.services.identities import OPERATOR, OPERATOR_ORG
+from gateway.settings import Settings
+from gateway.store import Store
+
+_SURE = "erase"
+
+
+async def erase_person(settings: Settings, *, reason: str, pid: str | None, org: str | None, sure: bool) -> int:
+    """The command: prints the certificate. An ID number is read from standard input, never from the command line, which
+    others can see and shells remember. Raises RequestRefused, SubjectUnknown."""
+    if not recordable(reason):
+        raise RequestRefused("REASON_REFUSED", "the reason is a code or file mark: no ID number, no more than a line")
+    if pid is not None and org is None:
+        raise RequestRefused("ORG_MISSING", "a pid means something together with --org only")
+    async with opened_store(settings) as store:
+        subject_id = await _by_pid(store, pid, org) if pid and org else await _by_id_no(store)
+        if not sure and not _is_sure():
+            print("未执行 nothing was done", file=sys.stderr)
+            return 1
+        erase = ErasePerson(store.erasures, SystemClock())
+        done = await erase(subject_id, reason=reason, org=OPERATOR_ORG, user=OPERATOR)
+    print(json.dumps(done, ensure_ascii=False, indent=2))
+    return 0
+
+
+async def _by_pid(store: Store, pid: str, org: str) -> str:
+    found = await store.erasures.by_pid(pid, org)
+    if found is None:
+        raise RequestRefused("SUBJECT_UNKNOWN", "nobody is known to that organisation under this pid")
+    return found
+
+
+async def _by_id_no(store: Store) -> str:
+    text = getpass.getpass("证件号码 ID number: ") if sys.stdin.isatty() else sys.stdin.readline()
+    number = normalise_id(text.strip())
+    if number is None or not (number.checksum_ok and number.date_ok):
+        raise RequestRefused("ID_NO_INVALID", "not an ID number")
+    (subject_id,) = await store.subjects.recognise([number.value18])
+    return subject_id
+
+
+def _is_sure() -> bool:
+    print(
+        "密钥一经销毁不可恢复，备份亦不可。输入 erase 确认\n"
+        "What a destroyed key opened is gone for good, in every backup. Type erase to confirm:",
+        file=sys.stderr,
+    )
+    return sys.stdin.readline().strip() == _SURE
