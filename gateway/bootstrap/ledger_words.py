@@ -21,6 +21,7 @@ FAULTS: Mapping[Fault, str] = {
     "the log is smaller than what was signed; was an old backup restored?",
     Fault.EDITED_HEAD: "分片的大小、前沿或根被改动 size, frontier or root of the shard was edited",
     Fault.REWRITTEN_ROOT: "检查点旁的根被改动 the root beside a checkpoint was edited",
+    Fault.BROKEN_CHAIN: "首条未写明前一分片的检查点 its first entry does not name what was signed of the shard before",
     Fault.BAD_CHECKPOINT: "检查点不是本日志所签 no checkpoint that this log signed",
     Fault.SPLIT_VIEW: "本方密钥签过另一棵树：密钥可能外泄 our key signed another tree: it may be stolen",
     Fault.BAD_COSIGNATURE: "见证签名无效 a witness's signature does not verify",

@@ -22,6 +22,7 @@ class Fault(StrEnum):
     ROLLED_BACK = "ROLLED_BACK"  # a checkpoint was signed of a larger tree
     EDITED_HEAD = "EDITED_HEAD"  # size, frontier or root of the shard
     REWRITTEN_ROOT = "REWRITTEN_ROOT"  # the root beside a checkpoint is not the one it says
+    BROKEN_CHAIN = "BROKEN_CHAIN"  # its first entry does not name what was signed of the log before it
     BAD_CHECKPOINT = "BAD_CHECKPOINT"  # no note of this log's about this size that its key signed
     SPLIT_VIEW = "SPLIT_VIEW"  # a checkpoint signed by our key of a tree that is not the one before and after it
     BAD_COSIGNATURE = "BAD_COSIGNATURE"

@@ -16,7 +16,8 @@ from gateway.services.ledger.checkpoint_check import CheckpointRow, Head, check_
 from gateway.services.ledger.faults import Fault, Finding
 from gateway.services.ledger.tree_check import EntryRow, TreeCheck
 from ledger.audit.entries import EntryChecks
-from ledger.encoding import HASH_BYTES
+from ledger.encoding import HASH_BYTES, b64
+from ledger.entry import parse_entry
 from ledger.errors import Inconsistent, LedgerError
 from ledger.merkle import Frontier, Node
 from ledger.policy import Policy
@@ -74,8 +75,25 @@ class Fsck:
         async for finding in walk.run(start, progress):
             yield finding
         if start == 0:
+            if not await self._follows(head):
+                yield Finding(Fault.BROKEN_CHAIN, head.shard, 0, 0)
             for first, second, entry_id in await self._rows.doubled(head.shard):
                 yield Finding(Fault.DOUBLED_ENTRY, head.shard, first, second, entry_id)
+
+    async def _follows(self, head: Head) -> bool:
+        """Whether the first entry says what was signed of a log before this one; the very first has none before it."""
+        before = {one.origin: one for one in (await self._rows.heads()) if one.shard < head.shard}
+        if not before:
+            return True
+        try:
+            (first,) = await self._rows.entries(head.shard, 0, 1)
+            said = (parse_entry(first.entry).public or {})["previous"]
+            old, size, root = before[said["origin"]], int(said["size"]), said["root"]
+        except (LedgerError, LookupError, TypeError, ValueError):
+            return False
+        if size == 0 or size > old.size:  # nothing was signed yet; or our database lost it, and a witness had it
+            return True
+        return [b64(kept.root) for kept in await self._rows.checkpoints(old.shard, size - 1, size, 1)] == [root]
 
     def tail_check(self, last: int = TAIL) -> Callable[[], Awaitable[None]]:
         """For every start: the end of the newest shard. Raises Inconsistent for the first grave finding."""

@@ -14,18 +14,22 @@ from gateway.services.ledger.fsck import Fsck
 from gateway.settings import Settings
 from gateway.store.engine import Database, open_database
 from gateway.store.ledger.fsck import StoredRows
+from gateway.store.ledger.signing import log_entry
 from gateway.store.tables.ledger import (
     ledger_checkpoint,
     ledger_cosignature,
     ledger_entry,
+    ledger_key,
     ledger_shard,
     ledger_tile,
 )
 from ledger.checkpoint import Checkpoint
+from ledger.encoding import b64
 from ledger.errors import Inconsistent
 from ledger.merkle import leaf_hash
 from ledger.note import COSIGNATURE, sign_note
 from ledger.policy import Policy, parse_policy
+from tests.gateway.store.conftest import START
 from tests.gateway.store.ledger.filling import Filled, an_entry, signer
 
 pytestmark = pytest.mark.anyio
@@ -248,6 +252,27 @@ async def test_the_tail_is_checked_without_reading_the_rest(database: Database, 
     with pytest.raises(Inconsistent, match="EDITED_ENTRY") as raised:
         await Fsck(StoredRows(database), None).tail_check(last=400)()
     assert raised.value.index == 1250
+
+
+async def test_a_shard_begins_with_what_was_signed_of_the_one_before(database: Database, filled: Filled) -> None:
+    def begun(size: int, root: bytes, origin: str = filled.origin) -> bytes:
+        previous = {"origin": origin, "size": size, "root": b64(root), "note": None}
+        return log_entry(START, {"previous": previous})
+
+    right = begun(300, filled.frontier(300).root())
+    begins = {"began_at_us": ledger_shard.c.began_at_us + 1}
+    for entry, good in (
+        (right, True), (begun(0, bytes(32)), True), (begun(SIZE + 5, bytes(32)), True),
+        (begun(300, bytes(32)), False), (begun(299, filled.frontier(299).root()), False),
+        (begun(300, filled.frontier(300).root(), "other"), False), (bytes(an_entry(1)), False),
+        (log_entry(START, {"previous": None}), False),
+    ):  # fmt: skip
+        await Filled(1, [1], shard="2027", entries=[entry], ids=["first"]).into(database)
+        await run(database, sa.update(ledger_shard).where(ledger_shard.c.shard == "2027").values(begins))
+        expected = [] if good else [Finding(Fault.BROKEN_CHAIN, "2027", 0, 0)]
+        assert await check(database) == expected
+        for table in (ledger_entry, ledger_shard, ledger_checkpoint, ledger_cosignature, ledger_key):
+            await run(database, sa.delete(table).where(table.c.shard == "2027"))
 
 
 async def test_progress_is_told(database: Database, filled: Filled) -> None:
