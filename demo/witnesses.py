@@ -24,7 +24,7 @@ from demo.gateway_process import GatewayPlan, NotReady
 from demo.places import Places, write_private
 from demo.ports import free_port
 from demo.processes import Children
-from gateway.bootstrap.witness import add_log, initialize, list_logs, new_key, show_key
+from gateway.bootstrap.witness_command import add_log, initialize, list_logs, new_key, show_key
 from ledger.errors import LedgerError
 from ledger.note import parse_note, parse_vkey
 from ledger.witness.config import read_config

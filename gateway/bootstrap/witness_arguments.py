@@ -1,4 +1,4 @@
-"""The command lines of `yimen witness`; what they do is in `witness`."""
+"""The command lines of `yimen witness`; what they do is in `witness_command`."""
 
 from __future__ import annotations
 
@@ -54,48 +54,48 @@ def _port(text: str) -> int:
 
 
 def _key_new(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import new_key
+    from gateway.bootstrap.witness_command import new_key
 
     print(new_key(given.name, given.file))
     return 0
 
 
 def _key_show(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import show_key
+    from gateway.bootstrap.witness_command import show_key
 
     print(show_key(given.file))
     return 0
 
 
 def _init(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import initialize
+    from gateway.bootstrap.witness_command import initialize
 
     print(initialize(given.directory, given.config))
     return 0
 
 
 def _logs_add(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import add_log
+    from gateway.bootstrap.witness_command import add_log
 
     print(*add_log(given.vkey, given.config), sep="\n")
     return 0
 
 
 def _logs_list(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import list_logs
+    from gateway.bootstrap.witness_command import list_logs
 
     print(*list_logs(given.config), sep="\n")
     return 0
 
 
 def _status(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import status
+    from gateway.bootstrap.witness_command import status
 
     print(*status(given.directory, given.config), sep="\n")
     return 0
 
 
 def _serve(given: argparse.Namespace) -> int:
-    from gateway.bootstrap.witness import serve
+    from gateway.bootstrap.witness_command import serve
 
     return serve(given.directory, given.config, given.host, given.port)

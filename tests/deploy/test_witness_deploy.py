@@ -67,7 +67,7 @@ def test_the_packages_it_names_are_enough() -> None:
         "uvloop",
     }
     script = (
-        "import sys, uvicorn, gateway.bootstrap.witness, gateway.bootstrap.witness_arguments, gateway.web.witness, gateway.web.html, "
+        "import sys, uvicorn, gateway.bootstrap.witness_command, gateway.bootstrap.witness, gateway.web.witness, gateway.web.html, "
         "gateway.web.http_protocol, uvicorn.protocols.http.httptools_impl, uvicorn.lifespan.off, uvicorn.loops.auto\n"
         "print(*{name.partition('.')[0] for name, one in list(sys.modules.items()) "
         "if 'site-packages' in (getattr(one, '__file__', None) or '')})"
