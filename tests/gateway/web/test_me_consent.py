@@ -142,8 +142,8 @@ async def test_a_partner_cannot_tell_who_anybody_is(idle: PersonHouse, who: str)
         assert await connection.scalar(sa.text("SELECT count(*) FROM consent WHERE person_ct IS NOT NULL")) == 0
 
 
-ASKING = [["INSERT", "INTO", table] for table in ("consent", "consent_event", "change_event", "job")]
-"""After the door, the four rows of a request; nobody's phone, seal or number is looked at."""
+ASKING = [["INSERT", "INTO", table] for table in ("consent", "consent_event", "change_event", "ledger_outbox", "job")]
+"""After the door, the rows of a request and of its record; nobody's phone, seal or number is looked at."""
 
 
 @contextmanager
