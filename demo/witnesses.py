@@ -229,7 +229,8 @@ def _settle(agency: Agency) -> None:
     if not agency.config.exists():
         agency.home.mkdir(mode=0o700, exist_ok=True)
         key = agency.home / "witness.key"
-        key.unlink(missing_ok=True)  # of a start that was broken off
+        for left in agency.home.glob("witness.key*"):  # of a start that was broken off
+            left.unlink()
         new_key(f"{agency.code.lower()}.chancheng.example/witness", key)
         write_private(agency.home / "new.conf", f"# {AGENCIES[agency.code]}\nkey witness.key\n")
         shutil.rmtree(agency.home / "state", ignore_errors=True)

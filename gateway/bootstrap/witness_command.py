@@ -51,10 +51,16 @@ def show_key(file: Path) -> str:
 
 
 def initialize(directory: Path, config: Path) -> str:
-    """An empty memory for the key of `config`; once in that key's life."""
+    """An empty memory for the key of `config`; once in that key's life, which a file beside the key remembers."""
     try:
-        key = read_key(read_config(config).key_file).key
+        file = read_config(config).key_file
+        key, used = read_key(file).key, file.with_name(f"{file.name}.used")
+        if used.exists():
+            raise WitnessRefused(
+                f"{file} has a memory already, in {used.read_text(encoding='utf-8').strip()}; without it the key is done"
+            )
         create_directory(directory, key)
+        used.write_text(f"{directory.resolve()}\n", encoding="utf-8")
     except (LedgerError, OSError) as error:
         raise WitnessRefused(str(error)) from None
     return str(key)

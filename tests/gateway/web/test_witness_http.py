@@ -361,6 +361,9 @@ def test_the_commands_for_keys_and_state(house: House, capsys: pytest.CaptureFix
     assert main(["witness", "key", "new", "other", str(key)]) == 1, "a key is never replaced"
     assert main(["witness", "key", "new", "a b", str(house.place / "new")]) == 1
     assert main(["witness", "init", *house.options]) == 1, "nor a memory"
+    elsewhere = ["--directory", str(house.place / "elsewhere"), "--config", str(house.config)]
+    assert main(["witness", "init", *elsewhere]) == 1, "nor has a key two"
+    assert not (house.place / "elsewhere").exists()
     assert main(["witness", "logs", "add", house.vkey, "--config", str(house.config)]) == 1, "a witness is no log"
     assert main(["witness", "logs", "add", str(LOG.key), "--config", str(house.config)]) == 0, "once is enough"
     assert main(["witness", "logs", "list", "--config", str(house.config)]) == 0
