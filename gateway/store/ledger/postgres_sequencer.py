@@ -34,7 +34,7 @@ from gateway.store.ledger.sequencing import (
 from ledger.encoding import HASH_BYTES
 
 _CONFIRM_S = 1.0
-_IDLE_S = 10
+_IDLE_S = 20.0
 """A leader that says nothing for so long (stopped, cut off) is dismissed by the server: PostgreSQL 14 and later."""
 _LOCK = b"SELECT pg_try_advisory_lock(hashtextextended('yimen/ledger', 0))"
 _SETTINGS = (
@@ -194,7 +194,7 @@ class PostgresSequencer:
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         """Outside the pool, which would hand it out or want it back."""
         session = await psycopg.AsyncConnection.connect(**self._database.connect_arguments(), autocommit=True)
-        await session.execute(_SETTINGS, {"idle": f"{_IDLE_S}s"})
+        await session.execute(_SETTINGS, {"idle": f"{int(_IDLE_S * 1000)}ms"})
         return session
 
     async def _let_go(self) -> None:

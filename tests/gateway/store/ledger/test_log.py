@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gateway.services.ledger.ports import NotLeading
 from gateway.store import Store
+from gateway.store.errors import StoreUnavailable
 from gateway.store.ids import to_us
 from gateway.store.tables.ledger import (
     ledger_checkpoint,
@@ -21,6 +22,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.merkle import EMPTY_ROOT
 from ledger.note import sign_note
 from tests.gateway.store.conftest import HandClock, OpenStore
+from tests.gateway.store.events import event
 from tests.gateway.store.ledger.appending import NAME, YEAR, append, rows, sequence_all, sound, waiting
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +94,12 @@ async def test_a_clock_that_jumps_stops_nothing(leader: Store, clock: HandClock,
     clock.forward(2)
     await sequence_all(leader.log)
     assert len(await sound(leader)) == 3
+
+
+async def test_a_record_is_numbered_at_once_even_when_the_clock_went_back(leader: Store, clock: HandClock) -> None:
+    await leader.evidence.record(event())
+    clock.forward(-300)
+    assert await leader.log.sequence(10) == 1
 
 
 async def test_what_is_written_once_more_after_it_was_numbered_is_not_numbered_twice(leader: Store) -> None:
@@ -178,3 +186,22 @@ async def test_a_connection_cut_in_the_middle_loses_and_doubles_nothing(leader: 
 
     await asyncio.gather(cut(), sequence())
     assert sorted(await sound(leader)) == [row["id"] for row in records]
+
+
+async def test_a_leader_that_says_nothing_for_too_long_is_dismissed_by_the_server(
+    open_replica: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await open_replica(), await open_replica()
+    if first.database.is_sqlite:
+        pytest.skip("a file lock has no end but its process's")
+    monkeypatch.setattr("gateway.store.ledger.postgres_sequencer._IDLE_S", 0.2)
+    await first.log.open(NAME, YEAR)
+    assert await first.log.lead()
+    await append(first.database, waiting(3))
+    async with asyncio.timeout(10):
+        while not await second.log.lead():
+            await asyncio.sleep(0.02)
+    assert await second.log.sequence(1) == 1
+    with pytest.raises((NotLeading, StoreUnavailable)):
+        await first.log.sequence(1)
+    assert len(await sound(second)) == 1
