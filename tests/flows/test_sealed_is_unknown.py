@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 
 from demo.people import register
 from gateway.bootstrap.watching import watch_rounds
+from gateway.services.ledger.keeper import Keeper
 from gateway.store.tables import access_event, alert
 from tests.fakes.postgres import new_database
 from tests.fakes.tokens import Asker, officer
@@ -142,10 +143,17 @@ async def watched(
     given: dict[str, object] = {"alarm_poll_s": 0, "reload_poll_s": 0}
     if request.param == "postgresql":
         given["database_url"] = new_database("sealed").render_as_string(hide_password=False)
-    async with gateway_of(wide_town, home, unhurried, facts=facts, **given) as opened:
-        facts.open(opened.gateway)
-        await seed_register(opened.gateway)
-        yield Watched(opened, wide_town)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Keeper, "__call__", _resting)
+        async with gateway_of(wide_town, home, unhurried, facts=facts, **given) as opened:
+            facts.open(opened.gateway)
+            await seed_register(opened.gateway)
+            yield Watched(opened, wide_town)
+
+
+async def _resting(keeper: Keeper) -> None:
+    """Entries wait: the log is written by what runs beside all requests alike."""
+    await keeper._stopping.wait()
 
 
 @pytest.fixture
