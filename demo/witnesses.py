@@ -179,6 +179,8 @@ def switch(card: Mapping[str, Any], what: str, codes: Sequence[str]) -> Iterator
 
 def show(card: Mapping[str, Any]) -> Iterator[str]:
     """Each witness, whether it runs, and how large the ledgers were that it cosigned last."""
+    if not card.get("witnesses"):
+        yield "没有见证方 (--only) / no witnesses run with --only"
     for one in card.get("witnesses", ()):
         if not is_up(one["url"]):
             yield f"{one['code']:<4} {one['zh']}\t停 stopped"
