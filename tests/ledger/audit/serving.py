@@ -19,6 +19,7 @@ class Served:
     folder: Path
     url: str = ""
     packed: bool = False
+    chunked: bool = False
     broken: dict[str, int] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
@@ -64,6 +65,9 @@ def serving(folder: Path) -> Iterator[Served]:
                 self.send_header("Content-Encoding", "gzip")
             elif path in served.encodings:
                 self.send_header("Content-Encoding", served.encodings[path])
+            if served.chunked:
+                self._in_chunks(path, data)
+                return
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             if served.broken.get(path, 0) > 0:
@@ -72,6 +76,18 @@ def serving(folder: Path) -> Iterator[Served]:
                 self.close_connection = True
                 return
             self.wfile.write(data)
+
+        def _in_chunks(self, path: str, data: bytes) -> None:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for at in range(0, len(data), 5000):
+                part = data[at : at + 5000]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            if served.broken.get(path, 0) > 0:
+                served.broken[path] -= 1
+                self.close_connection = True
+                return
+            self.wfile.write(b"0\r\n\r\n")
 
         def _endless(self) -> None:
             self.send_response(200)

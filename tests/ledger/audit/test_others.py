@@ -90,6 +90,16 @@ def test_an_edited_entry_and_others_who_saw_the_same_is_no_split_view(log: Files
     assert [one.fault for one in found] == [Fault.EDITED_ENTRY]
 
 
+def test_where_tiles_are_false_too_nobody_is_accused_of_a_split_view(log: Files, run: Audit) -> None:
+    """The proof that would show it goes through the false tile."""
+    log.held[400] = entry(400, actor="ZZ")
+    log.write_bundles()
+    log.write_tiles(lambda level: level == 0)
+    found = run(log.path, also=[str(other(log, "b", 300).path)])
+    assert told(found) == [(Fault.EDITED_ENTRY, 256, 511), (Fault.OTHER_UNCOMPARED, None, None)]
+    assert found.outcome is Outcome.TAMPERED
+
+
 def test_a_witness_is_asked_as_witnesses_are_asked(log: Files, run: Audit, tmp_path: Path) -> None:
     folder = tmp_path / "witness" / sha256(ORIGIN.encode()).hexdigest()
     folder.mkdir(parents=True)

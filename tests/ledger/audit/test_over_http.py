@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 
 import pytest
@@ -22,9 +23,12 @@ def served(log: Files) -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_log_is_read_over_a_few_connections_that_are_kept(served: Served, run: Audit, packed: bool) -> None:
-    served.packed = packed
+def test_a_log_is_read_over_a_few_connections_that_are_kept(
+    served: Served, run: Audit, packed: bool, chunked: bool
+) -> None:
+    served.packed, served.chunked = packed, chunked
     report = run(served.url)
     assert (told(report), report.read) == ([], 700)
     assert served.connections <= 7
@@ -37,9 +41,10 @@ def test_an_edited_entry_is_named_over_http(log: Files, served: Served, run: Aud
     assert told(run(served.url)) == [(Fault.EDITED_ENTRY, 300, None)]
 
 
+@pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("path", ["checkpoint", "tile/entries/001", "tile/0/001", "tile/1/000.p/2"])
-def test_an_answer_that_breaks_off_is_asked_for_again(served: Served, run: Audit, path: str) -> None:
-    served.broken[path] = 2
+def test_an_answer_that_breaks_off_is_asked_for_again(served: Served, run: Audit, path: str, chunked: bool) -> None:
+    served.broken[path], served.chunked = 2, chunked
     assert told(run(served.url)) == []
 
 
@@ -74,11 +79,22 @@ def test_answers_without_an_end_are_left(served: Served, run: Audit) -> None:
 
 
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_left(served: Served, run: Audit) -> None:
-    import gzip
-
     served.bodies["tile/0/000"] = gzip.compress(bytes(100_000_000))
     served.encodings["tile/0/000"] = "gzip"
     assert told(run(served.url)) == [(Fault.SWAPPED_TILE, 0, 255)]
+
+
+@pytest.mark.parametrize(
+    "data", [gzip.compress(bytes(11)), gzip.compress(bytes(10)) + b"x", gzip.compress(bytes(10))[:-1]]
+)
+def test_packed_answers_are_as_large_as_they_may_be_and_nothing_after(served: Served, data: bytes) -> None:
+    source = Http(served.url)
+    served.bodies["x"], served.encodings["x"] = gzip.compress(bytes(10)), "gzip"
+    assert source.read("x", 10) == bytes(10)
+    served.bodies["x"] = data
+    with pytest.raises(Malformed):
+        source.read("x", 10)
+    source.close()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])

@@ -70,11 +70,12 @@ def test_rewritten_history_whose_tiles_were_left_is_named_too(log: Files, run: A
     assert (Fault.SWAPPED_TILE, 300, None) in found
 
 
-def test_an_edit_with_all_tiles_made_anew_is_named_from_memory(log: Files, run: Audit, state: Path) -> None:
+@pytest.mark.parametrize("at", [0, 300, 511, 512, 699])
+def test_an_edit_with_all_tiles_made_anew_is_named_from_memory(log: Files, run: Audit, state: Path, at: int) -> None:
     run(log.path, state=state)
-    log.held[300] = entry(300, actor="ZZ")
+    log.held[at] = entry(at, actor="ZZ")
     log.publish(checkpoint=False)
-    assert told(run(log.path, state=state)) == [(Fault.EDITED_ENTRY, 300, None)]
+    assert told(run(log.path, state=state)) == [(Fault.EDITED_ENTRY, at, None)]
 
 
 def test_an_edit_with_its_hash_made_anew_is_named_from_memory(log: Files, run: Audit, state: Path) -> None:
