@@ -37,6 +37,7 @@ HASH = b64(LEAVES[0]).encode() + b"\n"
         HEAD + b"index 9223372036854775808\n\n" + CHECKPOINT,
         HEAD + b"index " + b"9" * 5000 + b"\n\n" + CHECKPOINT,
         HEAD + b"index\n\n" + CHECKPOINT,
+        HEAD + b"3\n\n" + CHECKPOINT,
         HEAD + b"index 3\n" + HASH.replace(b"=", b"") + b"\n" + CHECKPOINT,
         HEAD + b"index 3\n" + HASH * 64 + b"\n" + CHECKPOINT,
         HEAD + b"index 3\r\n" + HASH + b"\n" + CHECKPOINT,
