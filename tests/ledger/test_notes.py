@@ -154,6 +154,11 @@ def test_a_key_whose_base64_has_a_plus_is_read() -> None:
     assert parse_vkey(str(key)) == key
 
 
+def test_a_key_of_another_kind_may_be_of_any_length() -> None:
+    key = VerifierKey("a", 0xFF, b"x")
+    assert parse_vkey(str(key)) == key
+
+
 def test_a_key_of_a_kind_nobody_here_can_check_is_read_and_believed_in_nothing() -> None:
     key = parse_vkey(str(VerifierKey("ct.example", 0x05, b"x" * 32)))
     line = Signature(key.name, key.id, b"x" * 64)
