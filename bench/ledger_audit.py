@@ -71,16 +71,16 @@ def _write(folder: Path, tile: Tile, data: bytes) -> None:
 def measure(where: str, folder: Path, *more: str) -> dict[str, float]:
     """In a process of its own: seconds, and MiB above what the interpreter with everything imported takes."""
     program = (
-        "import json, resource, sys, time\n"
+        "import json, re, sys, time\n"
         "from ledger.audit.command import main\n"
-        "start, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()\n"
+        "def peak(): return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
+        "start, began = peak(), time.perf_counter()\n"
         "code = main(sys.argv[1:])\n"
-        "took, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "print(json.dumps({'code': code, 'seconds': took, 'start_mib': start / 1024, 'more_mib': (peak - start) / 1024}))\n"
+        "took = time.perf_counter() - began\n"
+        "print(json.dumps({'code': code, 'seconds': took, 'start_mib': start, 'more_mib': peak() - start}))\n"
     )
     run = [sys.executable, "-c", program, "audit", where, "--policy", str(folder / "policy"), "--quiet", *more]
-    # A child's peak begins with its parent's where it is forked, so a small process in between does the forking.
-    done = subprocess.run(["env", *run], check=True, capture_output=True, text=True)
+    done = subprocess.run(run, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     if found["code"] != 0:
         raise SystemExit(done.stdout)
@@ -119,8 +119,10 @@ def main() -> None:
         make(folder, said.entries)
         print(f"made {said.entries} entries in {time.perf_counter() - began:.1f} s under {folder}")
     state = folder.with_suffix(".state")
-    print(f"{said.entries} entries, {os.cpu_count()} cores; best and worst of {said.runs}; MiB above the start")
-    print(f"{'what':34} {'best s':>8} {'worst s':>8} {'entries/s':>10} {'MiB':>6}")
+    print(
+        f"{said.entries} entries, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; best and worst of {said.runs}"
+    )
+    print(f"{'what':34} {'best s':>8} {'worst s':>8} {'entries/s':>10} {'MiB':>6} above the start")
     for name, more in (("directory, no state", ()), ("directory, state made", ("--state", str(state)))):
         _row(name, [_anew(state, str(folder), folder, *more) for _ in range(said.runs)], said.entries)
     runs = [measure(str(folder), folder, "--state", str(state)) for _ in range(said.runs)]
