@@ -30,6 +30,7 @@ from ledger.note import parse_note
 from ledger.policy import KnownWitness
 
 _log = structlog.get_logger("yimen.ledger")
+_AGAIN = timedelta(hours=1)  # since the last alarm of a fault, before it may be one again
 _PAUSES = 16  # a witness that keeps failing rests so many times as long as one that failed once
 _MAY_PASS = frozenset({UNREACHABLE, FAILING})  # what mends by itself more often than not: an alarm only when it lasts
 
@@ -66,7 +67,7 @@ class Correspondent:
         self._patience, self._pause_s, self._written_s = timedelta(seconds=patience_s), pause_s, written_s
         self._lock = asyncio.Lock()
         self._health = WitnessHealth(known.name, "")
-        self._alarmed: str | None = None
+        self._alarmed: dict[str, datetime] = {}
         self._failures = 0
         self._written = float("-inf")
         self.rests_until = 0.0
@@ -86,7 +87,7 @@ class Correspondent:
     def remember(self, shard: str, health: WitnessHealth | None) -> None:
         """What the store knows of it; a fault that stands there was alarmed already."""
         self._health = health or WitnessHealth(self.name, shard)
-        self._alarmed = self._health.fault
+        self._alarmed = {self._health.fault: self._clock.now()} if self._health.fault else {}
 
     async def cosign(self, kept: KeptCheckpoint) -> str | None:
         """Its signature line under this checkpoint, or None. Raises Differs, Stopped, and what a store raises."""
@@ -147,8 +148,9 @@ class Correspondent:
 
     async def _well(self, kept: KeptCheckpoint) -> None:
         loop, was = asyncio.get_running_loop(), self._health.fault
-        self._failures, self.rests_until, self._alarmed = 0, 0.0, None
-        self._health = WitnessHealth(self.name, kept.shard, kept.size, self._clock.now())
+        now, self._failures, self.rests_until = self._clock.now(), 0, 0.0
+        self._alarmed = {fault: at for fault, at in self._alarmed.items() if now - at < _AGAIN}
+        self._health = WitnessHealth(self.name, kept.shard, kept.size, now)
         if was is not None:
             _log.info("witness_well_again", witness=self.name, was=was)
         if was is not None or loop.time() - self._written >= self._written_s:
@@ -165,12 +167,14 @@ class Correspondent:
             _log.warning("witness_not_cosigning", witness=self.name, fault=failed.fault)
             self._written = loop.time()
             await self._log.keep_witness(self._health)
-        if failed.fault != self._alarmed and (failed.fault not in _MAY_PASS or self._lasts(since, now)):
+        if failed.fault not in _MAY_PASS or self._lasts(since, now):
             await self._exhibit(shard, failed.fault, failed.documents)
-            self._alarmed = failed.fault
 
     def _lasts(self, since: datetime, now: datetime) -> bool:
         return now - since >= self._patience
 
     async def _exhibit(self, shard: str, fault: str, documents: Mapping[str, str]) -> None:
-        await self._log.keep_exhibit(Exhibit(shard, f"WITNESS_{fault}", self.name, documents))
+        """Once for each fault, until it has been well for long enough: one that wavers must not fill the store."""
+        if fault not in self._alarmed:
+            await self._log.keep_exhibit(Exhibit(shard, f"WITNESS_{fault}", self.name, documents))
+            self._alarmed[fault] = self._clock.now()

@@ -185,6 +185,17 @@ async def test_alarms_are_not_repeated_by_the_next_process() -> None:
         assert kinds(house) == ["WITNESS_GARBAGE JY"]
 
 
+async def test_a_witness_that_wavers_does_not_fill_the_store_with_exhibits() -> None:
+    async with kept() as house, house.running():
+        for size, behave in enumerate([garbage, honest, garbage, honest, empty, honest], 1):
+            house.witnesses["JY"].behave = behave
+            house.ledger.append()
+            wanted = "GARBAGE" if behave is not honest else None
+            await until(lambda size=size: house.status.sealed_size == size)  # type: ignore[misc]
+            await until(lambda wanted=wanted: house.status.faults.get("JY") == wanted)  # type: ignore[misc]
+        assert kinds(house) == ["WITNESS_GARBAGE JY"]
+
+
 async def lose(house: Kept, *, edit: Callable[[bytes], bytes] | None = None) -> None:
     """The database as it was before the second entry, then perhaps other entries in its place."""
     log = house.ledger.active
