@@ -195,6 +195,8 @@ class PostgresSequencer:
         """Outside the pool, which would hand it out or want it back."""
         session = await psycopg.AsyncConnection.connect(**self._database.connect_arguments(), autocommit=True)
         await session.execute(_SETTINGS, {"idle": f"{int(_IDLE_S * 1000)}ms"})
+        # What left the outbox lies in it until it is vacuumed: the index passes over it, reading the table would not.
+        await session.execute("SELECT set_config('enable_seqscan', 'off', false)")
         return session
 
     async def _let_go(self) -> None:
