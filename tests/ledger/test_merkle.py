@@ -175,11 +175,13 @@ def test_all_consistency_proofs_of_all_small_trees() -> None:
 def test_every_tree_continues_the_empty_one_and_itself() -> None:
     verify_consistency(0, 5, EMPTY_ROOT, mth(0, 5), [])
     verify_consistency(5, 5, mth(0, 5), mth(0, 5), [])
+    assert consistency_ranges(0, 5) == consistency_ranges(5, 5) == consistency_ranges(0, 0) == []
     for old, new, old_root, new_root, proof in [
         (0, 5, EMPTY_ROOT, mth(0, 5), [FOREIGN]),
         (0, 5, FOREIGN, mth(0, 5), []),
         (5, 5, mth(0, 5), FOREIGN, []),
         (5, 5, mth(0, 5), mth(0, 5), [FOREIGN]),
+        (5, 5, b"short", b"short", []),
         (6, 5, mth(0, 6), mth(0, 5), []),
         (-1, 5, EMPTY_ROOT, mth(0, 5), []),
     ]:
