@@ -137,7 +137,7 @@ def actor(org: str) -> str:
 
 
 def _waiting(record: Mapping[str, Any], seed: bytes, kind: str, who: str, at_us: int) -> Waiting:
-    commitment = commit(records.salt_of(seed, "record"), records.written(record))
+    commitment = commit(records.salt_of(seed, "record"), records.written(record, plain=record["type"] == "access"))
     due_at_us = at_us if kind == "alert" else 0  # what is not delayed waits for no clock, wherever one jumps to
     return Waiting(record["id"], due_at_us, bytes(Entry(kind, who, from_us(at_us), commitment)))
 

@@ -37,10 +37,11 @@ def blind(salt: bytes, value: Any) -> str | None:
     return None if value is None else b64(commit(salt, written(value)))
 
 
-def written(value: Any) -> bytes:
-    """`ledger.entry.canonical`, sooner: orjson writes the same bytes but where there are floats or foreign integers."""
+def written(value: Any, *, plain: bool = False) -> bytes:
+    """`ledger.entry.canonical`, sooner: orjson writes the same bytes but where there are floats or foreign integers.
+    `plain`: it is known that there are none."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _plain(value) else canonical(value)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if plain or _plain(value) else canonical(value)
     except (TypeError, orjson.JSONEncodeError):
         return canonical(value)
 
