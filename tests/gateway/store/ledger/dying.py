@@ -133,6 +133,7 @@ def _stopped(url: str, memory: Path, step: str) -> None:
     def stops(name: str) -> None:
         if name == step:
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(0.2)  # a stop reaches another thread first: this one must not walk on into the transaction
 
     pid = child(url, memory, stops)
     os.waitpid(pid, os.WUNTRACED)
