@@ -8,6 +8,7 @@ and nobody can put another value in its place.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ BLINDED: Mapping[str, tuple[str, ...]] = {
 }
 """By a record's type, which parts of it are blinds. In `subjects`, a list, each member is one."""
 LARGEST_EVIDENCE = 1 << 24
+_IN_PAGE = re.compile(rb'<script type="application/json" id="evidence">(.*?)</script>', re.DOTALL)
 _SALT_BYTES = range(16, 65)
 
 
@@ -98,9 +100,11 @@ def blind(salt: bytes, value: Any) -> str:
 
 
 def parse_evidence(data: bytes) -> Evidence:
-    """Raises Malformed, whatever the bytes."""
+    """The file, or the page for people that holds it. Raises Malformed, whatever the bytes."""
     if len(data) > LARGEST_EVIDENCE:
         raise Malformed("larger than any evidence file")
+    if data.lstrip().startswith(b"<"):
+        data = _out_of_page(data)
     said = _object(parse_canonical(data), "format", "entry", "record", "salt", "disclosed", "proof", "vkeys")
     if said["format"] != FORMAT:
         raise Malformed("no evidence file of version 1")
@@ -115,6 +119,14 @@ def parse_evidence(data: bytes) -> Evidence:
         result_salt=None if result is None else _salt(result["salt"]),
         hint=_text(said["vkeys"]),
     )
+
+
+def _out_of_page(page: bytes) -> bytes:
+    """What people read there is not looked at, so two of them would leave open which one it tells of."""
+    found = _IN_PAGE.findall(page)
+    if len(found) != 1:
+        raise Malformed("a page with evidence holds it once")
+    return bytes(found[0])
 
 
 def verify_evidence(evidence: Evidence, policy: Policy, *, answer: bytes | None = None) -> Findings:

@@ -45,11 +45,12 @@ def read_file(path: Path) -> bytes:
 def verify(data: bytes, policy: Policy | None, *, entry: bytes | None, answer: bytes | None) -> Verdict:
     """A file that cannot be what it claims to be is a finding; one whose keys are only its own is not checked."""
     try:
-        if not data.lstrip().startswith(b"{"):
-            return _proof(data, policy, entry)
-        if _format(data) == EXHIBIT:
+        first = data.lstrip()[:1]
+        if first == b"{" and _format(data) == EXHIBIT:
             return _exhibit(data, policy)
-        return _evidence(data, policy, answer)
+        if first in (b"{", b"<"):
+            return _evidence(data, policy, answer, page=first == b"<")
+        return _proof(data, policy, entry)
     except LedgerError as error:
         reason = str(error)
         facts = {"error": type(error).__name__, "reason": reason}
@@ -77,7 +78,7 @@ def _proof(data: bytes, policy: Policy | None, entry: bytes | None) -> Verdict:
     return Verdict(Outcome.FINE, facts, lines)
 
 
-def _evidence(data: bytes, policy: Policy | None, answer: bytes | None) -> Verdict:
+def _evidence(data: bytes, policy: Policy | None, answer: bytes | None, *, page: bool) -> Verdict:
     evidence = parse_evidence(data)
     found = verify_evidence(evidence, policy or parse_policy(evidence.hint), answer=answer)
     facts = _facts(found.index, found.size, found.origin, found.witnesses, found.entry) | {
@@ -91,6 +92,8 @@ def _evidence(data: bytes, policy: Policy | None, answer: bytes | None) -> Verdi
     if found.blind:
         lines.append(both(LINES["not_blind"], parts=", ".join(found.blind)))
     lines.append(both(LINES["not_truth"]))
+    if page:
+        lines.append(both(LINES["not_page"]))
     lines.append(json.dumps(found.record, ensure_ascii=False, indent=1))
     if policy is None:
         lines.insert(0, both(LINES["own_keys"]))

@@ -47,8 +47,8 @@ where the operator cannot reach it.
 Get the .tlog-proof of one entry (C2SP tlog-proof). --entry-out keeps the entry itself, which verifying takes.
 """,
     "verify": """\
-离线验证。FILE 是 .tlog-proof（另给 --entry）、证据包，或 audit 写下的证据文件（exhibit）。
-Verify offline. FILE is a .tlog-proof (with --entry), an evidence bundle, or an exhibit that audit wrote.
+离线验证。FILE 是 .tlog-proof（另给 --entry）、证据包（.json 或 .html），或 audit 写下的证据文件（exhibit）。
+Verify offline. FILE is a .tlog-proof (with --entry), an evidence bundle (.json or .html), or an exhibit that audit wrote.
 """,
     "checkpoint": """\
 显示日志现在的检查点；给出策略则同时核对签名。

@@ -195,6 +195,10 @@ LINES: Mapping[str, Both] = {
         "不证明：条目所承诺的记录内容（需要证据包）。",
         "does not prove: what the record behind the entry says (that takes an evidence bundle).",
     ),
+    "not_page": (
+        "注意：网页上的文字没有核对，被证明的是下面的记录；有出入时以记录为准。",
+        "mind: the words on the page were not checked; the record below is what is proven, and it decides.",
+    ),
     "own_keys": (
         "注意：没有给出策略，用的是文件自带的公钥，不足为凭。请向各机构取得公钥，用 --policy 再验。",
         "mind: no policy was given; the keys came from the file itself and prove nothing about who signed. Get the keys from "

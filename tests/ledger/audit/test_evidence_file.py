@@ -78,3 +78,28 @@ def test_a_changed_bundle_proves_nothing(bundle: Path, old: str, new: str, capsy
 def test_another_answer_is_not_the_one_recorded(bundle: Path) -> None:
     Path("answer").write_bytes(ANSWER + b" ")
     assert main(["verify", "bundle", "--policy", "policy", "--answer", "answer"]) == 1
+
+
+def _page(*held: str) -> bytes:
+    scripts = "".join(f'<script type="application/json" id="evidence">{one}</script>' for one in held)
+    return f"\n<!doctype html>\n<html><p>any words</p>{scripts}</html>".encode()
+
+
+def test_the_page_for_people_is_read_too(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("page.html").write_bytes(_page(bundle.read_text().replace("<", "\\u003c")))
+    assert main(["verify", "page.html", "--policy", "policy", "--answer", "answer"]) == 0
+    said = capsys.readouterr().out
+    assert "entry 400 of the log" in said
+    assert "the words on the page were not checked" in said
+
+
+def test_a_page_with_a_changed_record_proves_nothing(bundle: Path) -> None:
+    Path("page.html").write_bytes(_page(bundle.read_text().replace("u1", "u2")))
+    assert main(["verify", "page.html", "--policy", "policy"]) == 1
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_page_holds_its_evidence_once(bundle: Path, times: int, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("page.html").write_bytes(_page(*[bundle.read_text()] * times))
+    assert main(["verify", "page.html", "--policy", "policy"]) == 1
+    assert "holds it once" in capsys.readouterr().out
