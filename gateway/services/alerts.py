@@ -23,7 +23,7 @@ OUTCOMES = frozenset({"JUSTIFIED", "UNJUSTIFIED", "FALSE_ALARM", "REFERRED", "RE
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Whose alerts a caller may see: of one organisation, of every public body within a jurisdiction, or of all partners;
-    never those about `not_about` themselves."""
+    never those about `not_about` themselves. The first two see what is nobody's own, too: that the ledger is broken."""
 
     not_about: str
     org_id: str | None = None

@@ -14,6 +14,7 @@ from gateway.services.alerts import StoredAlert, Watch
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, to_us
+from gateway.store.ledger.halting import SYSTEM_ORG
 from gateway.store.tables import alert
 from gateway.store.tables.case_facts import break_glass
 from gateway.store.tables.identities import organisation
@@ -76,13 +77,14 @@ def _seen_by(watch: Watch) -> list[sa.ColumnElement[bool]]:
     if watch.partners:
         return [*found, alert.c.about == "PARTNER"]
     found.append(alert.c.about != "PARTNER")
+    everybodys = alert.c.org_id == SYSTEM_ORG  # a broken ledger is hidden from nobody who watches
     if watch.org_id is not None:
-        return [*found, alert.c.org_id == watch.org_id]
+        return [*found, sa.or_(alert.c.org_id == watch.org_id, everybodys)]
     within = sa.select(organisation.c.org_id).where(
         organisation.c.kind.in_(sorted(watch.org_kinds)),
         organisation.c.jurisdiction.startswith(watch.jurisdiction, autoescape=True),
     )
-    return [*found, alert.c.org_id.in_(within)]
+    return [*found, sa.or_(alert.c.org_id.in_(within), everybodys)]
 
 
 def _alert(row: sa.Row[Any]) -> StoredAlert:

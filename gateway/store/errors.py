@@ -11,6 +11,12 @@ class StoreUnavailable(GatewayError):
     code = "STORE_UNAVAILABLE"
 
 
+class LedgerLost(StoreUnavailable):
+    """What the ledger committed to and signed is not there any more; waiting does not bring it back."""
+
+    code = "LEDGER_LOST"
+
+
 class StoreRefused(GatewayError):
     """The database must not be used as it is (too new, wrong master key, not durable); `detail` says what to do."""
 

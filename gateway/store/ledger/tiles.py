@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.engine import Database
-from gateway.store.errors import StoreUnavailable
+from gateway.store.errors import LedgerLost
 from gateway.store.tables.ledger import ledger_checkpoint, ledger_entry, ledger_tile
 from ledger.encoding import HASH_BYTES
 from ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tile, encode_bundle
@@ -31,7 +31,8 @@ class StoredTiles:
         self._reach: dict[str, int] = {}
 
     async def read(self, shard: str, tile: Tile) -> bytes | None:
-        """As wide as asked; None where no kept checkpoint reaches so far. Raises StoreUnavailable."""
+        """As wide as asked; None where no kept checkpoint reaches so far. Raises StoreUnavailable,
+        LedgerLost."""
         below = HEIGHT * max(tile.level, 0)
         needed = (tile.n * WIDTH + tile.width) << below
         if needed >= 1 << 63 or not await self._reaches(shard, needed):
@@ -43,7 +44,7 @@ class StoredTiles:
     async def hashes(self, shard: str, wanted: Sequence[Tile]) -> Mapping[tuple[int, int], bytes]:
         """Hash tiles by level and n, each once among `wanted` and as wide as asked, in two statements at most.
 
-        Raises StoreUnavailable, also where the tree does not hold so much: whoever asks knows its size.
+        Raises StoreUnavailable; LedgerLost where the tree does not hold so much: whoever asks knows its size.
         """
         found = {(tile.level, tile.n): self._remembered((shard, tile.level, tile.n)) for tile in wanted}
         missing = [tile for tile in wanted if found[tile.level, tile.n] is None]
@@ -104,8 +105,8 @@ class StoredTiles:
             self._bytes -= len(self._full.popitem(last=False)[1])
 
 
-def damaged() -> StoreUnavailable:
-    return StoreUnavailable("the ledger does not hold what it committed to; run: yimen ledger fsck --full")
+def damaged() -> LedgerLost:
+    return LedgerLost("the ledger does not hold what it committed to; run: yimen ledger fsck --full")
 
 
 def _numbers(tile: Tile) -> range:

@@ -194,3 +194,17 @@ async def test_alerts_come_in_pages(desk: WatchAlerts) -> None:
     rest = await desk.read(reader, open_only=True, after=first["after"], limit=1)
     assert [one["aboutId"] for page in (first, rest) for one in page["alerts"]] == ["officer-1", "boss-1"]
     assert rest["after"] is None
+
+
+async def test_a_broken_ledger_is_hidden_from_nobody_who_watches(store: Store, clock: HandClock) -> None:
+    raised = Alert("A13_LEDGER_BREAK", "S1", "SYSTEM", "GA", "", detail={"kind": "WITNESS_GARBAGE"})
+    alert_id = await StoredAlerts(store.database, clock).raise_alert(raised)
+    watch = WatchAlerts(StoredAlertLog(store.database, clock), store.subjects)
+    prosecutor = replace(
+        BOSS, org_id="jcy", org_kind="PROCURATORATE", roles=frozenset({"PROSECUTOR"}), jurisdiction="4406"
+    )
+    for caller in (BOSS, replace(BOSS, org_id="another"), prosecutor):
+        (found,) = (await watch.read(caller, open_only=True, after=None))["alerts"]
+        assert (found["id"], found["aboutId"]) == (alert_id, "GA")
+    dpo = replace(BOSS, roles=frozenset({"DPO"}))
+    assert (await watch.read(dpo, open_only=True, after=None))["alerts"] == []
