@@ -85,6 +85,7 @@ access_event_subject = sa.Table(
     sa.Column("seed_ct", sa.LargeBinary),  # what opens the ledger entry, under this subject's own key
     sqlite_with_rowid=False,
 )
+sa.Index("ix_access_event_subject_event", access_event_subject.c.event_id)  # the persons of a record
 
 job = sa.Table(
     "job",

@@ -130,3 +130,19 @@ async def test_a_server_that_may_lose_commits_is_refused(databases: Databases) -
     lax = replace(settings, database_url=settings.database_url + "&options=-c%20synchronous_commit%3Doff")
     with pytest.raises(StoreRefused, match="synchronous_commit"):
         await open_store(lax, SystemClock())
+
+
+@pytest.mark.anyio
+async def test_the_persons_of_a_record_are_found_without_reading_everybodys(databases: Databases) -> None:
+    """A proof page asks for one record's persons, and a check of the store for a page of records'."""
+    settings = databases.migrated()
+    database = open_database(settings)
+    look = "SELECT subject_id FROM access_event_subject WHERE event_id = 'x'"
+    async with database.read() as connection:
+        if settings.sqlite:
+            plan = str((await connection.execute(sa.text(f"EXPLAIN QUERY PLAN {look}"))).all())
+        else:
+            await connection.execute(sa.text("SET enable_seqscan = off"))  # an empty table would be read as a whole
+            plan = str((await connection.execute(sa.text(f"EXPLAIN {look}"))).all())
+    await database.close()
+    assert "ix_access_event_subject_event" in plan

@@ -14,6 +14,7 @@ depends_on = None
 def upgrade() -> None:
     for recorded in ("access_event", "access_event_subject", "change_event", "alert"):
         op.add_column(recorded, sa.Column("seed_ct", sa.LargeBinary(), nullable=True))
+    op.create_index("ix_access_event_subject_event", "access_event_subject", ["event_id"])
     op.create_table(
         "ledger_outbox",
         sa.Column("id", sa.String(length=36), nullable=False),
