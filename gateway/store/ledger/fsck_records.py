@@ -1,12 +1,14 @@
-"""Does each record still give the commitment in its entry, has each entry its record, and each record its entry?
+"""Does each record still give its entry, has each entry its record, and each record its entry?
 
-A record is made anew from its row and committed to again. Where the keys of all its persons are destroyed nobody can, and
+Its entry is the commitment, and beside it the face everybody sees: kind, body, time. What waits behind what came later was
+held back by somebody. A record is made anew from its row and committed to again. Where the keys of all its persons are destroyed nobody can, and
 that is what destroying them is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -15,15 +17,19 @@ from gateway.services.ledger.faults import Fault, Finding
 from gateway.services.ledger.fsck import Progress
 from gateway.store.engine import Database
 from gateway.store.errors import CiphertextInvalid, SubjectErased
+from gateway.store.ids import from_us
 from gateway.store.recording import records
-from gateway.store.recording.outbox import MARK_BYTES, Outbox
+from gateway.store.recording.kinds import tells_too_much
+from gateway.store.recording.outbox import ALERT_FACE, MARK_BYTES, Face, Outbox, access_face, change_face
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from gateway.store.tables.ledger import ledger_entry, ledger_outbox, ledger_shard
 from ledger.encoding import b64
-from ledger.entry import commit
+from ledger.entry import Entry, commit, parse_entry
+from ledger.errors import Malformed
 
 _PAGE = 8192
-_COMMITMENT = b'"commitment":"'
+_PATIENCE = timedelta(hours=1)
+_LONGEST_DELAY = timedelta(days=1, seconds=1)  # that may be set, and what is cut off of a second
 _LOG = b'","kind":"log",'
 
 
@@ -46,12 +52,14 @@ class StoredRecords:
     def __init__(self, database: Database, pid: Callable[[str, str], str]) -> None:
         self._database, self._pid = database, pid
         self._outbox = cast(Outbox, database.ledger)
+        self._newest: datetime | None = None  # when the newest entry of the log fell due
 
     async def check(self, progress: Progress | None = None) -> AsyncIterator[Finding]:
         """All records since the ledger began, then all entries; findings as they come."""
         began_us = await self._began_us()
         if began_us is None:
             return
+        self._newest = await self._newest_time()
         total = await self._count()
         done = 0
         for table, at, make in (
@@ -86,13 +94,20 @@ class StoredRecords:
                 return None  # older than the ledger
             return Finding(Fault.UNLOGGED_RECORD, "", entry_id=row["id"], about=about)
         try:
-            if bytes(entry).partition(_COMMITMENT)[2][:44] == b64(make(row, marks)).encode():
-                return None
+            said = parse_entry(bytes(entry))
+            if _shows(said, row, at, about) and said.commitment == make(row, marks):
+                return self._held_back(row, said.time, about)
         except _Unopened:
-            return None
-        except (_Altered, ValueError, TypeError, OverflowError):  # a row with other contents than any record has
+            return self._held_back(row, said.time, about)
+        except (_Altered, Malformed, ValueError, TypeError, OverflowError):  # other contents than any record has
             pass
         return Finding(Fault.EDITED_RECORD, shard, number, number, row["id"], about)
+
+    def _held_back(self, row: _Row, due: datetime, about: str) -> Finding | None:
+        """The clock is not asked: nothing is wrong where nobody leads, and everything waits."""
+        if row["ledger"] is None and self._newest is not None and due < self._newest - _PATIENCE:
+            return Finding(Fault.UNLOGGED_RECORD, "", entry_id=row["id"], about=about)
+        return None
 
     def _access(self, row: _Row, marks: _Marks) -> bytes:
         if not marks:
@@ -200,6 +215,18 @@ class StoredRecords:
             began_us: int | None = await connection.scalar(sa.select(sa.func.min(ledger_shard.c.began_at_us)))
             return began_us
 
+    async def _newest_time(self) -> datetime | None:
+        entry = ledger_entry.c
+        newest = sa.select(entry.entry).join(ledger_shard, ledger_shard.c.shard == entry.shard)
+        async with self._database.read() as connection:
+            data = await connection.scalar(
+                newest.order_by(ledger_shard.c.began_at_us.desc(), entry.number.desc()).limit(1)
+            )
+        try:
+            return None if data is None else parse_entry(bytes(data)).time
+        except Malformed:  # which the check of the tree says
+            return None
+
     async def _count(self) -> int:
         async with self._database.read() as connection:
             counts = [
@@ -207,6 +234,17 @@ class StoredRecords:
                 for table in (access_event, change_event, alert)
             ]
         return sum(counts)
+
+
+def _shows(said: Entry, row: _Row, at: str, about: str) -> bool:
+    """Whether kind, body and time are the record's. What is delayed shows a later time, which no row holds."""
+    happened = from_us(row[at]).replace(microsecond=0)
+    face: Face = (
+        ALERT_FACE if about == alert.name else (access_face if about == access_event.name else change_face)(row)
+    )
+    delayed = about == alert.name or (about == change_event.name and tells_too_much(row["kind"]))
+    latest = happened + (_LONGEST_DELAY if delayed else timedelta())
+    return (said.kind, said.actor) == face and happened <= said.time <= latest
 
 
 def _committed(seed: bytes, record: Mapping[str, Any]) -> bytes:

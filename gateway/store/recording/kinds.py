@@ -26,3 +26,9 @@ def change_kind(kind: str) -> str:
 def is_own_doing(kind: str, actor_user: str) -> bool:
     """Whether a person did it for themselves: the log then never names the body it concerns."""
     return kind in _OF_PERSONS or (actor_user == "person" and kind != "CONSENT_EXPIRED")
+
+
+def tells_too_much(kind: str) -> bool:
+    """Whether the moment alone would tell somebody what they are not to learn: the partner who waits for an answer, with
+    the person at the counter perhaps, that it was no."""
+    return kind == "CONSENT_REFUSED"

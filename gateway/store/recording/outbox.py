@@ -17,7 +17,7 @@ from gateway.store.engine import announce, owner_of
 from gateway.store.errors import CiphertextInvalid, StoreRefused
 from gateway.store.ids import from_us
 from gateway.store.recording import records
-from gateway.store.recording.kinds import change_kind, is_own_doing
+from gateway.store.recording.kinds import change_kind, is_own_doing, tells_too_much
 from gateway.store.subject_keys.ring import SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
@@ -27,6 +27,9 @@ from ledger.merkle import leaf_hash
 
 MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
 _ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+Face = tuple[str, str]
+"""What everybody sees of a record: the entry's kind and actor."""
+ALERT_FACE: Face = "alert", "yimen"  # not the body it is about: who is watched there would see it
 _EVENT_COLUMNS = [column.name for column in access_event.c]
 
 
@@ -67,24 +70,26 @@ class Outbox:
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
         marked = [self._mark(seed, one, self.pid(one, org), event_id, org) for one in subjects]
         record = records.access_record(row, seed, [one.mark for one in marked])
-        kind = "query" if row["decision"] == "ALLOW" else "refusal"
-        waiting = _waiting(record, seed, kind, actor(org), row["recorded_at_us"])
+        waiting = _waiting(record, seed, access_face(row), row["recorded_at_us"])
         return (None if marked else self._seal_own(event_id, seed)), marked, waiting
 
     def change(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
         """`row` as it goes into `change_event`, without `seed_ct`: that comes first in the answer."""
-        seed, kind = os.urandom(records.SEED_BYTES), row["kind"]
+        seed = os.urandom(records.SEED_BYTES)
         seed_ct, mark = self._seed_of_one(seed, row)
-        who = "person" if is_own_doing(kind, row["actor_user"]) else actor(row["actor_org"])
-        return seed_ct, _waiting(records.change_record(row, seed, mark), seed, change_kind(kind), who, row["at_us"])
+        at_us, delayed = row["at_us"], tells_too_much(row["kind"])
+        record = records.change_record(row, seed, mark)
+        return seed_ct, _waiting(record, seed, change_face(row), self._later(at_us) if delayed else at_us, delayed)
 
     def alert(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
         """The same for `alert`. It shows in the ledger some time later, so that it tips nobody off."""
         seed = os.urandom(records.SEED_BYTES)
         seed_ct, mark = self._seed_of_one(seed, row)
-        due_at_us = row["opened_at_us"] + random.SystemRandom().randrange(self._alert_delay_us + 1)
         record = records.alert_record(row, seed, mark)
-        return seed_ct, _waiting(record, seed, "alert", actor(row["org_id"]), due_at_us)
+        return seed_ct, _waiting(record, seed, ALERT_FACE, self._later(row["opened_at_us"]), True)
+
+    def _later(self, at_us: int) -> int:
+        return at_us + random.SystemRandom().randrange(self._alert_delay_us + 1)
 
     def unsealed(self, record_id: str, subject_id: str | None, seed_ct: bytes) -> tuple[bytes, bytes]:
         """Seed and mark salt ("" where the record is about nobody). Raises SubjectErased, CiphertextInvalid."""
@@ -136,10 +141,19 @@ def actor(org: str) -> str:
     return "unlisted" if org else "yimen"
 
 
-def _waiting(record: Mapping[str, Any], seed: bytes, kind: str, who: str, at_us: int) -> Waiting:
+def access_face(row: Mapping[str, Any]) -> Face:
+    return "query" if row["decision"] == "ALLOW" else "refusal", actor(row["actor_org"])
+
+
+def change_face(row: Mapping[str, Any]) -> Face:
+    kind = row["kind"]
+    return change_kind(kind), "person" if is_own_doing(kind, row["actor_user"]) else actor(row["actor_org"])
+
+
+def _waiting(record: Mapping[str, Any], seed: bytes, face: Face, at_us: int, delayed: bool = False) -> Waiting:
     commitment = commit(records.salt_of(seed, "record"), records.written(record, plain=record["type"] == "access"))
-    due_at_us = at_us if kind == "alert" else 0  # what is not delayed waits for no clock, wherever one jumps to
-    return Waiting(record["id"], due_at_us, bytes(Entry(kind, who, from_us(at_us), commitment)))
+    due_at_us = at_us if delayed else 0  # what is not delayed waits for no clock, wherever one jumps to
+    return Waiting(record["id"], due_at_us, bytes(Entry(*face, from_us(at_us), commitment)))
 
 
 def _place(record_id: str, subject_id: str) -> bytes:

@@ -16,6 +16,7 @@ from gateway.store.ids import to_us
 from gateway.store.ledger.fsck_records import StoredRecords
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from gateway.store.tables.ledger import ledger_entry, ledger_outbox
+from ledger.entry import parse_entry
 from tests.gateway.store.conftest import HandClock, OpenStore
 from tests.gateway.store.events import event
 
@@ -140,6 +141,63 @@ async def test_a_record_that_never_came_into_the_log_is_named(store: Store, ids:
     await run(store, sa.delete(ledger_entry).where(ledger_entry.c.id == ids["alert"]))
     found = await check(store)
     assert Finding(Fault.UNLOGGED_RECORD, "", entry_id=ids["alert"], about="alert") in found
+
+
+@pytest.mark.parametrize(
+    ("which", "true", "false"),
+    [
+        ("waiting", b'"actor":"org-1"', b'"actor":"a-bank"'),
+        ("waiting", b'"kind":"query"', b'"kind":"change"'),
+        ("waiting", b'"time":"2026', b'"time":"2027'),
+        ("held", b'"actor":"yimen"', b'"actor":"org-1"'),
+        ("held", b'"time":"2026', b'"time":"2027'),
+    ],
+)
+async def test_an_entry_that_was_given_another_face_while_it_waited_is_named(
+    store: Store, clock: HandClock, ids: dict[str, str], which: str, true: bytes, false: bytes
+) -> None:
+    raised = Alert("A11_INSIDER", "S1", "OFFICER", "officer-1", "org-1")
+    ids["held"] = await StoredAlerts(store.database, clock).raise_alert(raised)
+    mine = ledger_outbox.c.id == ids[which]
+    async with store.database.read() as connection:
+        entry = bytes((await connection.execute(sa.select(ledger_outbox.c.entry).where(mine))).scalar_one())
+    assert true in entry
+    await run(store, sa.update(ledger_outbox).where(mine).values(entry=entry.replace(true, false)))
+    clock.forward(700)
+    assert await store.log.sequence(100) == 2
+    assert [(one.fault, one.entry_id) for one in await check(store)] == [(Fault.EDITED_RECORD, ids[which])]
+
+
+async def test_an_entry_that_is_held_back_while_others_pass_is_named(
+    store: Store, clock: HandClock, ids: dict[str, str]
+) -> None:
+    later = to_us(clock.now()) + 2 * 3600 * 1_000_000
+    await run(store, sa.update(ledger_outbox).values(due_at_us=later))
+    clock.forward(3601 + 1)
+    assert await check(store) == []  # nothing passed it
+    passed = (await store.evidence.record(event(subjects=[]))).id
+    await run(
+        store, sa.update(ledger_outbox).where(ledger_outbox.c.id != passed).values(due_at_us=to_us(clock.now()) + 1)
+    )
+    assert await store.log.sequence(100) == 1
+    assert await check(store) == [Finding(Fault.UNLOGGED_RECORD, "", entry_id=ids["waiting"], about="access_event")]
+
+
+async def test_a_refused_consent_shows_later_as_an_alert_does(
+    store: Store, clock: HandClock, ids: dict[str, str]
+) -> None:
+    async with store.database.write() as connection:
+        refused = Change("CONSENT_REFUSED", "consent-2", "bank", "person", subject_id=PERSON)
+        entry_id = await record_change(connection, clock.now(), refused)
+        query = sa.select(ledger_outbox.c.due_at_us).where(ledger_outbox.c.id == entry_id)
+        due_at_us = (await connection.execute(query)).scalar_one()
+    assert 0 <= due_at_us - to_us(clock.now()) <= 600 * 1_000_000
+    clock.forward(601)
+    assert await store.log.sequence(100) == 2
+    assert await check(store) == []
+    placed = await store.ledger.find(entry_id)
+    assert placed is not None
+    assert to_us(parse_entry(placed.entry).time) == due_at_us // 1_000_000 * 1_000_000
 
 
 async def test_what_is_older_than_the_ledger_needs_no_entry(store: Store, ids: dict[str, str]) -> None:
