@@ -79,7 +79,8 @@ class Halting:
         if (await connection.execute(insert)).rowcount == 0:
             return
         detail = {"kind": exhibit.kind, "shard": exhibit.shard, "exhibit": row["id"]}
-        alert = Alert("A13_LEDGER_BREAK", "S1", "SYSTEM", exhibit.about, SYSTEM_ORG, detail=detail)
+        about = f"{exhibit.kind} {exhibit.about}"  # of one witness, another wrong is another alert: an open one is not repeated
+        alert = Alert("A13_LEDGER_BREAK", "S1", "SYSTEM", about, SYSTEM_ORG, detail=detail)
         await self._raise_within(connection, alert)
 
 
