@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +27,7 @@ from gateway.store import Store
 from gateway.store.change_log import StoredChangeLog
 from gateway.store.ledger.backlog import waiting
 from gateway.store.ledger.fsck import StoredRows
+from gateway.store.ledger.hurrying import Hurrying
 from ledger.errors import LedgerError
 from ledger.policy import NONE, Policy, parse_policy
 
@@ -70,9 +71,16 @@ def seals_of(
     store: Store,
     policy: Policy | None,
     clock: Clock,
-    waiting: Callable[[], AbstractContextManager[None]] | None = None,
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    status: LedgerStatus | None = None,
 ) -> LedgerSeals:
     """For a gateway, and for a command that grants beside one."""
+    hurrying = Hurrying(store.database, clock, wait_s=settings.ledger_seal_wait_s)
+
+    async def hurry() -> None:
+        if status is None or not status.leading:  # else `waiting` says it
+            await hurrying()
+
     return LedgerSeals(
         store.ledger,
         StoredChangeLog(store.database, clock),
@@ -81,6 +89,7 @@ def seals_of(
         wait_s=settings.ledger_seal_wait_s,
         window_s=settings.ledger_quorum_window_s,
         waiting=waiting,
+        hurry=hurry,
     )
 
 
@@ -103,15 +112,16 @@ async def keeping(settings: Settings, store: Store, egress: Egress, clock: Clock
         store.ledger_news,
         name=settings.ledger_name,
         checkpoint_s=settings.ledger_checkpoint_s,
+        announce_days=settings.ledger_announce_days,
         poll_s=_ALONE_POLL_S if settings.sqlite else settings.ledger_checkpoint_s,
         witnessing=witnessing,
         waiting=partial(waiting, store.database),
     )
     await keeper.start()
     working = asyncio.create_task(keeper(), name="ledger")
-    hurry = None if witnessing is None else witnessing.waiting
+    hurry = nullcontext if witnessing is None else witnessing.waiting
     try:
-        yield KeptLedger(status, seals_of(settings, store, policy, clock, hurry), policy)
+        yield KeptLedger(status, seals_of(settings, store, policy, clock, hurry, status), policy)
     finally:
         keeper.stop()
         await working

@@ -19,7 +19,7 @@ from gateway.services.ledger.faults import Finding
 from gateway.services.ledger.fsck import TAIL, Fsck, Progress
 from gateway.services.ledger.mirror import Export, against_mirror
 from gateway.services.ledger.ports import Shard
-from gateway.services.ledger.walk import Health, Walk
+from gateway.services.ledger.walk import Health, Walk, following
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.ledger.backlog import waiting
@@ -42,6 +42,9 @@ async def show_status(settings: Settings) -> int:
             return 0
         for shard in shards:
             await _show_shard(store, shard)
+        for year in following([shard.shard for shard in shards]):
+            for key in await store.ledger.keys(year):
+                print(f"{year}  次年公钥已公布，须交各见证方登记 announced; every witness must be told: {key}")
         print(f"待排序 waiting for an index: {await waiting(store.database):,}")
         await _show_witnesses(walk)
         well = {one.known.witness for one in await walk.witnesses() if one.health is Health.WELL}

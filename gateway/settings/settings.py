@@ -267,6 +267,12 @@ class Settings:
         "见证不足法定数超过此时长（秒）即停止高价值操作",
         "seconds without a quorum of witnesses after which consents and policy changes stop",
     )
+    ledger_announce_days: int = setting(
+        parsing.number(int, 1, 200),
+        31,
+        "每年年底前多少天公布下一年日志的公钥，以便见证方提前登记",
+        "days before the year ends at which the key of next year's ledger is announced, so that witnesses are ready",
+    )
     ledger_alert_delay_s: float = setting(
         parsing.number(float, 0, 86_400),
         600.0,

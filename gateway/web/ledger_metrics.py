@@ -35,6 +35,10 @@ class LedgerMetrics(Collector):
         yield GaugeMetricFamily(
             "yimen_ledger_checkpoint_age_seconds", "Since the newest checkpoint", self._since(status.checkpoint_at)
         )
+        yield GaugeMetricFamily(
+            "yimen_ledger_next_announced", "1 while witnesses must be told the key of next year's log",
+            float(status.next_year is not None),
+        )  # fmt: skip
         if status.leading:
             yield from self._leaders()
 

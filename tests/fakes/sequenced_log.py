@@ -50,10 +50,14 @@ class MemoryLog:
     kept_exhibits: list[Exhibit] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     number: int = 0
+    made: dict[str, datetime] = field(default_factory=dict)  # when each entry was
+    announced: list[str] = field(default_factory=list)
+    hurry_until: datetime | None = None
 
     def append(self, entry: bytes | None = None) -> str:
         self.number += 1
         entry_id = f"id-{self.number}"
+        self.made[entry_id] = datetime.now(UTC)
         self.outbox.append((entry_id, entry or f"entry {self.number}".encode()))
         self.news.set()
         return entry_id
@@ -99,7 +103,7 @@ class MemoryLog:
     async def tree(self) -> Tree:
         log = self.active
         frontier = Frontier().extended(log.leaves)
-        return Tree(log.shard.shard, log.shard.origin, frontier, frontier.root(), 1)
+        return Tree(log.shard.shard, log.shard.origin, frontier, frontier.root(), 1, self.hurry_until)
 
     async def signers(self) -> Sequence[Signer]:
         return [self.active.signer]
@@ -136,12 +140,19 @@ class MemoryLog:
         if exhibit not in self.kept_exhibits:
             self.kept_exhibits.append(exhibit)
 
+    async def announce(self, name: str, year: str) -> str:
+        if year not in self.announced:
+            self._writes("announce")
+            self.announced.append(year)
+            self.append(f"next {year}".encode())
+        return f"vkey of {name}/{year}"
+
     async def turn_year(self, name: str, year: str) -> Shard:
         log = self._writes("turn_year")
         log.shard = replace(log.shard, active=False)
         self._make(name, year)
-        sealed = await self.checkpoint(log.shard.shard, sealed=True)
-        self.active.entries.append((f"first of {year}", f"after {sealed.size if sealed else 0}".encode()))
+        sealed = max((size for size, one in log.checkpoints.items() if one.sealed_at is not None), default=0)
+        self.active.entries.append((f"first of {year}", f"after {sealed}".encode()))
         return self.active.shard
 
     async def close(self) -> None: ...
@@ -183,6 +194,12 @@ class MemoryLog:
     async def checkpoints(self, shard: str, *, before: int | None, limit: int) -> Sequence[KeptCheckpoint]:
         kept = self.logs[shard].checkpoints
         return [kept[size] for size in sorted(kept, reverse=True) if before is None or size < before][:limit]
+
+    async def unsealed_since(self, shard: str) -> datetime | None:
+        kept, log = self.logs[shard].checkpoints, self.logs[shard]
+        sealed = max((size for size in kept if kept[size].sealed_at is not None), default=0)
+        ids = [entry_id for entry_id, _ in [*log.entries[sealed:], *self.outbox]]
+        return next((self.made[one] for one in ids if one in self.made), None)
 
     async def inclusion(self, shard: str, number: int, size: int) -> Sequence[bytes]:
         return self._hashes(shard, inclusion_ranges(number, size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
@@ -37,6 +38,7 @@ class Keeper:
     """`await start()` before anything is answered, then run `keeper()` until `stop()`.
 
     `news` is set by whatever appends in this process. `poll_s`: how often the leader looks for what others appended.
+    `announce_days`: how long before a year ends the key of the next one's log is announced.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Keeper:
         name: str,
         checkpoint_s: float,
         poll_s: float,
+        announce_days: int = 31,
         witnessing: Witnessing | None = None,
         waiting: Waiting | None = None,
     ) -> None:
         self._log, self._reader, self._clock, self._status, self._checks = log, reader, clock, status, checks
         self._news, self._witnessing, self._waiting = news, witnessing, waiting
         self._name, self._checkpoint_s, self._poll_s = name, checkpoint_s, poll_s
+        self._announce_ahead = timedelta(days=announce_days)
         self._shard: Shard | None = None  # the one we lead
         self._signed = 0  # size of the newest checkpoint of that shard
         self._stopping = asyncio.Event()
@@ -128,6 +132,7 @@ class Keeper:
             return
         if self._shard is None:
             await self._take_over()
+        await self._announce_year(self._shard)
         await self._sequence()
         await self._turn_year()
         if self._waiting is not None and asyncio.get_running_loop().time() >= self._count_at:
@@ -140,7 +145,8 @@ class Keeper:
         await self._checks(shard, tail=True)
         newest = await self._newest(shard)
         self._shard, self._signed = shard, newest.size if newest else 0
-        self._status.halted, self._status.leading, self._status.shard = None, True, shard.shard
+        self._status.halted, self._status.leading = None, True
+        self._status.of(shard.shard)
         _log.info("ledger_led", shard=shard.shard, size=self._signed)
         if newest is not None:
             self._status.checkpointed(newest.size, newest.at)
@@ -155,7 +161,8 @@ class Keeper:
             await self._checks(active, tail=False)  # which is being written
         if active.halted is not None:
             raise LedgerHalted(active.halted)
-        self._status.halted, self._status.shard = None, active.shard
+        self._status.halted = None
+        self._status.of(active.shard)
         newest = await self._newest(active)
         if newest is not None:
             self._status.checkpointed(newest.size, newest.at)
@@ -179,6 +186,8 @@ class Keeper:
 
     async def _checkpoint(self) -> None:
         tree = await self._log.tree()
+        if self._witnessing is not None:
+            self._witnessing.hurry(tree.hurry_until)
         if tree.size <= self._signed:
             return
         text = Checkpoint(tree.origin, tree.size, tree.root).text
@@ -194,11 +203,26 @@ class Keeper:
         elif kept.published_at is None:
             await self._log.publish(kept.shard, kept.size)
 
+    async def _announce_year(self, shard: Shard | None) -> None:
+        """The next log's key is said in this one some weeks ahead, so that witnesses are ready; where nobody was there to do
+        so, before this one is closed."""
+        if shard is None:
+            return
+        year = self._year() if shard.shard[:4] < self._year() else self._year(self._announce_ahead)
+        if not shard.shard[:4] < year:
+            self._status.next_year = None
+        elif year != self._status.next_year:
+            vkey = await self._log.announce(self._name, year)
+            self._status.next_year = year
+            _log.warning("ledger_next_year_announced", year=year, vkey=vkey)  # for every witness to be told
+
     async def _turn_year(self) -> None:
         """In the new year the old shard is sealed as it stands, then closed. Where witnesses are missing it is tried again
         for an hour, and meanwhile everything goes on in the old one."""
         loop, year, shard = asyncio.get_running_loop(), self._year(), self._shard
         if shard is None or not shard.shard[:4] < year or loop.time() < self._year_at:
+            return
+        if year != self._status.next_year:  # midnight fell into this very turn
             return
         newest = await self._newest(shard)
         if self._witnessing is not None and newest is not None and self._year_tries < _YEAR_PATIENCE:
@@ -238,8 +262,8 @@ class Keeper:
         if self._witnessing is not None:
             self._witnessing.rest()
 
-    def _year(self) -> str:
-        return str(self._clock.now().astimezone(CIVIL).year)
+    def _year(self, ahead: timedelta = timedelta()) -> str:
+        return str((self._clock.now() + ahead).astimezone(CIVIL).year)
 
     async def _rest(self, seconds: float) -> None:
         if seconds > 0:

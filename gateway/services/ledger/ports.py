@@ -60,6 +60,7 @@ class Tree:
     frontier: Frontier
     root: bytes
     fence: int
+    hurry_until: datetime | None = None  # until then somebody, in whatever process, waits for witnesses
 
     @property
     def size(self) -> int:
@@ -157,6 +158,11 @@ class SequencedLog(Protocol):
         """Kept, and A13_LEDGER_BREAK raised, without halting: it is a witness that does wrong. The same one is kept once."""
         ...
 
+    async def announce(self, name: str, year: str) -> str:
+        """The vkey `name/year` will sign with, said in the shard before, so that whoever knows this one needs nobody's word
+        for the next. The same again is the same."""
+        ...
+
     async def turn_year(self, name: str, year: str) -> Shard:
         """Close the active shard and begin `name/year`: its first entry, kind `log`, holds the last sealed checkpoint of the
         one before. Nothing happens where `year` is active already."""
@@ -209,6 +215,11 @@ class LedgerReader(Protocol):
 
     async def checkpoints(self, shard: str, *, before: int | None, limit: int) -> Sequence[KeptCheckpoint]:
         """Newest first."""
+        ...
+
+    async def unsealed_since(self, shard: str) -> datetime | None:
+        """When the oldest entry was made that no sealed checkpoint covers, with or without an index; None where there is
+        none."""
         ...
 
     async def inclusion(self, shard: str, number: int, size: int) -> Sequence[bytes]: ...

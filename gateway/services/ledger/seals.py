@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import timedelta
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.services.ledger.ports import LedgerHalted, LedgerReader, LedgerUnwitnessed, WitnessHealth
+from gateway.errors import GatewayError
+from gateway.services.ledger.ports import LedgerHalted, LedgerReader, LedgerUnwitnessed
 from ledger.policy import NONE, Policy
 
 _LOOK_S = 0.02
@@ -23,7 +24,7 @@ class NewestChange(Protocol):
 
 class LedgerSeals:
     """Implements `gateway.caller.Seals`. Works in every process, also in one that keeps nothing: it reads what the leader
-    wrote. `waiting` is entered meanwhile, where the leader is of this process."""
+    wrote. `waiting` is entered meanwhile, and `hurry` tells a leader elsewhere that somebody waits."""
 
     def __init__(
         self,
@@ -34,11 +35,12 @@ class LedgerSeals:
         *,
         wait_s: float,
         window_s: float,
-        waiting: Callable[[], AbstractContextManager[None]] | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        hurry: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._reader, self._changes, self._policy, self._clock = reader, changes, policy, clock
-        self._wait_s, self._window, self._waiting = wait_s, timedelta(seconds=window_s), waiting
-        self._opened_at = clock.now()
+        self._wait_s, self._window = wait_s, timedelta(seconds=window_s)
+        self._waiting, self._hurry = waiting, hurry
 
     async def allow(self) -> None:
         """See the port."""
@@ -49,10 +51,8 @@ class LedgerSeals:
             raise LedgerHalted(active.halted)
         if self._policy is None or self._policy.quorum == NONE:
             return
-        known = {one.witness: one for one in await self._reader.witnesses() if one.shard == active.shard}
-        if not self._policy.satisfied_by(
-            seen_since(self._clock.now() - self._window, self._policy, known, self._opened_at)
-        ):
+        unsealed_since = await self._reader.unsealed_since(active.shard)
+        if unsealed_since is not None and unsealed_since < self._clock.now() - self._window:
             raise LedgerUnwitnessed("no quorum of witnesses for longer than allowed")
 
     async def sealed(self, object_id: str, *, wait: bool = True) -> bool | None:
@@ -63,12 +63,13 @@ class LedgerSeals:
         if entry is None:
             return False
         until = asyncio.get_running_loop().time() + (self._wait_s if wait else 0.0)
-        if self._waiting is None or not wait:
-            return await self._sealed(entry, until)
-        with self._waiting():
-            return await self._sealed(entry, until)
+        with self._waiting() if wait else nullcontext():
+            return await self._sealed(entry, until, hurry=wait)
 
-    async def _sealed(self, entry: str, until: float) -> bool:
+    async def _sealed(self, entry: str, until: float, *, hurry: bool) -> bool:
+        if hurry and self._hurry is not None:
+            with suppress(GatewayError):  # then it takes as long as it takes
+                await self._hurry()
         shard, number = None, 0
         while True:
             if shard is None:
@@ -89,16 +90,3 @@ class Unsealed:
 
     async def sealed(self, object_id: str, *, wait: bool = True) -> bool | None:
         return None
-
-
-def seen_since(
-    since: datetime, policy: Policy, known: Mapping[str, WitnessHealth], opened_at: datetime
-) -> frozenset[str]:
-    """The witnesses that cosigned later than that. One that never did counts from when it was first asked in vain, and one
-    that nobody asked yet from when this process began."""
-
-    def last(name: str) -> datetime:
-        health = known.get(name)
-        return opened_at if health is None else health.seen_at or health.failing_since or opened_at
-
-    return frozenset(name for name in policy.witnesses if last(name) >= since)

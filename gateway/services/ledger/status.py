@@ -21,9 +21,16 @@ class LedgerStatus:
     sealed_size: int = 0
     sealed_at: datetime | None = None
     unsealed_since: datetime | None = None  # when the oldest checkpoint was signed that no quorum covers yet
+    next_year: str | None = None  # a log whose key is announced and that has not begun: witnesses must be told
     waiting: int = 0  # entries without an index when it was last counted
     faults: dict[str, str | None] = field(default_factory=dict)  # witness -> code, None = well
     errors: Counter[str] = field(default_factory=Counter)  # class of an error -> how often it ended a turn
+
+    def of(self, shard: str) -> None:
+        """What is said from now on is of this log; sizes of the one before say nothing about it."""
+        if shard != self.shard:
+            self.shard, self.size, self.sealed_size = shard, 0, 0
+            self.checkpoint_at = self.sealed_at = self.unsealed_since = None
 
     def checkpointed(self, size: int, at: datetime) -> None:
         self.size, self.checkpoint_at = size, at

@@ -114,19 +114,22 @@ class Walk:
         return await self._reader.exhibits(limit)
 
     async def policy_text(self, shard: str | None = None) -> str:
-        """In the form of C2SP tlog-policy: our logs with their keys (or one shard's), then the witnesses."""
-        wanted = [one for one in await self._reader.shards() if shard in (None, one.shard)]
-        lines = [
-            f"log {key} {self._base_url}/ledger/{one.shard}\n"
-            for one in wanted
-            for key in await self._reader.keys(one.shard)
-        ]
+        """In the form of C2SP tlog-policy: our logs with their keys (or one shard's), the announced one first, then the
+        witnesses."""
+        shards = [one.shard for one in await self._reader.shards()]
+        wanted = [one for one in (*following(shards), *shards) if shard in (None, one)]
+        lines = [f"log {key} {self._base_url}/ledger/{one}\n" for one in wanted for key in await self._reader.keys(one)]
         return "".join(lines) + self._witnessing
 
     def provisional(self, cosigned: Mapping[str, str]) -> bool:
         """More than half of the witnesses, which is not the quorum yet: a fact, not a level."""
         names = cosigned.keys() & self._policy.witnesses.keys()
         return len(names) * 2 > len(self._policy.witnesses) and not self._policy.satisfied_by(names)
+
+
+def following(shards: Sequence[str]) -> Sequence[str]:
+    """The log that comes next, whose key may be announced already."""
+    return [str(int(shards[0][:4]) + 1)] if shards else []
 
 
 def _told(known: WitnessHealth) -> WitnessTold:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -19,6 +20,7 @@ from ledger.policy import NONE, Policy
 _log = structlog.get_logger("yimen.ledger")
 _SHOW_AFTER_S = 0.25  # what there is of cosignatures is shown by then, though it be no quorum yet
 _RETRY_S = 1.0
+_LONGEST_HURRY = timedelta(minutes=1)  # more than anybody waits: what says so was written while a clock ran ahead
 
 
 class Witnessing:
@@ -41,6 +43,7 @@ class Witnessing:
         self._every_s, self._heartbeat_s = every_s, heartbeat_s
         self._news = asyncio.Event()
         self._waiting, self._stopped = 0, False
+        self._hurry_until: datetime | None = None
         self._newest: KeptCheckpoint | None = None
         self._asked: tuple[str, int] | None = None  # shard and size of the last round
         self._lines: dict[str, str] = {}  # of that checkpoint, by witness
@@ -79,6 +82,12 @@ class Witnessing:
             yield
         finally:
             self._waiting -= 1
+
+    def hurry(self, until: datetime | None) -> None:
+        """Somebody waits in another process, for so long at most."""
+        if until != self._hurry_until:
+            self._hurry_until = until
+            self._news.set()
 
     async def __call__(self) -> None:
         """Until `stop`. Whatever goes wrong is logged by class and tried again; Differs halts the log."""
@@ -202,7 +211,11 @@ class Witnessing:
             return None
         rested = self._began + self._every_s - now
         if self._asked != (newest.shard, newest.size):
-            return 0.0 if self._waiting else rested
+            return 0.0 if self._waiting or self._hurried() else rested
         resting = [one.rests_until - now for one in self._witnesses if one.name not in self._lines and not one.busy]
         beat = self._began + self._heartbeat_s - now
         return min(beat, max(rested, min(resting))) if resting else beat
+
+    def _hurried(self) -> bool:
+        now = self._clock.now()
+        return self._hurry_until is not None and now < self._hurry_until < now + _LONGEST_HURRY

@@ -40,7 +40,11 @@ from ledger.checkpoint import Checkpoint
 from ledger.note import Note, Signer, parse_note
 
 SPLIT = "SPLIT"
-_TAIL = f"SELECT {HEAD_COLUMNS}, (SELECT max(number) FROM ledger_entry e WHERE e.shard = s.shard) FROM ledger_shard s WHERE state = 'ACTIVE'"  # noqa: S608
+_TAIL = f"""
+    SELECT {HEAD_COLUMNS}, (SELECT max(until_us) FROM ledger_hurry) AS hurry_us,
+        (SELECT max(number) FROM ledger_entry e WHERE e.shard = s.shard) AS last
+    FROM ledger_shard s WHERE state = 'ACTIVE'
+"""  # noqa: S608
 
 
 class StoredLog:
@@ -88,11 +92,12 @@ class StoredLog:
             raise LedgerHalted(head.halted)
         try:
             frontier = head.tree()
-            if row is not None and row[-1] != (head.size - 1 if head.size else None):
-                raise Broken(TREE_DIFFERS, f"shard {head.shard}, size {head.size}: the last entry is {row[-1]}")
+            hurry_us, last = (None, None) if row is None else (row.hurry_us, row.last)
+            if last != (head.size - 1 if head.size else None):
+                raise Broken(TREE_DIFFERS, f"shard {head.shard}, size {head.size}: the last entry is {last}")
         except Broken as broken:
             raise await self._broken(broken) from None
-        return Tree(head.shard, head.origin, frontier, head.root, head.fence)
+        return Tree(head.shard, head.origin, frontier, head.root, head.fence, _instant(hurry_us))
 
     async def signers(self) -> Sequence[Signer]:
         """See the port."""
@@ -161,6 +166,10 @@ class StoredLog:
     async def keep_exhibit(self, exhibit: Exhibit) -> None:
         """See the port."""
         await self._halting.keep_exhibit(exhibit)
+
+    async def announce(self, name: str, year: str) -> str:
+        """See the port."""
+        return await self.shards.announce(name, year)
 
     async def turn_year(self, name: str, year: str) -> Shard:
         """See the port."""

@@ -25,6 +25,7 @@ from gateway.store.tables.ledger import (
     ledger_shard,
     ledger_witness,
 )
+from ledger.entry import parse_entry
 from ledger.errors import InvalidProof
 from ledger.merkle import Range, consistency_ranges, inclusion_ranges, leaf_hash
 from ledger.note import VerifierKey, parse_note, parse_vkey
@@ -111,6 +112,18 @@ class StoredLedgerReader:
         if before is not None:
             query = query.where(table.size < before)
         return await self._kept(query.order_by(table.size.desc()).limit(limit))
+
+    async def unsealed_since(self, shard: str) -> datetime | None:
+        """See the port. What is not due yet waits for nobody."""
+        kept, entry, waiting = ledger_checkpoint.c, ledger_entry.c, ledger_outbox.c
+        sealed = sa.select(sa.func.coalesce(sa.func.max(kept.size), 0)).where(
+            kept.shard == shard, kept.sealed_at_us.is_not(None)
+        )
+        first = sa.select(entry.entry).where(entry.shard == shard, entry.number == sealed.scalar_subquery())
+        due = sa.select(waiting.entry).where(waiting.due_at_us == 0).order_by(waiting.id).limit(1)
+        async with self._database.read() as connection:
+            data = await connection.scalar(first) or await connection.scalar(due)
+        return None if data is None else parse_entry(bytes(data)).time
 
     async def inclusion(self, shard: str, number: int, size: int) -> Sequence[bytes]:
         """See the port. Raises InvalidProof where the committed tree has no such entry or size."""

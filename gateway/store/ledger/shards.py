@@ -60,9 +60,9 @@ class StoredShards:
         origin = _origin(name, year)
         async with self._database.write() as connection:
             await self._take_turns(connection)
-            held = await connection.scalar(sa.select(ledger_key.c.vkey).where(ledger_key.c.shard == year))
+            held = await _held(connection, year, origin)
             if held is not None:
-                return str(held)
+                return held
             row = await self._signers.sealed(year, new_signer(origin))
             await connection.execute(sa.insert(ledger_key).values(row))
             said = {"next": {"origin": origin, "vkey": row["vkey"]}}
@@ -128,8 +128,7 @@ class StoredShards:
 
     async def _begin(self, connection: AsyncConnection, name: str, shard: str, tree: Frontier, fence: int = 0) -> None:
         origin = _origin(name, shard)
-        held = await connection.scalar(sa.select(ledger_key.c.vkey).where(ledger_key.c.shard == shard))
-        if held is None:
+        if await _held(connection, shard, origin) is None:
             key = await self._signers.sealed(shard, new_signer(origin))
             await connection.execute(sa.insert(ledger_key).values(key))
         row = {
@@ -160,6 +159,16 @@ def _following(shard: str, taken: set[str]) -> str:
     if not free:
         raise StoreRefused("this year's shards are used up")
     return free[0]
+
+
+async def _held(connection: AsyncConnection, shard: str, origin: str) -> str | None:
+    """The vkey that was announced for this origin. One of another name, announced before the ledger was renamed, never
+    signs: a log's name is its key's."""
+    vkeys = (await connection.scalars(sa.select(ledger_key.c.vkey).where(ledger_key.c.shard == shard))).all()
+    for vkey in (one for one in vkeys if parse_vkey(one).name != origin):
+        other = sa.delete(ledger_key).where(ledger_key.c.shard == shard, ledger_key.c.vkey == vkey)
+        await connection.execute(other)
+    return next((one for one in vkeys if parse_vkey(one).name == origin), None)
 
 
 async def _last_sealed(connection: AsyncConnection, shard: sa.Row[Any]) -> dict[str, Any] | None:

@@ -89,6 +89,13 @@ ledger_witness = sa.Table(
     sa.Column("fault", sa.String(64)),  # UNREACHABLE, AHEAD, REFUSED, GARBAGE ...; null = well
 )
 
+ledger_hurry = sa.Table(
+    "ledger_hurry",  # one row: somebody waits for witnesses in a process that may not be the leader's
+    metadata,
+    sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+)
+
 ledger_exhibit = sa.Table(
     "ledger_exhibit",  # what proves that somebody did wrong: kept for good
     metadata,

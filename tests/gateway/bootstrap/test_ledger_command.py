@@ -189,6 +189,8 @@ def test_next_years_key_is_announced(filled: Settings, run: Run) -> None:
     code, out, _ = run("announce", "2027")
     assert (code, out.startswith("gw.example/ledger/2027+")) == (0, True)
     assert run("announce", "2027")[1] == out
+    assert out.strip() in run("status")[1]
+    assert f"log {out.strip()} " in run("vkeys")[1]
 
 
 def test_a_new_shard_is_begun_with_a_reason(filled: Settings, run: Run, tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("witness", "shard", name=op.f("pk_ledger_witness")),
     )
     op.create_table(
+        "ledger_hurry",
+        sa.Column("id", sa.SmallInteger(), nullable=False, autoincrement=False),
+        sa.Column("until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_hurry")),
+    )
+    op.create_table(
         "ledger_exhibit",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("shard", sa.String(length=16), nullable=False),

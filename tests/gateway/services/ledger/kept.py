@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -88,7 +88,7 @@ class Kept:
         )  # fmt: skip
 
     def seals(self, changes: object, *, wait_s: float = 2.0, window_s: float = 3600.0) -> LedgerSeals:
-        waiting = self.witnessing.waiting if self.witnessing else None
+        waiting = self.witnessing.waiting if self.witnessing else nullcontext
         return LedgerSeals(
             self.ledger,
             changes,

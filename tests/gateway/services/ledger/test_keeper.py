@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Inconsistent
 from ledger.note import verify_note
 from tests.fakes.witnesses import hanging
-from tests.gateway.services.ledger.kept import kept, until
+from tests.gateway.services.ledger.kept import Kept, kept, until
 
 pytestmark = pytest.mark.anyio
 
@@ -142,12 +142,78 @@ async def test_another_year_begins_with_the_last_sealed_checkpoint() -> None:
         house.clock.ahead = timedelta(days=366)
         house.ledger.news.set()
         await until(lambda: house.ledger.active.shard.shard != year)
-        assert house.ledger.active.entries[0][1] == b"after 1"
+        assert house.ledger.active.entries[0][1] == b"after 2"  # the second said which key comes next
         assert int(house.ledger.active.shard.shard) == int(year) + 1
+        await until(lambda: house.status.shard == house.ledger.active.shard.shard)
+        assert house.status.sealed_size == 0  # the new log's, though the old one's was larger
         house.trust()
         house.ledger.append()
         await until(lambda: house.status.sealed_size == 2)
-        assert house.status.shard == house.ledger.active.shard.shard
+
+
+def at(house: Kept, instant: str) -> None:
+    """Set the clock, by civil time."""
+    house.clock.ahead = datetime.fromisoformat(f"{instant}+08:00") - datetime.now(UTC)
+
+
+async def turned(house: Kept) -> list[str]:
+    """What one turn of the keeper does to the log, but for reading and signing."""
+    assert house.keeper is not None
+    house.ledger.calls.clear()
+    await house.keeper.turn()
+    return [call for call in house.ledger.calls if call in ("announce", "turn_year")]
+
+
+async def test_the_next_years_key_is_announced_a_month_before_once_and_the_year_turns_at_civil_midnight() -> None:
+    async with kept([]) as house:
+        house.ledger.logs.clear()
+        at(house, "2026-11-30T23:59:50")
+        house.made()
+        assert house.keeper is not None
+        await house.keeper.start()
+        assert await turned(house) == []
+        at(house, "2026-12-01T00:00:01")
+        assert await turned(house) == ["announce"]
+        assert (house.ledger.announced, house.status.next_year) == (["2027"], "2027")
+        at(house, "2026-12-31T23:59:50")
+        assert await turned(house) == []
+        assert house.ledger.active.shard.shard == "2026"
+        at(house, "2027-01-01T00:00:01")
+        assert await turned(house) == ["turn_year"]
+        assert house.ledger.active.shard.shard == "2027"
+        assert await turned(house) == []
+        assert house.status.next_year is None
+
+
+async def test_who_was_down_over_new_year_announces_in_the_old_log_before_it_closes() -> None:
+    async with kept([]) as house:
+        house.ledger.logs.clear()
+        at(house, "2026-11-20T12:00:00")
+        house.made()
+        assert house.keeper is not None
+        await house.keeper.start()
+        house.ledger.append()
+        at(house, "2027-01-03T08:00:00")
+        house.made()
+        await house.keeper.start()
+        assert await turned(house) == ["announce", "turn_year"]
+        assert [entry for _, entry in house.ledger.logs["2026"].entries] == [b"entry 1", b"next 2027"]
+        assert max(house.ledger.logs["2026"].checkpoints) == 2
+        assert house.ledger.active.shard.shard == "2027"
+
+
+async def test_who_starts_again_in_december_says_it_again_but_writes_nothing() -> None:
+    async with kept([]) as house:
+        house.ledger.logs.clear()
+        at(house, "2026-12-10T12:00:00")
+        for _ in range(2):
+            house.made()
+            assert house.keeper is not None
+            await house.keeper.start()
+            await house.keeper.turn()
+            assert house.status.next_year == "2027"
+        assert house.ledger.announced == ["2027"]
+        assert len(house.ledger.active.entries) == 1
 
 
 async def test_the_old_year_goes_on_while_its_end_is_not_sealed() -> None:
@@ -156,7 +222,7 @@ async def test_the_old_year_goes_on_while_its_end_is_not_sealed() -> None:
         house.witnesses["GA"].behave = hanging
         house.clock.ahead = timedelta(days=366)
         house.ledger.append()
-        await until(lambda: 1 in house.ledger.active.checkpoints)
+        await until(lambda: house.ledger.active.checkpoints)
         assert house.ledger.active.shard.shard == year
 
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.services.ledger.ports import LedgerHalted, LedgerUnwitnessed
+from gateway.services.ledger.seals import LedgerSeals
+from gateway.store.errors import StoreUnavailable
 from tests.fakes.witnesses import hanging, honest, status
 from tests.gateway.services.ledger.kept import FIVE, Kept, kept, until
 
@@ -60,8 +62,10 @@ async def test_without_a_quorum_for_longer_than_the_window_nothing_is_granted_un
     async with kept() as house, house.running(heartbeat_s=0.05):
         seals = house.seals(Changes(), window_s=600)
         await seen_all(house)
+        await until(lambda: house.status.sealed_size == 1)
         for name in ("SFJ", "JY"):
             house.witnesses[name].behave = hanging
+        house.ledger.append()
         await seals.allow()  # the window is not over
         house.clock.ahead = timedelta(seconds=601)
         with pytest.raises(LedgerUnwitnessed):
@@ -81,14 +85,68 @@ async def test_an_idle_log_with_its_witnesses_in_place_stays_open() -> None:
     async with kept() as house, house.running(heartbeat_s=0.05):
         seals = house.seals(Changes(), window_s=600)
         await seen_all(house)
+        await until(lambda: house.status.sealed_size == 1)
         house.clock.ahead = timedelta(days=1)
-        async with asyncio.timeout(10):
-            while True:  # until each was heard again by the new time
-                try:
-                    await seals.allow()
-                    break
-                except LedgerUnwitnessed:
-                    await asyncio.sleep(0.02)
+        await seals.allow()
+
+
+async def test_a_quiet_log_is_not_unwitnessed_though_its_witnesses_are_away_and_one_entry_later_it_is() -> None:
+    async with kept() as house, house.running():
+        seals = house.seals(Changes(), window_s=600)
+        house.ledger.append()
+        await until(lambda: house.status.sealed_size == 1)
+        for one in house.witnesses.values():
+            one.behave = status(500)
+        house.clock.ahead = timedelta(days=1)
+        await seals.allow()
+        house.ledger.append()
+        house.ledger.made["id-2"] += timedelta(days=1)
+        await seals.allow()
+        house.clock.ahead += timedelta(seconds=601)
+        with pytest.raises(LedgerUnwitnessed):
+            await seals.allow()
+
+
+async def test_witnesses_that_cosign_only_what_was_before_are_no_quorum() -> None:
+    """Each was heard a moment ago; yet what was made an hour ago is under no seal."""
+    async with kept() as house, house.running():
+        seals = house.seals(Changes(), window_s=600)
+        house.ledger.append()
+        await until(lambda: house.status.sealed_size == 1)
+        house.ledger.leads = False
+        house.ledger.append()
+        house.ledger.made["id-2"] -= timedelta(hours=1)
+        with pytest.raises(LedgerUnwitnessed):
+            await seals.allow()
+
+
+async def test_who_waits_in_another_process_hurries_the_witnesses_too() -> None:
+    async with kept() as house, house.running(every_s=30.0):
+        house.ledger.append()
+        await until(lambda: house.status.sealed_size == 1)  # the next round is due in half a minute
+        entry = house.ledger.append()
+        await until(lambda: house.status.size == 2)
+        changes = Changes()
+        changes.entry = entry
+
+        async def hurry() -> None:
+            house.ledger.hurry_until = house.clock.now() + timedelta(seconds=2)
+
+        there = LedgerSeals(house.ledger, changes, house.policy, house.clock, wait_s=2, window_s=600, hurry=hurry)
+        assert await there.sealed("consent", wait=False) is False
+        assert house.ledger.hurry_until is None
+        assert await there.sealed("consent") is True
+
+
+async def test_a_store_that_cannot_be_told_costs_no_grant() -> None:
+    async def hurry() -> None:
+        raise StoreUnavailable("away")
+
+    async with kept() as house, house.running():
+        changes = Changes()
+        changes.entry = house.ledger.append()
+        there = LedgerSeals(house.ledger, changes, house.policy, house.clock, wait_s=5, window_s=600, hurry=hurry)
+        assert await there.sealed("consent") is True
 
 
 async def test_witnesses_that_never_came_close_the_door_after_the_window() -> None:

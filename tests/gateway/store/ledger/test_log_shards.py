@@ -135,6 +135,17 @@ async def test_the_next_years_key_is_announced_before_it_signs(leader: Store) ->
     assert row.id == announcement_id(vkey)
 
 
+async def test_a_ledger_renamed_after_the_announcement_signs_under_its_new_name_alone(leader: Store) -> None:
+    await leader.log.announce(NAME, "2027")
+    vkey = await leader.log.announce("renamed.example/ledger", "2027")
+    shard = await leader.log.turn_year("renamed.example/ledger", "2027")
+    (signer,) = await leader.log.signers()
+    assert (shard.origin, str(signer.key)) == (signer.name, vkey)
+    await sequence_all(leader.log)
+    kept = await checkpoint(leader.log)
+    verify_note(kept.note, await leader.ledger.keys("2027"))
+
+
 async def test_a_halted_log_does_not_turn_its_year(leader: Store) -> None:
     await leader.log.halt("TREE_DIFFERS", Exhibit(YEAR, "TREE_DIFFERS", "x", {}))
     with pytest.raises(LedgerHalted):
