@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from gateway.clock import Clock
 from gateway.services.ledger.ports import (
     Exhibit,
@@ -18,15 +15,16 @@ from gateway.services.ledger.ports import (
     Tree,
     WitnessHealth,
 )
+from gateway.store.at_once import AtOnce
 from gateway.store.engine import Database
 from gateway.store.ids import from_us, to_us
 from gateway.store.keys import Keys
+from gateway.store.ledger import writing
 from gateway.store.ledger.halting import Halted, Halting, RaiseWithin
 from gateway.store.ledger.sequencing import (
     HEAD_COLUMNS,
     TREE_DIFFERS,
     Broken,
-    Head,
     Sequencer,
     Steps,
     head_of,
@@ -35,9 +33,8 @@ from gateway.store.ledger.sequencing import (
 from gateway.store.ledger.shards import RecordChange, StoredShards
 from gateway.store.ledger.signing import StoredSigners
 from gateway.store.ledger.sqlite_sequencer import SqliteSequencer
-from gateway.store.tables.ledger import ledger_checkpoint, ledger_cosignature, ledger_witness
 from ledger.checkpoint import Checkpoint
-from ledger.note import Note, Signer, parse_note
+from ledger.note import Note, Signer
 
 SPLIT = "SPLIT"
 _TAIL = f"""
@@ -57,7 +54,7 @@ class StoredLog:
         """`longest_delay_s`: of what is put into the outbox before it is due."""
         self._database, self._clock, self._steps = database, clock, steps
         self._longest_delay_us = int(longest_delay_s * 1_000_000)
-        self._sequencer = _sequencer(database, steps)
+        self._sequencer, self._at_once = _sequencer(database, steps), AtOnce(database)
         self.halted = Halted(database)
         self.keys = StoredSigners(database, keys, clock)
         self.shards = StoredShards(database, self.keys, clock, record)
@@ -108,13 +105,21 @@ class StoredLog:
         if note.text != Checkpoint(tree.origin, tree.size, tree.root).text:
             raise ValueError("the note is of another tree")
         fence, at_us = self._sequencer.fence, to_us(self._clock.now())
+        if tree.fence != fence:
+            raise NotLeading("the tree is not of this leadership")
         self._steps("checkpoint/signed")
-        async with self._database.write() as connection:
-            await self._may_sign(connection, tree, fence)
-            row = {"shard": tree.shard, "size": tree.size, "root": tree.root, "note": bytes(note), "at_us": at_us}
-            await connection.execute(self._database.insert(ledger_checkpoint).values(row).on_conflict_do_nothing())
-            kept = await _kept(connection, tree.shard, tree.size)
-            self._steps("checkpoint/written")
+        row = {"shard": tree.shard, "size": tree.size, "root": tree.root, "note": bytes(note), "at_us": at_us}
+        heads, _, checkpoints, lines = await self._at_once(
+            (writing.head(self._database.is_sqlite), {}),
+            (writing.KEEP, {**row, "fence": fence}),
+            *writing.kept(tree.shard, tree.size),
+            before_commit=lambda: self._steps("checkpoint/written"),
+        )
+        head = head_of(heads[0] if heads else None)
+        head.held_by(fence)
+        if tree.shard != head.shard or tree.size > head.size:
+            raise NotLeading("the tree is not of this leadership")
+        kept = writing.kept_of(tree.shard, checkpoints[0], lines)
         self._steps("checkpoint/kept")
         if kept.root != tree.root:
             documents = {"kept": bytes(kept.note).decode(), "signed": bytes(note).decode()}
@@ -124,27 +129,15 @@ class StoredLog:
 
     async def keep_cosignatures(self, shard: str, size: int, lines: Mapping[str, str], *, sealed: bool) -> None:
         """See the port. The first line of each witness stays."""
-        now_us, c = to_us(self._clock.now()), ledger_checkpoint.c
-        rows = [
-            {"shard": shard, "size": size, "witness": name, "line": line, "at_us": now_us}
-            for name, line in lines.items()
-        ]
-        async with self._database.write() as connection:
-            if rows:
-                await connection.execute(self._database.insert(ledger_cosignature).on_conflict_do_nothing(), rows)
-            self._steps("cosignatures/written")
-            if sealed:
-                seal = sa.update(ledger_checkpoint).where(c.shard == shard, c.size == size, c.sealed_at_us.is_(None))
-                await connection.execute(seal.values(sealed_at_us=now_us))
+        of = {"shard": shard, "size": size, "at_us": to_us(self._clock.now())}
+        added = [(writing.COSIGN, {**of, "witness": name, "line": line}) for name, line in lines.items()]
+        seal = [(writing.SEAL, of)] if sealed else []
+        await self._at_once(*added, *seal, before_commit=lambda: self._steps("cosignatures/written"))
         self._steps("cosignatures/kept")
 
     async def publish(self, shard: str, size: int) -> None:
         """See the port."""
-        c, larger = ledger_checkpoint.c, ledger_checkpoint.alias()
-        after = sa.exists().where(larger.c.shard == shard, larger.c.size > size, larger.c.published_at_us.is_not(None))
-        this = sa.update(ledger_checkpoint).where(c.shard == shard, c.size == size, c.published_at_us.is_(None), ~after)
-        async with self._database.write() as connection:
-            await connection.execute(this.values(published_at_us=to_us(self._clock.now())))
+        await self._at_once((writing.PUBLISH, {"shard": shard, "size": size, "at_us": to_us(self._clock.now())}))
         self._steps("checkpoint/published")
 
     async def keep_witness(self, health: WitnessHealth) -> None:
@@ -154,10 +147,7 @@ class StoredLog:
             "seen_at_us": None if health.seen_at is None else to_us(health.seen_at),
             "failing_since_us": None if health.failing_since is None else to_us(health.failing_since),
         }  # fmt: skip
-        insert = self._database.insert(ledger_witness).values(row)
-        changed = {name: value for name, value in row.items() if name not in ("witness", "shard")}
-        async with self._database.write() as connection:
-            await connection.execute(insert.on_conflict_do_update(index_elements=["witness", "shard"], set_=changed))
+        await self._at_once((writing.WITNESS, row))
 
     async def halt(self, reason: str, exhibit: Exhibit) -> None:
         """See the port."""
@@ -177,15 +167,7 @@ class StoredLog:
 
     async def close(self) -> None:
         await self._sequencer.close()
-
-    async def _may_sign(self, connection: AsyncConnection, tree: Tree, fence: int) -> None:
-        """Raises NotLeading, LedgerHalted. Holds the shard's row, so that nobody becomes leader meanwhile."""
-        lock = "" if self._database.is_sqlite else " FOR UPDATE"
-        query = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'{lock}"  # noqa: S608
-        head: Head = head_of((await connection.exec_driver_sql(query)).one_or_none())
-        head.held_by(fence)
-        if tree.fence != fence or tree.shard != head.shard or tree.size > head.size:
-            raise NotLeading("the tree is not of this leadership")
+        await self._at_once.close()
 
     async def _broken(self, broken: Broken) -> LedgerHalted:
         shard = await self.shards.active()
@@ -193,19 +175,6 @@ class StoredLog:
             documents = {"found": broken.found}
             await self.halt(broken.reason, Exhibit(shard.shard, broken.reason, shard.origin, documents))
         return LedgerHalted(broken.reason)
-
-
-async def _kept(connection: AsyncConnection, shard: str, size: int) -> KeptCheckpoint:
-    c = ledger_checkpoint.c
-    row = (await connection.execute(sa.select(ledger_checkpoint).where(c.shard == shard, c.size == size))).one()
-    lines = sa.select(ledger_cosignature.c.witness, ledger_cosignature.c.line).where(
-        ledger_cosignature.c.shard == shard, ledger_cosignature.c.size == size
-    )
-    cosignatures = {row.witness: row.line for row in (await connection.execute(lines)).all()}
-    return KeptCheckpoint(
-        shard, size, bytes(row.root), parse_note(bytes(row.note)), from_us(row.at_us), cosignatures,
-        _instant(row.published_at_us), _instant(row.sealed_at_us),
-    )  # fmt: skip
 
 
 def _instant(at_us: int | None) -> Any:

@@ -31,6 +31,10 @@ from ledger.note import ED25519, Signer, parse_signer, parse_vkey
 SIGNING, RETIRED = "SIGNING", "RETIRED"
 SYSTEM = "yimen"
 """The actor of what nobody asked for."""
+_SIGNING = sa.text(
+    "SELECT k.shard, k.key_id, k.secret_ct, k.data_key_id, k.alg_id FROM ledger_key k "
+    "JOIN ledger_shard s ON s.shard = k.shard WHERE s.state = 'ACTIVE' AND k.state = 'SIGNING' ORDER BY k.at_us, k.key_id"
+)
 
 
 class StoredSigners:
@@ -38,20 +42,14 @@ class StoredSigners:
 
     def __init__(self, database: Database, keys: Keys, clock: Clock) -> None:
         self._database, self._keys, self._clock = database, keys, clock
+        self._known: dict[tuple[str, str], tuple[Sealed, Signer]] = {}
 
     async def signers(self) -> Sequence[Signer]:
         """See `SequencedLog.signers`. Raises CiphertextInvalid for a key that does not open."""
-        query = (
-            sa.select(ledger_key)
-            .join(ledger_shard, ledger_shard.c.shard == ledger_key.c.shard)
-            .where(ledger_shard.c.state == "ACTIVE", ledger_key.c.state == SIGNING)
-            .order_by(ledger_key.c.at_us, ledger_key.c.key_id)
-        )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+        rows = await self._database.rows(_SIGNING, {})
         if not rows:
             raise NotLeading("no shard is active")
-        return [await self._opened(row) for row in rows]
+        return [await self._opened(*row) for row in rows]
 
     async def sealed(self, shard: str, signer: Signer) -> dict[str, Any]:
         """The row of a key that signs from now on."""
@@ -113,9 +111,14 @@ class StoredSigners:
         signing = sa.select(ledger_key).where(ledger_key.c.shard == shard, ledger_key.c.state == SIGNING)
         return shard, (await connection.execute(signing.order_by(ledger_key.c.at_us))).all()
 
-    async def _opened(self, row: sa.Row[Any]) -> Signer:
-        sealed = Sealed(row.secret_ct, row.data_key_id, row.alg_id)
-        return parse_signer((await self._keys.unseal(_place(row.shard, row.key_id), sealed)).decode())
+    async def _opened(self, shard: str, key_id: str, secret_ct: bytes, data_key_id: str, alg_id: str) -> Signer:
+        """Opened once; what is sealed otherwise by now is opened again."""
+        sealed = Sealed(bytes(secret_ct), data_key_id, alg_id)
+        known = self._known.get((shard, key_id))
+        if known is None or known[0] != sealed:
+            signer = parse_signer((await self._keys.unseal(_place(shard, key_id), sealed)).decode())
+            known = self._known[shard, key_id] = sealed, signer
+        return known[1]
 
 
 def new_signer(origin: str) -> Signer:
