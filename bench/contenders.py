@@ -52,7 +52,7 @@ class DidNotStart(Exception):
 async def start(home: Path, children: Children, *, wanted: frozenset[str] | None) -> Field:
     """Upstreams, yimen and every peer that can run; a peer that can not is left out with its reason."""
     taken: set[int] = set()
-    upstream_port = _port(taken)
+    upstream_port = next_port(taken)
     upstream = f"http://127.0.0.1:{upstream_port}"
     up = children.start(
         "upstreams", (sys.executable, "-m", "bench.upstreams", "--port", str(upstream_port)), read=False
@@ -62,19 +62,19 @@ async def start(home: Path, children: Children, *, wanted: frozenset[str] | None
     found: list[Contender] = []
     absent: dict[str, str] = {}
     starters: dict[str, Callable[[], Contender]] = {
-        "yimen": lambda: _yimen(home / "yimen", upstream, _port(taken), children),
-        "yimen-bare": lambda: _bare(home / "yimen-bare", upstream, _port(taken), children),
-        "strawberry": lambda: _strawberry(upstream, _port(taken), children),
-        "yoga": lambda: _node(home, "yoga", upstream, _port(taken), children),
-        "apollo": lambda: _node(home, "apollo", upstream, _port(taken), children),
-        "hive": lambda: _hive(home, upstream, _port(taken), children),
+        "yimen": lambda: _yimen(home / "yimen", upstream, next_port(taken), children),
+        "yimen-bare": lambda: _bare(home / "yimen-bare", upstream, next_port(taken), children),
+        "strawberry": lambda: _strawberry(upstream, next_port(taken), children),
+        "yoga": lambda: _node(home, "yoga", upstream, next_port(taken), children),
+        "apollo": lambda: _node(home, "apollo", upstream, next_port(taken), children),
+        "hive": lambda: _hive(home, upstream, next_port(taken), children),
     }
     for name, starter in starters.items():
         if wanted is not None and name not in wanted:
             continue
         try:
             contender = await asyncio.to_thread(starter)
-            await _until(children, name, partial(_right, contender))
+            await until_right(children, contender)
             found.append(contender)
         except (DidNotStart, peers_node.NotInstalled) as error:
             if name == "yimen":
@@ -83,15 +83,20 @@ async def start(home: Path, children: Children, *, wanted: frozenset[str] | None
     return Field(upstream, up.pid, tuple(found), absent)
 
 
-def _port(taken: set[int]) -> int:
+async def until_right(children: Children, contender: Contender) -> None:
+    """Until it answers every question rightly. Raises DidNotStart."""
+    await _until(children, contender.name, partial(_right, contender))
+
+
+def next_port(taken: set[int]) -> int:
     return free_port(_FIRST_PORT, taken, lambda _: None, "bench")
 
 
 async def start_profiled(home: Path, upstream: str, samples: Path, children: Children) -> Contender:
     """A second yimen, which writes where its time goes to `samples` when it ends. Raises DidNotStart."""
     profiled = (sys.executable, "-m", "bench.profiled", str(samples), "serve")
-    contender = await asyncio.to_thread(_yimen, home / "profiled", upstream, _port(set()), children, profiled)
-    await _until(children, contender.name, partial(_right, contender))
+    contender = await asyncio.to_thread(_yimen, home / "profiled", upstream, next_port(set()), children, profiled)
+    await until_right(children, contender)
     return contender
 
 

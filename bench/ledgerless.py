@@ -1,0 +1,67 @@
+"""`python -m bench.ledgerless serve`: yimen without its ledger, for the one figure that needs it: what the ledger costs.
+
+Access events are written as ever, durable before release; but no seed, record or entry is made of them, nothing waits in
+the outbox, nobody sequences, signs or witnesses. Only the bench can put such a gateway together: there is no setting for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from demo.processes import die_with_parent
+from gateway.bootstrap import composition
+from gateway.bootstrap.ledger import KeptLedger, seals_of
+from gateway.clock import Clock
+from gateway.services.ledger.status import LedgerStatus
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.evidence import EventRow
+from gateway.store.recording.outbox import Marked, Outbox, Waiting
+from gateway.store.sqlite_journal import SqliteJournal
+
+
+def _access(_: Outbox, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[None, list[Marked], Waiting]:
+    """Instead of `Outbox.access`."""
+    return None, [Marked(one, "", None) for one in subjects], Waiting(columns[0], 0, b"")  # type: ignore[arg-type]
+
+
+def _write(journal: SqliteJournal, rows: Sequence[EventRow]) -> None:
+    """Instead of `SqliteJournal._write`: the same two tables, without the outbox and without asking whether it is halted."""
+    connection = journal._connected()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(journal._event_sql, [row.columns for row in rows])
+    connection.executemany(
+        journal._subject_sql,
+        [(subject_id, row.waiting.id, seed_ct) for row in rows for subject_id, seed_ct in row.subjects],
+    )
+    connection.execute("COMMIT")
+
+
+@asynccontextmanager
+async def _keeping(settings: Settings, store: Store, _: object, clock: Clock) -> AsyncIterator[KeptLedger]:
+    """Instead of `gateway.bootstrap.ledger.keeping`: nothing is kept, and nobody looks for persons who were erased."""
+    if (looking := store.subject_keys._looking) is not None:
+        looking.cancel()
+    yield KeptLedger(LedgerStatus(), seals_of(settings, store, None, clock), None)
+
+
+def main() -> int:
+    die_with_parent()
+    from gateway.cli import main as yimen
+
+    instead: Sequence[tuple[Any, str, Any]] = (
+        (Outbox, "access", _access),
+        (SqliteJournal, "_write", _write),
+        (composition, "keeping", _keeping),
+    )
+    for where, name, other in instead:
+        setattr(where, name, other)
+    sys.argv[0] = "yimen"
+    return int(yimen() or 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
