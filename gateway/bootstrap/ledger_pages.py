@@ -81,5 +81,8 @@ class _Openings:
         if found is None:
             return None
         parts = {name: Disclosed(part.salt, part.value) for name, part in found.parts.items()}
-        marks = {f"subjects/{one.index}": Disclosed(one.salt, one.shown) for one in found.subjects}
+        listed = found.type == "access"
+        marks = {
+            f"subjects/{one.index}" if listed else "subject": Disclosed(one.salt, one.shown) for one in found.subjects
+        }
         return Opened(found.record, found.salt, parts | marks, found.result_salt)

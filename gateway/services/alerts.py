@@ -72,7 +72,7 @@ class WatchAlerts:
         self._log, self._subjects = log, subjects
 
     async def read(self, caller: Caller, *, open_only: bool, after: str | None, limit: int = PAGE) -> dict[str, Any]:
-        found = await self._log.of_watch(_watch(caller), open_only=open_only, after=after, limit=limit + 1)
+        found = await self._log.of_watch(watch_of(caller), open_only=open_only, after=after, limit=limit + 1)
         page = found[:limit]
         return {
             "alerts": [self._told(caller, one) for one in page],
@@ -80,11 +80,11 @@ class WatchAlerts:
         }
 
     async def acknowledge(self, caller: Caller, alert_id: str) -> None:
-        if not await self._log.acknowledge(_watch(caller), alert_id, caller):
+        if not await self._log.acknowledge(watch_of(caller), alert_id, caller):
             raise RequestRefused("ALERT_UNKNOWN")
 
     async def close(self, caller: Caller, alert_id: str, outcome: str) -> None:
-        watch = _watch(caller)
+        watch = watch_of(caller)
         if outcome not in OUTCOMES:
             raise RequestRefused("BAD_VALUE")
         if not await self._log.close_alert(watch, alert_id, caller, outcome):
@@ -109,7 +109,8 @@ class WatchAlerts:
         }
 
 
-def _watch(caller: Caller) -> Watch:
+def watch_of(caller: Caller) -> Watch:
+    """Raises RequestRefused FORBIDDEN."""
     if caller.kind is CallerKind.OFFICER:
         if PROSECUTOR in caller.roles and caller.org_kind == PROCURATORATE and caller.jurisdiction:
             return Watch(caller.user_id, jurisdiction=caller.jurisdiction)

@@ -81,7 +81,7 @@ class ReadChanges:
 
     async def __call__(self, caller: Caller, question: ChangeQuestion) -> Mapping[str, Any]:
         """`changes` oldest first and `after` for the next page, None at the end. Raises RequestRefused FORBIDDEN."""
-        within = _within(caller)
+        within = changes_within(caller)
         limit = max(1, min(question.limit, MOST))
         asked = replace(narrowed(within, question), limit=limit + 1)
         found = await self._log.read(asked, reading(asked, caller.org_id, caller.user_id))
@@ -128,8 +128,9 @@ def _without_subjects(detail: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _within(caller: Caller) -> ChangesAsked:
-    """Two factors, as for whatever shows what others did."""
+def changes_within(caller: Caller) -> ChangesAsked:
+    """Which changes are this caller's business. Two factors, as for whatever shows what others did. Raises RequestRefused
+    FORBIDDEN."""
     if caller.kind is not CallerKind.OFFICER or caller.level < 2:
         raise RequestRefused("FORBIDDEN")
     if PROSECUTOR in caller.roles and caller.org_kind == PROCURATORATE and caller.jurisdiction:

@@ -28,7 +28,7 @@ class StoredAlertLog:
 
     async def of_watch(self, watch: Watch, *, open_only: bool, after: str | None, limit: int) -> Sequence[StoredAlert]:
         """See the port."""
-        query = sa.select(alert).where(*_seen_by(watch))
+        query = sa.select(alert).where(*seen_by(watch))
         if open_only:
             query = query.where(alert.c.closed_at_us.is_(None))
         if after is not None:
@@ -56,7 +56,7 @@ class StoredAlertLog:
         *also: sa.ColumnElement[bool],
     ) -> bool:
         at = self._clock.now()
-        mine = (alert.c.id == alert_id, alert.c.closed_at_us.is_(None), *also, *_seen_by(watch))
+        mine = (alert.c.id == alert_id, alert.c.closed_at_us.is_(None), *also, *seen_by(watch))
         async with self._database.write() as connection:
             query = sa.update(alert).where(*mine).values(values).returning(alert.c.type, alert.c.subject_id)
             row = (await connection.execute(query)).one_or_none()
@@ -72,7 +72,7 @@ class StoredAlertLog:
         return True
 
 
-def _seen_by(watch: Watch) -> list[sa.ColumnElement[bool]]:
+def seen_by(watch: Watch) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [alert.c.about_id != watch.not_about]
     if watch.partners:
         return [*found, alert.c.about == "PARTNER"]

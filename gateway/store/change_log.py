@@ -25,7 +25,7 @@ class StoredChangeLog:
 
     async def read(self, asked: ChangesAsked, reader: Change) -> Sequence[LoggedChange]:
         """See the port. What was read, and that it was read, are one transaction."""
-        query = sa.select(change_event).where(*_within(asked), *_wanted(asked), _not_ones_own_alerts(reader.actor_user))
+        query = sa.select(change_event).where(*shown(asked, reader.actor_user))
         async with self._database.write() as connection:
             rows = (await connection.execute(query.order_by(change_event.c.id).limit(asked.limit))).all()
             await record_change(connection, self._clock.now(), reader)
@@ -43,6 +43,11 @@ class StoredChangeLog:
         async with self._database.read() as connection:
             found: str | None = await connection.scalar(query)
         return found
+
+
+def shown(asked: ChangesAsked, user_id: str) -> list[sa.ColumnElement[bool]]:
+    """Which rows of `change_event` that is, for this reader."""
+    return [*_within(asked), *_wanted(asked), _not_ones_own_alerts(user_id)]
 
 
 def _within(asked: ChangesAsked) -> list[sa.ColumnElement[bool]]:

@@ -10,11 +10,14 @@ from typing import Any
 
 import orjson
 
-from gateway.consent.notice import in_words
+from gateway.consent.notice import Both, in_words
 from gateway.services.ledger.bundles import Bundle, Role
 from gateway.services.words import Words
 from gateway.web.html import HTML, page, style
-from gateway.web.problems import JSON, Reply
+from gateway.web.problems import JSON, Reply, catalogue
+from ledger.entry import parse_entry
+from ledger.evidence import Disclosed
+from ledger.note import parse_signature
 
 
 class EvidenceFiles:
@@ -33,7 +36,7 @@ class EvidenceFiles:
             {"id": one.id, "title": {"zh": one.title_zh, "en": one.title_en}, "basis": one.basis}
             for one in bundle.rules
         ]
-        return Reply(200, orjson.dumps({"policyVersion": bundle.evidence.record["policy"], "rules": told}), JSON)
+        return Reply(200, orjson.dumps({"policyVersion": bundle.evidence.record.get("policy"), "rules": told}), JSON)
 
     async def html(self, bundle: Bundle, *, to_keep: bool = False) -> Reply:
         """One file, to read, to keep and to print; the verifier reads the JSON out of it."""
@@ -42,13 +45,14 @@ class EvidenceFiles:
         reply = page(
             "ledger_evidence.html",
             record=record,
-            told=await self._told(record),
+            told=await self._told(bundle),
             bundle=bundle,
             person=bundle.role is Role.PERSON,
             shown=bundle.evidence.disclosed,
             style=text,
             said=embedded(bytes(bundle.evidence)),
-            witnesses=sorted(bundle.standing.checkpoint.cosignatures) if bundle.standing.checkpoint else [],
+            detail=_lines(bundle.evidence.disclosed.get("detail")),
+            witnesses=_cosigned(bundle),
         )
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
         policy = b"default-src 'none'; style-src 'sha256-%b'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
@@ -59,13 +63,39 @@ class EvidenceFiles:
         ]
         return Reply(200, reply.body, HTML, [*own, _name(bundle, "html", b"attachment" if to_keep else b"inline")])
 
-    async def _told(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _told(self, bundle: Bundle) -> Mapping[str, Any]:
+        record, entry = bundle.evidence.record, parse_entry(bundle.evidence.entry)
         return {
-            "at": in_words(_instant(record["at"])),
-            "body": await self._words.organisation(record["org"]),
+            "at": in_words(_instant(record["opened_at" if record["type"] == "alert" else "at"])),
+            "body": await self._words.organisation(record["org"]) if record["org"] else None,
+            "kind": Both(**catalogue()[f"LEDGER_KIND_{entry.kind.upper()}"]),
             "purpose": self._words.purpose(record.get("purpose", "")),
             "facts": tuple(self._words.facts(record.get("fields", ()))),
         }
+
+
+def _lines(part: Disclosed | None) -> list[tuple[str, str]]:
+    """What was recorded besides, by name."""
+    if part is None:
+        return []
+    said = part.value if isinstance(part.value, Mapping) else {"": part.value}
+    return [(name, value if isinstance(value, str) else orjson.dumps(value).decode()) for name, value in said.items()]
+
+
+def _cosigned(bundle: Bundle) -> list[tuple[str, Both | None]]:
+    """Who, and when by their own clock."""
+    kept = bundle.standing.checkpoint
+    found = []
+    for name, line in sorted(kept.cosignatures.items()) if kept is not None else ():
+        at = cosigned_at(line)
+        found.append((name, None if at is None else in_words(datetime.fromtimestamp(at, UTC))))
+    return found
+
+
+def cosigned_at(line: str) -> int | None:
+    """POSIX seconds: what the witness says itself."""
+    value = parse_signature(line.splitlines()[0] + "\n").value
+    return int.from_bytes(value[:8], "big") if len(value) > 64 else None
 
 
 def embedded(said: bytes) -> str:

@@ -23,7 +23,8 @@ from gateway.services.words import Words
 from gateway.web.forms import FormInvalid, parse_form
 from gateway.web.html import HTML, page
 from gateway.web.ledger import FOR_EVER, PUBLIC, SHARD, TEXT, shard_of
-from gateway.web.ledger_receipts import cosigned_at, proof_file
+from gateway.web.ledger_evidence import cosigned_at
+from gateway.web.ledger_receipts import proof_file
 from gateway.web.problems import JSON, Refusal, Reply, catalogue
 from ledger.encoding import b64
 from ledger.entry import KINDS

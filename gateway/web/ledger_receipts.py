@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.services.ledger.bundles import Bundle, Bundles, NotIncluded
+from gateway.services.ledger.bundles import OWN_DOING, Bundle, Bundles, NotIncluded
 from gateway.services.ledger.ports import Level
 from gateway.services.ledger.receipts import Receipts, Standing, note_of
 from gateway.web.forms import FormInvalid, parse_form
 from gateway.web.ledger import PUBLIC, TEXT
-from gateway.web.ledger_evidence import EvidenceFiles
+from gateway.web.ledger_evidence import EvidenceFiles, cosigned_at
 from gateway.web.log_question import EVENT_ID
 from gateway.web.me_visit import PersonVisit
 from gateway.web.negotiation import negotiate
 from gateway.web.problems import JSON, Refusal, Reply, problem
 from gateway.web.token_door import Admit, next_nonce, single
 from ledger.encoding import b64
-from ledger.note import parse_signature
 
 LEVEL = b"yimen-ledger-level"
 _JSON, _HTML, _FILE, _RULES = "application/json", "text/html", "html", "rules"
@@ -75,18 +75,29 @@ class Evidence:
 
 
 class PersonEvidence:
-    """`GET /me/history/{id}/evidence`: of an access the person's own history shows."""
+    """Of what is a person's own business, on their own pages."""
 
     def __init__(self, bundles: Bundles, files: EvidenceFiles) -> None:
         self._bundles, self._files = bundles, files
 
-    async def __call__(self, visit: PersonVisit) -> Reply:
-        person = await visit.person()
-        entry_id, kind = visit.part("id"), _format(visit.scope)
+    async def access(self, visit: PersonVisit) -> Reply:
+        """`GET /me/history/{id}/evidence`: of an access their history shows."""
+        person, entry_id = await visit.person(), visit.part("id")
+        if not EVENT_ID.fullmatch(entry_id):
+            raise _unknown()
+        return await self._reply(visit, self._bundles.for_person(person.subject_id, entry_id))
+
+    async def consent(self, visit: PersonVisit) -> Reply:
+        """`GET /me/consents/{consent_id}/evidence?of=given`: that they agreed, declined or withdrew."""
+        person, kind = await visit.person(), OWN_DOING.get(visit.asked.get("of", "given"))
+        if kind is None:
+            raise Refusal("BAD_VALUE")
+        return await self._reply(visit, self._bundles.for_consent(person.subject_id, visit.part("consent_id"), kind))
+
+    async def _reply(self, visit: PersonVisit, wanted: Awaitable[Bundle | None]) -> Reply:
+        kind = _format(visit.scope)
         try:
-            found = (
-                await self._bundles.for_person(person.subject_id, entry_id) if EVENT_ID.fullmatch(entry_id) else None
-            )
+            found = await wanted
         except NotIncluded:
             raise _not_yet() from None
         if found is None:
@@ -121,12 +132,6 @@ async def proof_file(receipts: Receipts, found: Standing, name: str) -> Reply:
         (b"content-disposition", b'attachment; filename="%b.tlog-proof"' % name.encode()),
     ]  # fmt: skip
     return Reply(200, bytes(proof), TEXT, headers)
-
-
-def cosigned_at(line: str) -> int | None:
-    """POSIX seconds: what the witness says itself."""
-    value = parse_signature(line.splitlines()[0] + "\n").value
-    return int.from_bytes(value[:8], "big") if len(value) > 64 else None
 
 
 async def _evidence(files: EvidenceFiles, found: Bundle, kind: str) -> Reply:

@@ -23,6 +23,10 @@ _STATES = {
 }
 
 
+_PROVEN = {ConsentState.GIVEN: "given", ConsentState.REFUSED: "refused", ConsentState.WITHDRAWN: "withdrawn"}
+"""What the person did themselves, by its word in the URL of its evidence."""
+
+
 class ConsentPages:
     """Each method answers one URL."""
 
@@ -39,7 +43,7 @@ class ConsentPages:
         shown = await self._consents.show(await visit.person(), visit.part("consent_id"))
         if shown.notice is None:
             raise RequestRefused("CONSENT_CLOSED")
-        events = [(in_words(event.at), _STATES[event.state]) for event in shown.consent.events]
+        events = [(in_words(one.at), _STATES[one.state], _PROVEN.get(one.state)) for one in shown.consent.events]
         return visit.page(
             "me_consent.html",
             shown=shown,

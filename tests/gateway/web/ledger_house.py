@@ -81,6 +81,9 @@ class FakeDoor:
         self.asked += 1
         return subject_id in self.about.get(entry_id, ())
 
+    async def of_consent(self, consent_id: str, subject_id: str, kind: str) -> str | None:
+        return None
+
     async def was_read(self, reading: Change) -> None:
         self.readings.append(reading)
 

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.caller import Decision
+from gateway.caller import Alert, Change, Decision
+from gateway.clock import SystemClock
 from gateway.services.ledger import walk
+from gateway.store.alerts import StoredAlerts
+from gateway.store.changes import record_change
 from gateway.store.ledger import reader
 from gateway.store.tables import change_event
 from ledger.checkpoint import Checkpoint
@@ -29,6 +32,7 @@ from tests.fakes.person_house import PersonHouse, person_house
 from tests.fakes.tokens import Asker, officer
 from tests.gateway.web.test_history import at_home, supervisor
 from tests.gateway.web.test_history import record as put
+from tests.gateway.web.test_me_consent import decided
 
 pytestmark = pytest.mark.anyio
 OTHER = "f" * 32
@@ -208,3 +212,89 @@ async def test_who_may_not_see_when_the_person_may_does_not_see_that_they_may_no
 
 def test_a_filter_goes_on_where_the_store_stopped() -> None:
     assert walk.LOOKED_AT == reader.LOOKED_AT
+
+
+async def done(house: PersonHouse, change: Change) -> str:
+    async with house.store.database.write() as connection:
+        return await record_change(connection, datetime.now(UTC), change)
+
+
+async def test_of_a_change_who_made_it_and_who_watches_have_evidence(house: PersonHouse) -> None:
+    boss = await supervisor(house)
+    approved = await done(house, Change("POLICY_APPROVED", "p-1", "office", "lin", detail={"digest": "d", "was": None}))
+    enrolled = await done(house, Change("PERSON_ENROLLED", OTHER, "office", "lin", OTHER, {"by_subject_id": OTHER}))
+    lin, zhou = await officer(house, "lin", org_id="office"), await officer(house, "zhou", org_id="office")
+    assert b"LEDGER_NOT_INCLUDED" in await evidence(house, approved, lin, 409)
+    await sign(house, *SEALING)
+    for asker in (lin, boss):
+        found = await verified(house, await evidence(house, approved, asker))
+        assert (found.entry.kind, found.record["kind"]) == ("policy", "POLICY_APPROVED")
+        assert found.disclosed == {"by": "lin", "object": "p-1", "detail": {"digest": "d", "was": None}}
+        body = await evidence(house, enrolled, asker)
+        found = await verified(house, body)
+        assert OTHER.encode() not in body  # by our own id no reader knows anybody
+        assert (found.disclosed, set(found.blind)) == ({"by": "lin"}, {"object", "detail", "subject"})
+    unknown = "0" * 8 + approved[8:]
+    assert await evidence(house, approved, zhou, 404) == await evidence(house, unknown, zhou, 404)
+    async with house.store.database.read() as connection:
+        query = sa.select(change_event).where(change_event.c.kind == "EVIDENCE_READ")
+        rows = (await connection.execute(query)).all()
+    assert [(row.actor_user, row.object_id) for row in rows] == [("boss", approved), ("boss", enrolled)]
+    path = f"/ledger/receipts/{approved}/evidence"
+    headers = boss.headers("GET", house.url + path) | {"accept": "text/html"}
+    page = (await raw(house, path, **headers)).decode()
+    assert "规则" in page
+    assert "POLICY_APPROVED" in page
+    assert "digest d" in page
+
+
+async def test_of_an_alert_who_watches_has_evidence_once_its_entry_came(house: PersonHouse) -> None:
+    """Until then there is nothing in the log to prove it by, and nothing in it that tells of the alert."""
+    boss, lin = await supervisor(house), await officer(house, "lin", org_id="office")
+    alerts = StoredAlerts(house.store.database, SystemClock())
+    raised = await alerts.raise_alert(Alert("A11_INSIDER", "S1", "OFFICER", "lin", "office", detail={"queries": 900}))
+    await sign(house, *SEALING)
+    assert b"LEDGER_NOT_INCLUDED" in await evidence(house, raised, boss, 409)
+    async with house.store.database.write() as connection:
+        await connection.execute(sa.text("UPDATE ledger_outbox SET due_at_us = 0"))
+    await sign(house, *SEALING)
+    found = await verified(house, await evidence(house, raised, boss))
+    assert found.disclosed == {"about_id": "lin", "detail": {"queries": 900}}
+    assert (found.entry.kind, found.record["alert"]) == ("alert", "A11_INSIDER")
+    assert await evidence(house, raised, lin, 404) == await evidence(house, "0" * 8 + raised[8:], lin, 404)
+    path = f"/ledger/receipts/{raised}/evidence"
+    page = (await raw(house, path, **boss.headers("GET", house.url + path), accept="text/html")).decode()
+    assert "A11_INSIDER" in page
+    assert "queries 900" in page
+
+
+async def test_a_person_has_evidence_of_what_they_agreed_to_and_took_back(house: PersonHouse) -> None:
+    subject = await house.enrol()
+    _, path = await decided(house, "give")
+    _, page = await house.get(path)
+    await house.post(f"{path}/withdraw", page)
+    await sign(house, *SEALING)
+    consent_id = path.rpartition("/")[2]
+    for what in ("given", "withdrawn"):
+        body = await raw(house, f"{path}/evidence?of={what}")
+        assert subject.encode() not in body
+        found = await verified(house, body)
+        assert found.record["kind"] == f"CONSENT_{what.upper()}"
+        assert found.entry.actor == "person"
+        assert found.disclosed == {"by": "person", "object": consent_id, "detail": {}}
+        assert found.blind == ("subject",)
+        kept = (await raw(house, f"{path}/evidence?of={what}&format=html")).decode()
+        assert "本人" in kept
+        (await verified(house, kept.encode()))
+    await raw(house, f"{path}/evidence?of=refused", 404)
+    await raw(house, f"{path[:-4]}0000/evidence", 404)
+    await raw(house, f"{path}/evidence?of=something", 400)
+
+
+async def test_the_page_of_a_consent_leads_to_its_evidence(house: PersonHouse) -> None:
+    await house.enrol()
+    _, path = await decided(house, "give")
+    await sign(house, *SEALING)
+    _, page = await house.get(path)
+    assert f'href="{path}/evidence?of=given"' in page
+    assert "of=withdrawn" not in page

@@ -211,7 +211,7 @@ async def test_as_a_page_it_is_one_file_that_holds_its_own_evidence(house: Ledge
     assert reply.status == 200, page
     assert reply.headers["content-type"] == "text/html; charset=utf-8"
     for words in ("祖庙司法所", "Zumiao Justice Office", "社区矫正接收", "身份记录：姓名", "接收", "CC Law Art. 5",
-                  "已封存", "GA、", "2026年11月25日 09:02", "(2026)粤0604刑初123号"):  # fmt: skip
+                  "已封存", "<li>GA：2026", "2026年11月25日 09:02", "(2026)粤0604刑初123号"):  # fmt: skip
         assert words in page, words
     assert "no-relatives" not in page
     (inside,) = re.findall(r'<script type="application/json" id="evidence">(.*?)</script>', page, re.DOTALL)
