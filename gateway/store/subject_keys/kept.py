@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.encryption import DEFAULT_ALGORITHM, Place, seal, unseal
 from gateway.store.engine import Database
+from gateway.store.errors import StoreUnavailable
 from gateway.store.subject_keys.tree import Seeds, path_to, siblings
 
 _metadata = sa.MetaData()
@@ -28,6 +30,7 @@ _node = sa.Table(
 )
 _destroyed = sa.Table("subject_key_destroyed", _metadata, sa.Column("leaf", sa.String(17), primary_key=True))
 _CHUNK = 500
+_AGAIN_S = 0.02
 _ADVISORY_LOCK = 0x79696D6B  # "yimk"
 
 
@@ -80,7 +83,15 @@ class KeptNodes:
         return Contents(int(generation or 0), seeds, frozenset(int(leaf, 16) for leaf in gone))
 
     async def destroy(self, leaf: int) -> bool:
-        """Durable on return; False where it was done before. What is deleted is overwritten, as far as the database goes."""
+        """Durable on return; False where it was done before. What is deleted is overwritten, as far as the database goes.
+
+        Raises StoreUnavailable where somebody who reads keeps it from being so: done again, it is.
+        """
+        done = await self._puncture(leaf)
+        await self.forget()
+        return done
+
+    async def _puncture(self, leaf: int) -> bool:
         gone, path = f"{leaf:x}", [f"{node:x}" for node in path_to(leaf)]
         async with self.database.write() as connection:
             await self._alone(connection)
@@ -97,15 +108,27 @@ class KeptNodes:
             if known is None:
                 await connection.execute(sa.insert(_destroyed).values(leaf=gone))
             await connection.execute(sa.update(_store).values(generation=_store.c.generation + 1))
-        await self._forget()
         return True
 
-    async def _forget(self) -> None:
-        """What a deleted row leaves behind: SQLite's log, PostgreSQL's dead rows."""
+    async def forget(self) -> None:
+        """What a deleted row leaves behind: SQLite's log, PostgreSQL's dead rows. Raises StoreUnavailable."""
+        if not self.database.is_sqlite:
+            async with self.database.read() as connection:
+                await connection.execute(sa.text("VACUUM subject_key_node"))
+            return
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.database.timeout_s
+        while await self._busy():
+            if loop.time() >= until:
+                raise StoreUnavailable(
+                    "somebody reads the persons' keys all the time; what is destroyed stays in their log"
+                )
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _busy(self) -> bool:
+        """For readers SQLite waits by itself, for others who clear up it does not."""
         async with self.database.read() as connection:
-            await connection.execute(
-                sa.text("PRAGMA wal_checkpoint(TRUNCATE)" if self.database.is_sqlite else "VACUUM subject_key_node")
-            )
+            return bool(await connection.scalar(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")))
 
     async def _alone(self, connection: AsyncConnection) -> None:
         if not self.database.is_sqlite:

@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.store.engine import Database, open_database
-from gateway.store.errors import CiphertextInvalid, StoreRefused
+from gateway.store.errors import CiphertextInvalid, StoreRefused, StoreUnavailable
 from gateway.store.ids import to_us
 from gateway.store.keys import Keys
 from gateway.store.subject_keys.kept import KeptNodes
@@ -80,6 +80,8 @@ class StoredSubjectKeys:
         for leaf in sorted(gone):
             if any(leaf not in copy.destroyed or Cover(copy.seeds).above(leaf) is not None for copy in copies):
                 await self._destroy(leaf)
+        if gone:
+            await self._forget()
         await self.look()
         self._looking = asyncio.create_task(self._look_on(), name="subject-keys")
 
@@ -103,6 +105,15 @@ class StoredSubjectKeys:
             row = {"id": store_id, "made_at_us": to_us(self._clock.now())}
             async with self._main.write() as connection:
                 await connection.execute(self._main.insert(subject_key_store).values(row).on_conflict_do_nothing())
+
+    async def _forget(self) -> None:
+        """A process that was killed between the deletion and this left it to us; whoever reads now must not keep us out."""
+        for kept in (self._nodes, self._mirror):
+            try:
+                if kept is not None:
+                    await kept.forget()
+            except StoreUnavailable as error:
+                _log.warning("a destroyed key's traces are still there: %s", error.code)
 
     async def _destroy(self, leaf: int) -> None:
         await self._nodes.destroy(leaf)

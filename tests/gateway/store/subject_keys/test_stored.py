@@ -179,6 +179,49 @@ async def test_nothing_of_a_destroyed_node_stays_in_the_file(
     assert all(root not in path.read_bytes() for path in tmp_path.glob("keys.db*"))
 
 
+async def test_whoever_reads_meanwhile_keeps_a_destruction_unconfirmed(
+    settings: Settings, clock: HandClock, tmp_path: Path
+) -> None:
+    """SQLite keeps the old page in its log as long as somebody reads it: a backup that runs, a shell left open."""
+    url = f"sqlite:///{tmp_path}/keys.db"
+    store = await open_store(replace(settings, subject_keys_url=url, database_timeout_s=1), clock)
+    reader = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
+
+    def left() -> bool:
+        return any(root in path.read_bytes() for path in tmp_path.glob("keys.db*"))
+
+    reader.execute("BEGIN")
+    (root,) = reader.execute("SELECT seed_ct FROM subject_key_node").fetchone()
+    with pytest.raises(StoreUnavailable):
+        await store.subject_keys.destroy("s1")
+    assert left()
+    reader.close()
+    await store.subject_keys.destroy("s1")
+    assert not left()
+    await store.close()
+
+
+async def test_a_start_clears_what_a_killed_process_left_behind(
+    settings: Settings, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = replace(settings, subject_keys_url=f"sqlite:///{tmp_path}/keys.db")
+    other, store = await open_store(apart, clock), await open_store(apart, clock)  # the last to close clears up, too
+    with sqlite3.connect(tmp_path / "keys.db") as connection:
+        (root,) = connection.execute("SELECT seed_ct FROM subject_key_node").fetchone()
+
+    async def killed() -> None:
+        raise StoreUnavailable("killed")
+
+    monkeypatch.setattr(store.subject_keys._nodes, "forget", killed)
+    with pytest.raises(StoreUnavailable):
+        await store.subject_keys.destroy("s1")
+    assert any(root in path.read_bytes() for path in tmp_path.glob("keys.db*"))
+    third = await open_store(apart, clock)
+    assert not any(root in path.read_bytes() for path in tmp_path.glob("keys.db*"))
+    for one in (third, store, other):
+        await one.close()
+
+
 def test_two_databases_of_one_state_folder_do_not_meet(tmp_path: Path) -> None:
     settings = Settings(database_url="sqlite:///x", master_key=bytes(32), state_dir=tmp_path)
     assert stored.default_url(settings, "a" * 32) != stored.default_url(settings, "b" * 32)
