@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError
-from ledger.evidence import parse_evidence, verify_evidence
+from ledger.evidence import Disclosed, blind, parse_evidence, verify_evidence
 from tests.browser.test_query_page import page as browser_page  # noqa: F401  (fixture)
 from tests.ledger import evidences as made
 from tests.ledger.test_evidence import test_whatever_is_changed_is_noticed as changed
@@ -102,6 +102,39 @@ async def test_it_finds_whatever_our_own_verifier_finds(page: Any) -> None:
             assert "只有 3 家" in await _said(page)
     assert {number for number, verdict in found.items() if verdict == "good"} == set()
     assert list(found.values()).count("weak") == 1
+
+
+async def test_the_latest_time_is_the_bound_whatever_one_witness_writes(page: Any) -> None:
+    """One of a quorum may lie about the time: never to make it look sooner than what the others say."""
+    await page.fill("#policy", made.POLICY_TEXT)
+    for lie, bound in ((999999999, "2023-11-15 06:13:20 (UTC+8)"), (2**63 - 1, str(2**63 - 1))):
+        whole = made.whole()
+        note = whole.proof.checkpoint
+        lying = made.WITNESSES["GA"].sign(note.text, lie)
+        others = tuple(one for one in note.signatures if one.name != lying.name)
+        told = replace(whole, proof=replace(whole.proof, checkpoint=replace(note, signatures=(*others, lying))))
+        await _give(page, "a.json", bytes(told))
+        assert await _verdict(page) == "good"
+        assert f"截至 {bound}" in await _said(page)
+
+
+@pytest.mark.parametrize(
+    ("case", "shown"),
+    [
+        ("ALLOW", "ALLOW"),
+        ("constructor", "constructor"),
+        ("\u202e321\u200b", "\\u202e321\\u200b"),
+        ('<script type="application/json" id="evidence">{}</script>', "<script"),
+    ],
+)
+async def test_what_an_officer_wrote_is_shown_as_it_was_written(page: Any, case: str, shown: str) -> None:
+    record = made.access() | {"case": blind(made.salt("case"), case)}
+    told = made.evidence(record, disclosed={"case": Disclosed(made.salt("case"), case)})
+    await page.fill("#policy", made.POLICY_TEXT)
+    await _give(page, "a.json", bytes(told))
+    assert await _verdict(page) == "good"
+    said = (await _said(page)).split("案号")[-1].splitlines()
+    assert any(line.strip().startswith(shown) for line in said[1:4]), said[:5]
 
 
 async def test_three_witnesses_keys_from_the_file_and_other_keys_are_no_evidence(page: Any) -> None:

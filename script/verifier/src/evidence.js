@@ -17,7 +17,7 @@ const commit = (salt, bytes) => hmac(sha256, salt, bytes);
 /** From a .json or .html evidence file. Throws Wrong. */
 export function parseEvidence(bytes) {
   let written = text(bytes);
-  const inside = /<script type="application\/json" id="evidence">([\s\S]*?)<\/script>/.exec(written);
+  const inside = /^\s*</.test(written) && /<script type="application\/json" id="evidence">([\s\S]*?)<\/script>/.exec(written);
   if (inside) written = inside[1];
   let said;
   try {

@@ -20,14 +20,23 @@ const both = (name, words, facts, attributes) => {
   const [zh, en] = fill(words, facts);
   return element(name, attributes, zh, element('span', { class: 'en', lang: 'en' }, en));
 };
-const named = (name) => NAMES[name] ?? [name, ''];
-const instant = (seconds) => new Date(Number(seconds) * 1000).toLocaleString('sv', { timeZone: 'Asia/Shanghai' }) + ' (UTC+8)';
+const known = (name) => (Object.hasOwn(NAMES, name) ? NAMES[name] : null);
+const named = (name) => known(name) ?? [name, ''];
+function instant(seconds) {
+  const at = new Date(Number(seconds) * 1000);
+  return Number.isNaN(at.getTime()) ? String(seconds) : at.toLocaleString('sv', { timeZone: 'Asia/Shanghai' }) + ' (UTC+8)';
+}
+
+// What turns the direction of what follows, or is not to be seen, is shown as its number.
+// eslint-disable-next-line no-control-regex
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const plain = (value) => String(value).replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function shown(value) {
   if (value === null || value === undefined || value === '') return WORDS.none[0];
-  if (typeof value !== 'object') return NAMES[value] ? `${NAMES[value][0]} ${NAMES[value][1]}` : String(value);
+  if (typeof value !== 'object') return plain(value);
   if (Array.isArray(value)) return value.map(shown).join('；') || WORDS.none[0];
-  return Object.entries(value).map(([name, one]) => `${name}: ${shown(one)}`).join('；') || WORDS.none[0];
+  return Object.entries(value).map(([name, one]) => `${plain(name)}: ${shown(one)}`).join('；') || WORDS.none[0];
 }
 
 function facts(record, open, blind) {
@@ -36,12 +45,14 @@ function facts(record, open, blind) {
     if (name === 'v' || name === 'subjects') continue;
     list.append(both('dt', named(name)));
     const hidden = blind.includes(name);
-    list.append(hidden ? both('dd', WORDS.hidden, {}, { class: 'soft' }) : element('dd', {}, shown(name in open ? open[name] : value)));
+    const said = Object.hasOwn(open, name) ? open[name] : value;
+    const word = name === 'decision' && known(said) ? known(said).join(' ') : shown(said);  // nobody else chooses a word of ours
+    list.append(hidden ? both('dd', WORDS.hidden, {}, { class: 'soft' }) : element('dd', {}, word));
   }
   (record.subjects ?? []).forEach((_, number) => {
     const name = `subjects/${number}`;
     list.append(both('dt', NAMES.subjects));
-    list.append(name in open ? element('dd', {}, shown(open[name])) : both('dd', WORDS.hidden, {}, { class: 'soft' }));
+    list.append(Object.hasOwn(open, name) ? element('dd', {}, shown(open[name])) : both('dd', WORDS.hidden, {}, { class: 'soft' }));
   });
   return list;
 }
@@ -52,13 +63,13 @@ function points(items) {
 
 function verdict(found, hinted) {
   const names = [...found.witnesses.keys()];
-  const times = [...found.witnesses.values()].sort();
+  const latest = [...found.witnesses.values()].reduce((one, two) => (two > one ? two : one), 0n);
   const sure = found.enough && names.length > 0 && !hinted;
   const parts = Object.keys(found.shown ?? {});
   const out = [both('h2', sure ? WORDS.good : WORDS.weak, {}, { class: sure ? 'good' : 'weak', id: 'verdict' })];
   out.push(both('h3', WORDS.proves), points([
     [WORDS.provesIn, { origin: found.checkpoint.origin, index: found.index }],
-    names.length && [WORDS.provesSeal, { count: names.length, names: names.join('、'), time: instant(times[times.length - 1]) }],
+    names.length && [WORDS.provesSeal, { count: names.length, names: names.join('、'), time: instant(latest) }],
     parts.length && [WORDS.provesParts, { names: parts.map((one) => named(one.split('/')[0])[0]).join('、') }],
     found.answerChecked && [WORDS.provesAnswer],
   ]));
