@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from gateway.caller import Caller, CallerKind, Subjects
+from gateway.caller import Caller, CallerKind, Change, Subjects
 from gateway.errors import RequestRefused
 from gateway.services.identities import DISCIPLINE, DPO, PROCURATORATE, PROSECUTOR, PUBLIC_KINDS, SUPERVISOR
 
@@ -51,8 +51,10 @@ class StoredAlert:
 
 
 class AlertLog(Protocol):
-    async def of_watch(self, watch: Watch, *, open_only: bool, after: str | None, limit: int) -> Sequence[StoredAlert]:
-        """In the order they were opened."""
+    async def of_watch(
+        self, watch: Watch, reader: Change, *, open_only: bool, after: str | None, limit: int
+    ) -> Sequence[StoredAlert]:
+        """In the order they were opened. `reader`: the record of the reading, kept before anything is shown."""
         ...
 
     async def acknowledge(self, watch: Watch, alert_id: str, caller: Caller) -> bool:
@@ -72,7 +74,10 @@ class WatchAlerts:
         self._log, self._subjects = log, subjects
 
     async def read(self, caller: Caller, *, open_only: bool, after: str | None, limit: int = PAGE) -> dict[str, Any]:
-        found = await self._log.of_watch(watch_of(caller), open_only=open_only, after=after, limit=limit + 1)
+        watch = watch_of(caller)
+        whose = watch.org_id or watch.jurisdiction or "partners"
+        reader = Change("ALERTS_READ", whose, caller.org_id, caller.user_id, None, {"open": open_only, "after": after})
+        found = await self._log.of_watch(watch, reader, open_only=open_only, after=after, limit=limit + 1)
         page = found[:limit]
         return {
             "alerts": [self._told(caller, one) for one in page],

@@ -26,15 +26,19 @@ class StoredAlertLog:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def of_watch(self, watch: Watch, *, open_only: bool, after: str | None, limit: int) -> Sequence[StoredAlert]:
-        """See the port."""
+    async def of_watch(
+        self, watch: Watch, reader: Change, *, open_only: bool, after: str | None, limit: int
+    ) -> Sequence[StoredAlert]:
+        """See the port. What was read, and that it was read, are one transaction."""
         query = sa.select(alert).where(*seen_by(watch))
         if open_only:
             query = query.where(alert.c.closed_at_us.is_(None))
         if after is not None:
             query = query.where(alert.c.id > after)
-        async with self._database.read() as connection:
-            return [_alert(row) for row in await connection.execute(query.order_by(alert.c.id).limit(limit))]
+        async with self._database.write() as connection:
+            rows = (await connection.execute(query.order_by(alert.c.id).limit(limit))).all()
+            await record_change(connection, self._clock.now(), reader)
+        return [_alert(row) for row in rows]
 
     async def acknowledge(self, watch: Watch, alert_id: str, caller: Caller) -> bool:
         """See the port."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-_WHOLE = {"PERSON_ERASED": "erasure", "CLIENT_SUSPENSION_LIFTED": "client"}
+_WHOLE = {"PERSON_ERASED": "erasure", "GRANT_CREATED": "client", "DOCUMENT_ACKNOWLEDGED": "acknowledgement"}
 _ENDS = {"_REVOKED": "revocation", "_READ": "oversight"}
 _BEGINS = {
     "CONSENT_": "consent", "POLICY_": "policy", "ORG_": "identity", "ORGANISATION_": "identity", "OFFICER_": "identity",
-    "PERSON_": "identity", "LOGIN_": "identity", "LOGGED_": "identity", "CLIENT_": "client", "SIGNING_KEY_": "key",
-    "SUBJECT_KEY_": "key", "LEDGER_KEY_": "key", "BREAK_GLASS_": "emergency", "CASE_": "case",
+    "PERSON_": "identity", "LOGIN_": "identity", "LOGGED_": "identity", "POST_": "identity", "DEVICE_": "identity",
+    "CLIENT_": "client", "SIGNING_KEY_": "key", "SUBJECT_KEY_": "key", "LEDGER_KEY_": "key",
+    "BREAK_GLASS_": "emergency", "CASE_": "case", "RELATIONSHIP_": "case", "SEAL_": "case", "UNSEAL_": "case",
+    "MONITORING_": "case",
     "CREDENTIAL_": "credential", "DOCUMENT_": "document", "DISPUTE_": "dispute",
 }  # fmt: skip
 _OF_PERSONS = frozenset({"CONSENT_GIVEN", "CONSENT_REFUSED", "CONSENT_WITHDRAWN"})

@@ -14,7 +14,7 @@ from gateway.caller import AccessEvent, Alert, Caller
 from gateway.errors import RequestRefused
 from gateway.services.alarms import RaiseAlarms
 from gateway.services.alerts import WatchAlerts
-from gateway.store import Store
+from gateway.store import Store, StoreUnavailable
 from gateway.store.alarms import StoredAlarms
 from gateway.store.alert_log import StoredAlertLog
 from gateway.store.alerts import StoredAlerts
@@ -174,7 +174,24 @@ async def test_an_alert_is_taken_on_once_closed_once_and_both_are_on_record(
     assert await about(desk, BOSS, open_only=False) == ["officer-1"]
     async with store.database.read() as connection:
         kinds = list(await connection.scalars(sa.select(change_event.c.kind).order_by(change_event.c.id)))
-    assert kinds == ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED"]
+    assert [kind for kind in kinds if kind != "ALERTS_READ"] == ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED"]
+
+
+async def test_who_reads_alerts_is_on_record_and_nothing_is_shown_without(store: Store, desk: WatchAlerts) -> None:
+    await desk.read(BOSS, open_only=True, after=None)
+    async with store.database.read() as connection:
+        query = sa.select(change_event).where(change_event.c.kind == "ALERTS_READ")
+        (row,) = (await connection.execute(query)).all()
+    assert (row.actor_org, row.actor_user, row.object_id, row.subject_id) == (
+        BOSS.org_id,
+        BOSS.user_id,
+        BOSS.org_id,
+        None,
+    )
+    async with store.database.write() as connection:
+        await connection.execute(sa.text("ALTER TABLE ledger_outbox RENAME TO away"))
+    with pytest.raises(StoreUnavailable):
+        await desk.read(BOSS, open_only=True, after=None)
 
 
 async def test_an_alert_about_oneself_cannot_be_closed_and_is_like_one_that_is_not_there(
