@@ -180,17 +180,20 @@ class Witnessing:
         await asyncio.wait(pending)
         try:
             if len(lines) > had:
-                await self._keep(kept, lines)
+                await self._keep_lines(kept, lines)
         except Exception as error:
             await self.failed(error)
         self._news.set()  # who failed is asked again when it has rested
 
     async def _keep(self, kept: KeptCheckpoint, lines: dict[str, str]) -> None:
         """Kept, then published."""
-        sealed = self._is_sealed(lines)
         if lines:
-            await self._log.keep_cosignatures(kept.shard, kept.size, dict(lines), sealed=sealed)
+            await self._keep_lines(kept, lines)
         await self._log.publish(kept.shard, kept.size)
+
+    async def _keep_lines(self, kept: KeptCheckpoint, lines: dict[str, str]) -> None:
+        sealed = self._is_sealed(lines)
+        await self._log.keep_cosignatures(kept.shard, kept.size, dict(lines), sealed=sealed)
         if sealed:
             self._status.sealed(kept.size, self._clock.now())
 

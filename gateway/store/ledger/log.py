@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from gateway.clock import Clock
 from gateway.services.ledger.ports import (
     Exhibit,
@@ -37,11 +39,11 @@ from ledger.checkpoint import Checkpoint
 from ledger.note import Note, Signer
 
 SPLIT = "SPLIT"
-_TAIL = f"""
+_TAIL = sa.text(f"""
     SELECT {HEAD_COLUMNS}, (SELECT max(until_us) FROM ledger_hurry) AS hurry_us,
         (SELECT max(number) FROM ledger_entry e WHERE e.shard = s.shard) AS last
     FROM ledger_shard s WHERE state = 'ACTIVE'
-"""  # noqa: S608
+""")  # noqa: S608
 
 
 class StoredLog:
@@ -82,14 +84,13 @@ class StoredLog:
 
     async def tree(self) -> Tree:
         """See the port."""
-        async with self._database.read() as connection:
-            row = (await connection.exec_driver_sql(_TAIL)).one_or_none()
+        row = next(iter(await self._database.rows(_TAIL, {})), None)
         head = head_of(row)
         if head.halted is not None:
             raise LedgerHalted(head.halted)
         try:
             frontier = head.tree()
-            hurry_us, last = (None, None) if row is None else (row.hurry_us, row.last)
+            hurry_us, last = (None, None) if row is None else row[-2:]
             if last != (head.size - 1 if head.size else None):
                 raise Broken(TREE_DIFFERS, f"shard {head.shard}, size {head.size}: the last entry is {last}")
         except Broken as broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,7 @@ class StoredLedgerReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tiles = StoredTiles(database)
+        self._reading: dict[tuple[str, int, int], asyncio.Task[Sequence[bytes]]] = {}
 
     async def shards(self) -> Sequence[Shard]:
         """See the port."""
@@ -130,8 +132,14 @@ class StoredLedgerReader:
         return await self._proof(shard, size, inclusion_ranges(number, size))
 
     async def consistency(self, shard: str, old: int, new: int) -> Sequence[bytes]:
-        """See the port. Raises InvalidProof where the committed tree has no such size."""
-        return await self._proof(shard, new, consistency_ranges(old, new))
+        """See the port. Raises InvalidProof where the committed tree has no such size. Whoever asks for what is being read
+        for another waits for that: five witnesses want the same at once."""
+        asked = shard, old, new
+        if (reading := self._reading.get(asked)) is None:
+            reading = asyncio.create_task(self._proof(shard, new, consistency_ranges(old, new)))
+            self._reading[asked] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(asked, None))
+        return await asyncio.shield(reading)
 
     async def witnesses(self) -> Sequence[WitnessHealth]:
         """See the port; by name, newest shard first."""
