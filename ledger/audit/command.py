@@ -15,6 +15,7 @@ from ledger.audit.entries import Line
 from ledger.audit.exhibit import new_name, write_exhibit
 from ledger.audit.findings import Fault, Finding, Outcome
 from ledger.audit.http import Http
+from ledger.audit.plain import plain
 from ledger.audit.proving import NoSuchEntry, prove
 from ledger.audit.render import Bar, as_json, finding_as_json, finding_in_words, in_words
 from ledger.audit.run import Asked, Report, Watch, audit
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return int(asked.run(asked))
     except Misused as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return int(Outcome.USAGE)
     except KeyboardInterrupt:
         print(both(LINES["stopped"]), file=sys.stderr)
@@ -66,7 +67,7 @@ def _audit(asked: argparse.Namespace) -> Outcome:
     if asked.json:
         _print_json(as_json(report, where=asked.where, seconds=seconds, exhibit=str(exhibit) if written else None))
     elif report.outcome is not Outcome.FINE or not asked.quiet:
-        print(in_words(report, seconds=seconds, new_only=asked.new, state=asked.state is not None))
+        print(plain(in_words(report, seconds=seconds, new_only=asked.new, state=asked.state is not None)))
         if exhibit is not None:
             print(both(LINES["exhibit" if written else "exhibit_not_written"], path=exhibit))
     return report.outcome
@@ -124,7 +125,7 @@ def _verify(asked: argparse.Namespace) -> Outcome:
     if asked.json:
         _print_json({"outcome": verdict.outcome.name, "exit": int(verdict.outcome)} | verdict.facts)
     elif verdict.outcome is not Outcome.FINE or not asked.quiet:
-        print("\n".join(verdict.lines))
+        print(plain("\n".join(verdict.lines)))
     return verdict.outcome
 
 
@@ -146,8 +147,8 @@ def _checkpoint(asked: argparse.Namespace) -> Outcome:
         witnesses = dict(believed.witnesses) if believed else None
         _print_json(known | {"signatures": names, "witnesses": witnesses, "note": bytes(note).decode()})
     elif not asked.quiet:
-        print(both(LINES["checkpoint"], **known))
-        print(both(LINES["signed_by"], names=", ".join(names)))
+        print(plain(both(LINES["checkpoint"], **known)))
+        print(plain(both(LINES["signed_by"], names=", ".join(names))))
         print(both(LINES["satisfied" if believed else "unverified"]))
     return Outcome.FINE
 
@@ -165,7 +166,7 @@ def _failed(asked: argparse.Namespace, error: LedgerError) -> Outcome:
             {"outcome": finding.outcome.name, "exit": int(finding.outcome), "findings": [finding_as_json(finding)]}
         )
     else:
-        print(finding_in_words(finding), file=sys.stderr)
+        print(plain(finding_in_words(finding)), file=sys.stderr)
     return finding.outcome
 
 
@@ -218,7 +219,7 @@ def _write(path: Path | None, data: bytes) -> None:
 
 
 def _print_json(said: dict[str, Any]) -> None:
-    print(json.dumps(said, ensure_ascii=False, indent=1))
+    print(plain(json.dumps(said, ensure_ascii=False, indent=1)))
 
 
 def _print_entry(line: Line) -> None:
