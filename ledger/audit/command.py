@@ -53,7 +53,7 @@ def _audit(asked: argparse.Namespace) -> Outcome:
     if policy is None:
         raise Misused(both(LINES["needs_policy"]))
     source, bar = _source(asked.where, asked.ca), Bar() if sys.stderr.isatty() and not asked.quiet else None
-    run = Asked(policy, asked.state, asked.new, asked.also)
+    run = Asked(policy, asked.state, asked.new, asked.also, asked.previous)
     watch = Watch(bar, _print_entry if asked.entries else None)
     began = time.monotonic()
     try:
@@ -254,6 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--full", action="store_true", help=says["full"])
     how.add_argument("--new", action="store_true", help=says["new"])
     one.add_argument("--also", action="extend", nargs="+", default=[], metavar="URL|FILE", help=says["also"])
+    one.add_argument("--previous", action="extend", nargs="+", default=[], metavar="URL|FILE", help=says["previous"])
     one.add_argument("--exhibit", type=Path, metavar="FILE", help=says["exhibit"])
     one.add_argument("--entries", action="store_true", help=says["entries"])
     one = command("prove", _prove)

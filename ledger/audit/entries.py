@@ -30,7 +30,7 @@ Line = tuple[int, bytes, bytes, bytes]
 
 @dataclass(slots=True)
 class EntryChecks:
-    """Fed with all entries in order; `now` in UTC. `bad`: the first entry that is none. `listed` is told of each one."""
+    """Fed with all entries in order; `now` in UTC. `first`: entry 0, where it was among them. `bad`: the first entry that is none. `listed` is told of each one."""
 
     now: datetime
     latest: bytes = b""
@@ -40,6 +40,7 @@ class EntryChecks:
     backwards: int | None = None
     backwards_count: int = 0
     ahead: int | None = None
+    first: bytes | None = None
     listed: Callable[[Line], None] | None = None
     _dates: set[bytes] = field(default_factory=set)
 
@@ -48,6 +49,8 @@ class EntryChecks:
         match, dates, latest = _PLAIN.fullmatch, self._dates, self.latest
         earliest, too_late = _floor(latest), (self.now + ABSURD).strftime(_FORM).encode()
         seen: list[bytes] = []
+        if first == 0 and entries:
+            self.first = entries[0]
         for index, entry in enumerate(entries, first):
             found = match(entry)
             if found is not None and found[4] in dates:

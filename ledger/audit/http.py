@@ -8,6 +8,8 @@ import ssl
 import threading
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from ledger.audit.source import Lost, Unreachable
@@ -15,6 +17,8 @@ from ledger.errors import Malformed
 
 TRIES = 4
 TIMEOUT_S = 20.0
+WHOLE = 6
+"""Times the timeout, for a whole answer: one that comes a byte at a time never ends otherwise."""
 _PAUSE_S = 0.15
 _GONE = (404, 410)
 _HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "yimen-auditor/1", "Connection": "keep-alive"}
@@ -39,6 +43,7 @@ class Http:
         self._mine = threading.local()
         self._all: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._late = _Deadlines(timeout_s * WHOLE)
 
     def read(self, path: str, limit: int) -> bytes:
         for attempt in range(TRIES):
@@ -55,6 +60,7 @@ class Http:
         raise AssertionError
 
     def close(self) -> None:
+        self._late.stop()
         with self._lock:
             for one in self._all:
                 one.close()
@@ -62,8 +68,13 @@ class Http:
     def _once(self, target: str, limit: int) -> bytes:
         connection = self._connection()
         connection.request("GET", target, headers=_HEADERS)
-        if connection.sock is not None:
-            _acknowledge_at_once(connection.sock)
+        if connection.sock is None:
+            raise _Again("the connection was closed")
+        _acknowledge_at_once(connection.sock)
+        with self._late.watching(connection.sock):
+            return self._answer(connection, limit)
+
+    def _answer(self, connection: http.client.HTTPConnection, limit: int) -> bytes:
         with connection.getresponse() as response:
             if response.status != 200:
                 connection.close()
@@ -98,6 +109,48 @@ def _acknowledge_at_once(sock: socket.socket) -> None:
     """Many a static server sends head and body apart and waits for the first to be acknowledged; Linux would take 40 ms."""
     if hasattr(socket, "TCP_QUICKACK"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+class _Deadlines:
+    """One thread that ends connections whose answer is not whole in time; the socket's own timeout begins anew with each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[socket.socket, float] = {}
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, sock: socket.socket) -> Iterator[None]:
+        """Raises Unreachable in place of what an ended connection raises."""
+        with self._lock:
+            self._until[sock] = time.monotonic() + self._seconds
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="audit-deadlines", daemon=True)
+                self._thread.start()
+        failed: Exception | None = None
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            failed = error
+        finally:
+            with self._lock:
+                ended = self._until.pop(sock, None) is None
+        if ended:  # also where it looks whole: one without a length is as long as its connection
+            raise Unreachable(f"no whole answer in {self._seconds:g} s")
+        if failed is not None:
+            raise failed
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(min(1.0, self._seconds / 4)):
+            with self._lock:
+                for sock in [one for one, until in self._until.items() if until < time.monotonic()]:
+                    del self._until[sock]
+                    with suppress(OSError):
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Again(Exception):

@@ -38,6 +38,10 @@ where the operator cannot reach it.
 --also 可多次给出：见证方的查询地址、另一名审计员的状态文件、一个检查点文件。
 --also may be given often: a witness's monitoring address, another auditor's state file, a checkpoint in a file.
 
+每年一个新日志，首条写明接在上一日志的哪里。首次核验新日志时用 --previous 给出上一日志的状态文件或地址；策略里要保留上一日志的公钥。
+Every year a new log begins, and its first entry says after what. At its first audit, give the state or the address of the
+log before with --previous, and leave that log's key in the policy.
+
 例 · for example
   python -m ledger audit https://yimen.example/ledger/2026 --policy agencies.policy --state 2026.state \\
       --also https://witness.jcy.example --also police-auditor.state
@@ -69,6 +73,7 @@ OPTIONS: Mapping[str, str] = {
     "full": "读取全部条目（默认）· read all entries (the default)",
     "new": "只读上次之后的条目 · read only what came after the last run",
     "also": "他方所见的检查点 · a checkpoint others were shown",
+    "previous": "上一日志（上一年度）的状态文件或地址 · the state or address of the log before this one (of last year)",
     "exhibit": "发现问题时，签名证据写到哪里 · where signed proof goes when something is wrong",
     "entries": "逐条列出所读条目：序号、时间、类别、机构 · list each entry read: index, time, kind, body",
     "json": "以 JSON 输出 · JSON output",

@@ -32,6 +32,8 @@ def in_words(report: Report, *, seconds: float, new_only: bool, state: bool) -> 
             lines.append(both(LINES["before"], before=report.before))
         if new_only and report.before:
             lines.append(both(LINES["new_only"]))
+        if report.chain.checked and (named := report.chain.named) is not None:
+            lines.append(both(LINES["previous"], origin=named.origin, size=named.size))
         if report.others:
             lines.append(both(LINES["others"], others=report.others))
     if state:
@@ -68,6 +70,7 @@ def as_json(report: Report, *, where: str, seconds: float, exhibit: str | None) 
         "read": report.read,
         "kinds": dict(report.kinds),
         "others": report.others,
+        "previous": _previous(report),
         "stateKept": report.kept,
         "seconds": round(seconds, 3),
         "exhibit": exhibit,
@@ -101,6 +104,11 @@ class Bar:
         if self._shown >= 0:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+
+
+def _previous(report: Report) -> dict[str, Any] | None:
+    named = report.chain.named
+    return None if named is None else {"origin": named.origin, "size": named.size, "checked": report.chain.checked}
 
 
 def _witnesses(report: Report) -> str:

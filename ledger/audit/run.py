@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger.audit import others, state
+from ledger.audit import others, previous, state
 from ledger.audit.diagnose import Diagnosis
 from ledger.audit.entries import EntryChecks, Line
 from ledger.audit.findings import Fault, Finding, Outcome, outcome_of
@@ -23,12 +23,14 @@ from ledger.tiles import WIDTH
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`new_only`: believe the state for what it knows instead of reading it again. `also`: what others were shown."""
+    """`new_only`: believe the state for what it knows instead of reading it again. `also`: what others were shown.
+    `previous`: what is known of the log before this one."""
 
     policy: Policy
     state: Path | None = None
     new_only: bool = False
     also: Sequence[str] = ()
+    previous: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Report:
     read: int = 0
     kinds: Mapping[str, int] = field(default_factory=dict)
     others: int = 0
+    chain: previous.Chain = field(default_factory=previous.Chain)
     kept: bool = False
 
     @property
@@ -90,7 +93,7 @@ def _audit(source: Source, asked: Asked, opened: others.Opener, watch: Watch, re
     remembering = state.Remembering(asked.state, kept) if asked.state is not None else None
     try:
         tail, latest = _check_entries(
-            source, asked, watch, report, report.note, believed.checkpoint, kept, remembering, seen
+            source, asked, watch, report, report.note, believed.checkpoint, kept, remembering, seen, opened
         )
         if remembering is not None and report.outcome is Outcome.FINE:
             _keep(remembering, report, report.note, tail, latest)
@@ -102,6 +105,7 @@ def _audit(source: Source, asked: Asked, opened: others.Opener, watch: Watch, re
 def _check_entries(
     source: Source, asked: Asked, watch: Watch, report: Report, note: Note, checkpoint: Checkpoint,
     kept: state.Kept | None, remembering: state.Remembering | None, seen: Sequence[others.Other],
+    opened: others.Opener,
 ) -> tuple[bytes, bytes]:  # fmt: skip
     """The tail's leaf hashes and the latest time, for the state."""
     known = kept.roots if asked.new_only and kept is not None and kept.size <= checkpoint.size else b""
@@ -118,6 +122,9 @@ def _check_entries(
     report.read, report.kinds = walked.read, {kind.decode(): count for kind, count in checks.kinds.most_common()}
     diagnosis = Diagnosis(source, note, checkpoint, upper, walked, kept)
     report.findings += diagnosis.findings() or _of_entries(checks)
+    if diagnosis.true:
+        report.chain = previous.follow(diagnosis, checks.first, asked.previous, asked.policy, opened)
+        report.findings += report.chain.findings
     for other in seen:
         found = others.compare(diagnosis, other)
         report.others += found is None
@@ -184,7 +191,7 @@ def _read_checkpoint(source: Source, policy: Policy, report: Report) -> Believed
 
 def _keep(remembering: state.Remembering, report: Report, note: Note, tail: bytes, latest: bytes) -> None:
     try:
-        remembering.keep(note, tail, latest)
+        remembering.keep(note, tail, latest, report.chain.known)
     except OSError as error:
         report.findings.append(Finding(Fault.STATE_NOT_WRITTEN, about=error.strerror or str(error)))
     else:

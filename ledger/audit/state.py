@@ -29,6 +29,7 @@ PRINT_BYTES = 8
 """Enough that nobody finds another entry with the same ones; the roots decide, these only name."""
 _RECORD = HASH_BYTES + WIDTH * PRINT_BYTES
 _LARGEST_STATE = 4 << 20
+_PREVIOUS = "previous"
 
 
 class StateDamaged(Unreadable):
@@ -38,7 +39,8 @@ class StateDamaged(Unreadable):
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A tree as it was found right. `roots`: one hash per 256 entries; `tail`: the leaf hashes after them; `latest`: the
-    latest time of an entry; `check`: CRC-32 of the part of `FILE.leaves` that counts."""
+    latest time of an entry; `check`: CRC-32 of the part of `FILE.leaves` that counts; `previous`: the checkpoint of the log
+    before that this one was found to continue, "" = none yet."""
 
     path: Path
     note: Note
@@ -47,6 +49,7 @@ class Kept:
     tail: bytes
     latest: bytes
     check: int
+    previous: str = ""
 
     @property
     def size(self) -> int:
@@ -107,7 +110,9 @@ def _checked(path: Path, said: dict[str, Any]) -> Kept:
         or root_over(roots, tail) != checkpoint.root
     ):
         raise StateDamaged("not what was written")
-    return Kept(path, note, checkpoint, roots, tail, said["latest"].encode("ascii"), check)
+    return Kept(
+        path, note, checkpoint, roots, tail, said["latest"].encode("ascii"), check, str(said.get(_PREVIOUS, ""))
+    )
 
 
 def _read_leaves(path: Path, records: int) -> tuple[bytes, int]:
@@ -146,7 +151,7 @@ class Remembering:
         self._check = zlib.crc32(record, self._check)
         self._records += 1
 
-    def keep(self, note: Note, tail: bytes, latest: bytes) -> None:
+    def keep(self, note: Note, tail: bytes, latest: bytes, previous: str = "") -> None:
         """From now on this is the state."""
         checkpoint = parse_checkpoint(note.text)
         if self._records != checkpoint.size // WIDTH:
@@ -159,6 +164,8 @@ class Remembering:
             "format": FORMAT, "origin": checkpoint.origin, "checkpoint": bytes(note).decode(), "tail": b64(tail),
             "latest": latest.decode(), "leaves_crc32": self._check, "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
+        if previous:
+            said[_PREVIOUS] = previous
         replace_file(self._path, json.dumps(said | {"sha256": _digest(said)}, indent=1).encode())
 
     def forget(self) -> None:

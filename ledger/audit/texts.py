@@ -32,6 +32,9 @@ NAMES: Mapping[Fault, Both] = {
     Fault.STATE_NOT_WRITTEN: ("状态未能保存", "state not kept"),
     Fault.OTHER_UNREADABLE: ("他方检查点不可用", "other checkpoint unusable"),
     Fault.OTHER_UNCOMPARED: ("他方检查点无法比对", "other checkpoint not compared"),
+    Fault.BROKEN_CHAIN: ("与上一日志不衔接", "does not continue the log before"),
+    Fault.PREVIOUS_UNCOMPARED: ("上一日志无法比对", "log before not compared"),
+    Fault.PREVIOUS_UNCHECKED: ("上一日志未核对", "log before not checked"),
     Fault.TIME_BACKWARDS: ("时间倒退", "time goes backwards"),
     Fault.TIME_AHEAD: ("时间超前", "time ahead of the clock"),
 }
@@ -116,6 +119,21 @@ SAYS: Mapping[Fault, Both] = {
         "what the log serves now does not reach far enough to compare it with {about}: a copy that lags, or a log that hides "
         "entries from us. Audit the live log again later; if it stays so, treat it as a split view.",
     ),
+    Fault.BROKEN_CHAIN: (
+        "本日志首条没有接在上一日志（{about}）的末尾：两者之间的历史可能被丢弃，运营方必须说明。",
+        "its first entry does not continue the log before it ({about}): history may have been dropped between the two, and the "
+        "operator must answer for it.",
+    ),
+    Fault.PREVIOUS_UNCOMPARED: (
+        "首条说接在上一日志的 {count} 条之后，而凭 {about} 无法比对：请先把上一日志核验到末尾，或用 --previous 给出它的地址。",
+        "it says it follows {count} entries of the log before, which {about} cannot tell: audit the log before to its end "
+        "first, or give its address with --previous.",
+    ),
+    Fault.PREVIOUS_UNCHECKED: (
+        "首条说接在日志 {about} 的 {count} 条之后；没有核对。请用 --previous 给出那个日志的状态文件或地址。",
+        "it says it follows {count} entries of the log {about}; that was not checked. Give that log's state or address with "
+        "--previous.",
+    ),
     Fault.TIME_BACKWARDS: (
         "有 {count} 条的时间比前面的条目早一天以上；请运营方说明（时钟、恢复）。",
         "{count} entries are more than a day earlier than ones before them; ask the operator why (clocks, restores).",
@@ -144,6 +162,10 @@ LINES: Mapping[str, Both] = {
     "before": (
         "上次核验到 {before} 条，与本次一致。",
         "the last audit ended at entry {before}; today's log continues it.",
+    ),
+    "previous": (
+        "已核对：接续日志 {origin} 的 {size} 条。",
+        "checked: it continues the log {origin} after {size} entries.",
     ),
     "new_only": (
         "旧条目按 --new 未重读：只有全部重读才能发现仓库里旧条目的改动。",
