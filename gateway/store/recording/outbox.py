@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from gateway.store.errors import CiphertextInvalid, StoreRefused
 from gateway.store.ids import from_us
 from gateway.store.recording import records
 from gateway.store.recording.kinds import change_kind, is_own_doing, tells_too_much
-from gateway.store.subject_keys.ring import SubjectKeys
+from gateway.store.subject_keys.ring import NONCE_BYTES, SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
 from ledger.encoding import b64
@@ -26,6 +27,8 @@ from ledger.entry import Entry, commit
 from ledger.merkle import leaf_hash
 
 MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
+_MARK_RANDOM = records.SALT_BYTES + NONCE_BYTES
+_REMEMBERED = 20_000  # pids; about 5 MB
 _ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 Face = tuple[str, str]
 """What everybody sees of a record: the entry's kind and actor."""
@@ -62,13 +65,18 @@ class Outbox:
         self, keys: SubjectKeys, own_key: bytes, pid: Callable[[str, str], str], *, alert_delay_s: float
     ) -> None:
         self.keys, self.pid, self._alert_delay_us = keys, pid, int(alert_delay_s * 1_000_000)
+        self._shown = lru_cache(_REMEMBERED)(pid)  # by reader, as keys are: whom others ask about is not told sooner
         self._own = AESGCM(own_key)
 
     def access(self, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[bytes | None, list[Marked], Waiting]:
         """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer."""
         row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
-        marked = [self._mark(seed, one, self.pid(one, org), event_id, org) for one in subjects]
+        fresh = os.urandom(_MARK_RANDOM * len(subjects))
+        marked = [
+            self._mark(seed, one, self._shown(one, org), event_id, org, fresh[at : at + _MARK_RANDOM])
+            for one, at in zip(subjects, range(0, len(fresh), _MARK_RANDOM), strict=True)
+        ]
         record = records.access_record(row, seed, [one.mark for one in marked])
         waiting = _waiting(record, seed, access_face(row), row["recorded_at_us"])
         return (None if marked else self._seal_own(event_id, seed)), marked, waiting
@@ -105,13 +113,14 @@ class Outbox:
         subject_id = row["subject_id"]
         if subject_id is None:
             return self._seal_own(row["id"], seed), None
-        marked = self._mark(seed, subject_id, subject_id, row["id"], "")
+        marked = self._mark(seed, subject_id, subject_id, row["id"], "", os.urandom(_MARK_RANDOM))
         return marked.seed_ct, marked.mark
 
-    def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str) -> Marked:
-        salt = os.urandom(records.SALT_BYTES)
+    def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str, fresh: bytes) -> Marked:
+        """`fresh`: as many random bytes as `_MARK_RANDOM` says, used nowhere else."""
+        salt, nonce = fresh[: records.SALT_BYTES], fresh[records.SALT_BYTES :]
         mark = commit(salt, b'"' + shown.encode() + b'"')
-        sealed = self.keys.seal(subject_id, _place(record_id, subject_id), seed + salt, reader=reader)
+        sealed = self.keys.seal(subject_id, _place(record_id, subject_id), seed + salt, reader=reader, nonce=nonce)
         return Marked(subject_id, b64(mark), mark + sealed)
 
     def _seal_own(self, record_id: str, seed: bytes) -> bytes:

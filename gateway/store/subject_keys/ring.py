@@ -12,7 +12,7 @@ from gateway.store.errors import CiphertextInvalid, SubjectErased
 from gateway.store.subject_keys.tree import ROOT, SEED_BYTES, Cover, descend, leaf_of
 
 _REMEMBERED = 20_000  # ciphers ready to use; about 10 MB
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
 _A256GCM = b"\x01"  # in front of what is sealed; SM4-GCM joins here
 
 
@@ -26,13 +26,16 @@ class SubjectKeys:
         self._cover, self._remembered = cover, remembered
         self._ready: OrderedDict[tuple[str, str], tuple[AESGCM, bool]] = OrderedDict()
 
-    def seal(self, subject_id: str, place: bytes, plaintext: bytes, *, reader: str = "") -> bytes:
+    def seal(
+        self, subject_id: str, place: bytes, plaintext: bytes, *, reader: str = "", nonce: bytes | None = None
+    ) -> bytes:
         """nonce, ciphertext and tag behind a byte that names the algorithm; `place` says where it belongs.
 
-        Where the key is destroyed it is sealed all the same, under a key nobody keeps.
+        Where the key is destroyed it is sealed all the same, under a key nobody keeps. `nonce`: random and never used
+        before, from whoever draws many at once.
         """
         cipher, _ = self._cipher(subject_id, reader)
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = nonce or os.urandom(NONCE_BYTES)
         return _A256GCM + nonce + cipher.encrypt(nonce, plaintext, place)
 
     def unseal(self, subject_id: str, place: bytes, sealed: bytes) -> bytes:
@@ -43,7 +46,7 @@ class SubjectKeys:
         if sealed[:1] != _A256GCM:
             raise CiphertextInvalid("sealed with an algorithm we do not have")
         try:
-            return cipher.decrypt(sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :], place)
+            return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], place)
         except (InvalidTag, ValueError):
             raise CiphertextInvalid("a value sealed for a person does not open") from None
 
