@@ -102,6 +102,15 @@ async def signs_another_root(fake: FakeWitness, request: web.Request, body: byte
     return web.Response(text=str(fake.signer.sign(other.text, 1_900_000_000)))
 
 
+def at_no_time(seconds: int) -> Behaviour:
+    """Signs what it was asked to, and says it did so when no calendar has a day."""
+
+    async def answer(fake: FakeWitness, request: web.Request, body: bytes) -> web.StreamResponse:
+        return web.Response(text=str(fake.signer.sign(parse_request(body).note.text, seconds)))
+
+    return answer
+
+
 async def wrong_key(fake: FakeWitness, request: web.Request, body: bytes) -> web.StreamResponse:
     """Signs under its name with a key the policy does not hold."""
     note = parse_request(body).note

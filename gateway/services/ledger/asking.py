@@ -17,6 +17,8 @@ UNREACHABLE, FAILING, GARBAGE, CLAIMS_AHEAD, FORGOT = "UNREACHABLE", "FAILING", 
 _REFUSALS = {400: "REJECTED", 403: "NOT_TRUSTED", 404: "UNKNOWN_ORIGIN", 409: "CONFLICT", 422: "REFUSED"}
 _MOST_LINES = 64
 _QUOTED = 16_384
+_TIMES = range(1, 253_402_300_800)
+"""POSIX seconds that a calendar knows. A witness's clock may be wrong; but pages must be able to show what it says."""
 
 
 class WitnessUnreachable(GatewayError):
@@ -119,8 +121,8 @@ def _line(body: bytes, key: VerifierKey, text: str) -> str | None:
         try:
             signature = parse_signature(line)
             if (signature.name, signature.key_id) == (key.name, key.id):
-                verify_signature(text, signature, key)
-                return line
+                verified = verify_signature(text, signature, key)
+                return line if verified.at in _TIMES else None
         except InvalidSignature:
             return None
         except LedgerError:

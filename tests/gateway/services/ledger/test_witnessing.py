@@ -13,6 +13,7 @@ from ledger.merkle import leaf_hash, root_of
 from ledger.note import ED25519, parse_signature, sign_note, verify_signature
 from tests.fakes.witnesses import (
     ahead_with_proof,
+    at_no_time,
     blind,
     claims_ahead,
     conflict_without_end,
@@ -125,7 +126,7 @@ BAD: list[tuple[Any, str]] = [
     (garbage, "GARBAGE"), (empty, "GARBAGE"), (forged, "GARBAGE"), (wrong_key, "GARBAGE"), (huge_body, "GARBAGE"),
     (signs_another_root, "GARBAGE"), (status(404), "UNKNOWN_ORIGIN"), (status(403), "NOT_TRUSTED"),
     (status(422), "REFUSED"), (status(400), "REJECTED"), (odd_conflict, "CONFLICT"), (sizes_of_nonsense, "CONFLICT"),
-    (claims_ahead(1000), "CLAIMS_AHEAD"),
+    (claims_ahead(1000), "CLAIMS_AHEAD"), (at_no_time(2**63 - 1), "GARBAGE"), (at_no_time(0), "GARBAGE"),
 ]  # fmt: skip
 
 
