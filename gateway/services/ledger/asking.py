@@ -15,6 +15,8 @@ from ledger.note import VerifierKey, parse_signature, verify_signature
 SIZE_TYPE = "text/x.tlog.size"
 UNREACHABLE, FAILING, GARBAGE, CLAIMS_AHEAD, FORGOT = "UNREACHABLE", "FAILING", "GARBAGE", "CLAIMS_AHEAD", "FORGOT"
 _REFUSALS = {400: "REJECTED", 403: "NOT_TRUSTED", 404: "UNKNOWN_ORIGIN", 409: "CONFLICT", 422: "REFUSED"}
+_OTHER_TREE = frozenset({409, 422})
+"""What a witness says to a tree that does not continue the one it saw: 422, and until 2025 a 409 that names no size."""
 _MOST_LINES = 64
 _QUOTED = 16_384
 _TIMES = range(1, 253_402_300_800)
@@ -92,7 +94,7 @@ async def ask(
         size = _size(said)
         if size is None or last:
             fault = _REFUSALS.get(said.status, FAILING)
-            return Failed(fault, documents, suspicious=said.status == 422)
+            return Failed(fault, documents, suspicious=said.status in _OTHER_TREE)
         if size > kept.size:
             return Failed(CLAIMS_AHEAD, documents, suspicious=True, claimed=size)
         if size < known:
