@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.caller import Subjects
+from gateway.caller import Change, Subjects
 from gateway.clock import Clock
 from gateway.oauth.ports import Revoker
 from gateway.policy.purposes import PurposeRegister
@@ -24,6 +24,10 @@ class IdentityChanges(Protocol):
     async def change(self, make: Callable[[Records], Plan], *, actor_org: str, actor_user: str, dry_run: bool) -> Plan:
         """Asks `make` what to do with what is held, and does it: in one transaction that no other change runs beside,
         each change with its record. Nothing is written where the plan has faults, or on a dry run."""
+        ...
+
+    async def was_read(self, reader: Change) -> None:
+        """Keep the record that somebody was told how what is held differs from what they gave."""
         ...
 
 
@@ -85,6 +89,8 @@ class ImportIdentities:
 
         looked = await self._changes.change(make, actor_org=actor_org, actor_user=actor_user, dry_run=True)
         if dry_run or looked.faults or not looked.changes:
+            counts = {"rows": sum(map(len, given.rows.values())), "changes": len(looked.changes)}
+            await self._changes.was_read(Change("IDENTITIES_READ", actor_org, actor_org, actor_user, detail=counts))
             return looked
         await self._revoke(looked)
         await self._subjects.intern(numbers)  # the very ids they were recognised by; a look makes nobody

@@ -54,6 +54,11 @@ class StoredIdentityChanges:
                 await record_change(connection, doing.at, change)
         return plan
 
+    async def was_read(self, reader: Change) -> None:
+        """See the port."""
+        async with self._database.write() as connection:
+            await record_change(connection, self._clock.now(), reader)
+
 
 class _Doing:
     """One transaction's work."""

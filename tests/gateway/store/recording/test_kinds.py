@@ -34,7 +34,7 @@ SHOWN = {
         "CASE_CHANGED", "CASE_PARTY_CHANGED", "CASE_ASSIGNMENT_CHANGED", "RELATIONSHIP_CHANGED", "SEAL_CHANGED",
         "UNSEAL_ORDER_CHANGED", "MONITORING_ORDER_CHANGED",
     ],
-    "oversight": ["LOG_READ", "CHANGES_READ", "EVIDENCE_READ", "ALERTS_READ"],
+    "oversight": ["LOG_READ", "CHANGES_READ", "EVIDENCE_READ", "ALERTS_READ", "IDENTITIES_READ"],
     "erasure": ["PERSON_ERASED"],
     # What an officer does about an alert would, under a name of its own, tell the watched body that there is one.
     "change": ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED", "LEDGER_SHARD_BEGUN"],
