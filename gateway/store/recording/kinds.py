@@ -32,5 +32,5 @@ def is_own_doing(kind: str, actor_user: str) -> bool:
 
 def tells_too_much(kind: str) -> bool:
     """Whether the moment alone would tell somebody what they are not to learn: the partner who waits for an answer, with
-    the person at the counter perhaps, that it was no."""
-    return kind == "CONSENT_REFUSED"
+    the person at the counter perhaps, that it was no; the officer who just asked, that a supervisor looked."""
+    return kind == "CONSENT_REFUSED" or kind.startswith("ALERT_") or kind.endswith("_READ")

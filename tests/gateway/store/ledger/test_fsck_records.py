@@ -183,12 +183,19 @@ async def test_an_entry_that_is_held_back_while_others_pass_is_named(
     assert await check(store) == [Finding(Fault.UNLOGGED_RECORD, "", entry_id=ids["waiting"], about="access_event")]
 
 
-async def test_a_refused_consent_shows_later_as_an_alert_does(
-    store: Store, clock: HandClock, ids: dict[str, str]
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("CONSENT_REFUSED", "consent-2", "bank", "person", subject_id=PERSON),
+        Change("EVIDENCE_READ", "event-1", "org-1", "supervisor"),
+        Change("ALERT_ACKNOWLEDGED", "alert-1", "org-1", "supervisor"),
+    ],
+)
+async def test_what_its_moment_would_tell_shows_later_as_an_alert_does(
+    store: Store, clock: HandClock, ids: dict[str, str], change: Change
 ) -> None:
     async with store.database.write() as connection:
-        refused = Change("CONSENT_REFUSED", "consent-2", "bank", "person", subject_id=PERSON)
-        entry_id = await record_change(connection, clock.now(), refused)
+        entry_id = await record_change(connection, clock.now(), change)
         query = sa.select(ledger_outbox.c.due_at_us).where(ledger_outbox.c.id == entry_id)
         due_at_us = (await connection.execute(query)).scalar_one()
     assert 0 <= due_at_us - to_us(clock.now()) <= 600 * 1_000_000
