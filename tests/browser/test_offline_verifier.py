@@ -200,3 +200,16 @@ async def test_rotation_both_keys_of_the_log(page: Any) -> None:
         await page.fill("#policy", made.POLICY_TEXT.replace(str(made.LOG.key), str(key)))
         await _give(page, "a.json", bytes(both))
         assert await _verdict(page) == "good"
+
+
+async def test_a_page_is_read_for_its_data_and_its_words_are_not_believed(page: Any) -> None:
+    held = bytes(made.whole()).decode().replace("<", "\\u003c")
+    script = f'<script type="application/json" id="evidence">{held}</script>'
+    await page.fill("#policy", made.POLICY_TEXT)
+    await _give(page, "a.html", f"\n<!doctype html><p>any words{script}".encode())
+    assert await _verdict(page) == "good"
+    assert "网页上的文字没有核对" in await _said(page)
+    await _give(page, "a.html", f"<!doctype html><p>any words{script}{script}".encode())
+    assert (await _verdict(page), await page.get_attribute(".fault", "data-code")) == ("bad", "NOT_EVIDENCE")
+    await _give(page, "a.json", bytes(made.whole()))
+    assert "网页上的文字没有核对" not in await _said(page)

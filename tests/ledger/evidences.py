@@ -27,7 +27,11 @@ POLICY: Policy = parse_policy(POLICY_TEXT)
 SEED, RESULT_SALT = b"\7" * 32, b"\6" * 16
 ANSWER = '{"data":{"person":{"name":"甲"}}}'.encode()
 SUBJECTS = ("p-one", "p-two", "p-three")
-BY, CASE, INNER = {"user": "u-1", "grant": "g-1"}, "（2026）粤01刑初1号", {"rules": ["R1"], "inputs": {"age": 40}}
+BY, CASE, INNER = (
+    {"user": "u-1", "grant": "g-1"},
+    "（2026）粤01刑初1号",
+    {"rules": ["R1"], "inputs": '{"age": 40}', "visible_from": None},
+)
 SIZE, INDEX = 5, 3
 
 
@@ -41,7 +45,7 @@ def access(**changed: Any) -> dict[str, Any]:
         "recorded_at": "2026-11-25T08:09:10.000002Z", "by": blind(salt("by"), BY), "client": None, "level": "L3",
         "purpose": "COMMUNITY_CORRECTION", "case": blind(salt("case"), CASE), "reference": None, "consent": None,
         "fields": ["person.name"], "decision": "ALLOW", "rules": ["R1"], "basis": ["B1"], "policy": "v7",
-        "result": blind_bytes(RESULT_SALT, ANSWER), "states": {"GA_POP": "OK"}, "repeats": 0, "visible_from": None,
+        "result": blind_bytes(RESULT_SALT, ANSWER), "states": {"GA_POP": "OK"}, "repeats": 0,
         "inner": blind(salt("inner"), INNER),
         "subjects": [blind(salt(f"mark {one}"), one) for one in SUBJECTS],
     } | changed  # fmt: skip

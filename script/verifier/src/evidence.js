@@ -17,8 +17,12 @@ const commit = (salt, bytes) => hmac(sha256, salt, bytes);
 /** From a .json or .html evidence file. Throws Wrong. */
 export function parseEvidence(bytes) {
   let written = text(bytes);
-  const inside = /^\s*</.test(written) && /<script type="application\/json" id="evidence">([\s\S]*?)<\/script>/.exec(written);
-  if (inside) written = inside[1];
+  const page = written.trimStart().startsWith('<');
+  if (page) {
+    const inside = [...written.matchAll(/<script type="application\/json" id="evidence">([\s\S]*?)<\/script>/g)];
+    if (inside.length !== 1) throw new Wrong('NOT_EVIDENCE'); // of two it would be open which one the page tells of
+    written = inside[0][1];
+  }
   let said;
   try {
     said = JSON.parse(written);
@@ -37,7 +41,7 @@ export function parseEvidence(bytes) {
   delete disclosed.result;
   return {
     entry: utf8(said.entry), entryText: said.entry, record: said.record, salt: hashOf(said.salt), disclosed,
-    resultSalt: result === undefined ? null : saltOf(result), proof: parseProof(utf8(said.proof)), hint: said.vkeys,
+    resultSalt: result === undefined ? null : saltOf(result), proof: parseProof(utf8(said.proof)), hint: said.vkeys, page,
   };
 }
 

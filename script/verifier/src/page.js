@@ -76,6 +76,7 @@ function verdict(found, hinted) {
   out.push(both('h3', WORDS.notProves), points([
     hinted && [WORDS.notHint],
     (!found.enough || !names.length) && [WORDS.notQuorum, { count: names.length }],
+    found.page && [WORDS.notPage],
     [WORDS.notTrue], [WORDS.notTime], [WORDS.notAll],
     !found.answerChecked && found.record?.result && [WORDS.notAnswer],
   ]));
@@ -98,7 +99,7 @@ function judge(hinted) {
   const written = hinted && evidence ? evidence.hint : at('policy').value;
   if (!written.trim()) throw new Wrong('NO_POLICY');
   const policy = parsePolicy(written);
-  if (evidence) return verifyEvidence(evidence, policy, given.answer);
+  if (evidence) return { ...verifyEvidence(evidence, policy, given.answer), page: evidence.page };
   const entry = at('entry').value.trim();
   if (!entry) throw new Wrong('NO_ENTRY');
   let said = {};
