@@ -27,9 +27,8 @@ from gateway.web.ledger_evidence import cosigned_at
 from gateway.web.ledger_receipts import proof_file
 from gateway.web.problems import JSON, Refusal, Reply, catalogue
 from ledger.encoding import b64
-from ledger.entry import KINDS
+from ledger.entry import KINDS, is_actor
 
-_ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _OWN = {"person": "LEDGER_ACTOR_PERSON", "yimen": "LEDGER_ACTOR_YIMEN"}
 
@@ -44,7 +43,7 @@ class LedgerPages:
         """`GET /ledger?shard=&kind=&body=&before=`"""
         asked = _asked(scope, {"shard", "kind", "body", "before"})
         shard, kind, body = await self._shard(asked), asked.get("kind"), asked.get("body")
-        if (kind is not None and kind not in KINDS) or (body is not None and not _ACTOR.fullmatch(body)):
+        if (kind is not None and kind not in KINDS) or (body is not None and not is_actor(body)):
             raise Refusal("BAD_VALUE")
         found = await self._walk.page(shard, before=_before(asked), kind=kind, actor=body)
         kept = {name: value for name, value in asked.items() if name != "before"}
@@ -155,8 +154,11 @@ class LedgerPages:
         return Reply(200, body, HTML, [(b"content-security-policy", policy), (b"cache-control", b"no-cache")])
 
     async def _shard(self, asked: Mapping[str, str]) -> Shard:
+        """Before the very first one has begun, an empty one: there is a log to come."""
         name = asked.get("shard")
-        found = None if name is not None and not SHARD.fullmatch(name) else await self._walk.shard(name)
+        if name is None:
+            return await self._walk.shard(None) or Shard("", "", active=True, size=0)
+        found = await self._walk.shard(name) if SHARD.fullmatch(name) else None
         if found is None:
             raise Refusal("NOT_FOUND")
         return found

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.services.ledger.ports import Exhibit, WitnessHealth
-from gateway.services.ledger.walk import LOOKED_AT, Walk
+from gateway.services.ledger.ports import LOOKED_AT, Exhibit, WitnessHealth
+from gateway.services.ledger.walk import Walk
 from gateway.web import ledger_pages
 from ledger.entry import KINDS, Entry, parse_entry
 from ledger.merkle import leaf_hash
@@ -250,3 +250,20 @@ async def test_the_verifier_may_run_its_own_script_and_nothing_else(
 def test_every_kind_of_entry_has_its_words() -> None:
     for kind in KINDS:
         assert ledger_pages._kind(kind).zh
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_before_the_first_entry_there_are_pages_that_say_so(
+    house: LedgerHouse, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not begun:
+
+        async def none() -> list[object]:
+            return []
+
+        monkeypatch.setattr(house.ledger, "shards", none)
+    assert "日志刚刚开始" in await page(house, "/ledger")
+    assert "尚无" in await page(house, "/ledger/checkpoints")
+    assert "尚未联署" in await page(house, "/ledger/witnesses") or begun
+    assert "quorum Q" in await page(house, "/ledger/policy")
+    assert "witness GA" in await page(house, "/ledger/policy?format=text")
