@@ -1,4 +1,4 @@
-"""What a full audit costs: `python -m bench.ledger_audit [--entries N] [--http]`. The log is made once, under var/bench."""
+"""What a full audit costs: `python -m bench.ledger_audit [--entries N]`. The log is made once, under var/bench."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from ledger.tiles import ENTRIES, WIDTH, Tile, encode_bundle
 
 FOLDER = Path("var/bench/ledger_audit")
 ORIGIN = "bench.example/2026"
+Run = dict[str, float]
+"""`seconds`, and `more_mib`: at the peak above what the interpreter takes with everything imported."""
 KINDS = ("query", "query", "query", "refusal", "consent", "alert")
 
 
@@ -62,14 +64,24 @@ def make(folder: Path, count: int) -> None:
     (folder / "checkpoint").write_bytes(bytes(note))
 
 
+def made(count: int) -> Path:
+    """The log of so many entries, made where it is not there yet."""
+    folder = FOLDER / str(count)
+    if not (folder / "checkpoint").exists():
+        began = time.perf_counter()
+        make(folder, count)
+        print(f"made {count} entries in {time.perf_counter() - began:.1f} s under {folder}", file=sys.stderr)
+    return folder
+
+
 def _write(folder: Path, tile: Tile, data: bytes) -> None:
     path = folder / tile.path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
 
-def measure(where: str, folder: Path, *more: str) -> dict[str, float]:
-    """In a process of its own: seconds, and MiB above what the interpreter with everything imported takes."""
+def measure(where: str, folder: Path, *more: str) -> Run:
+    """In a process of its own."""
     program = (
         "import json, re, sys, time\n"
         "from ledger.audit.command import main\n"
@@ -81,7 +93,7 @@ def measure(where: str, folder: Path, *more: str) -> dict[str, float]:
     )
     run = [sys.executable, "-c", program, "audit", where, "--policy", str(folder / "policy"), "--quiet", *more]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: Run = json.loads(done.stdout.splitlines()[-1])
     if found["code"] != 0:
         raise SystemExit(done.stdout)
     return found
@@ -113,11 +125,7 @@ def main() -> None:
     asked.add_argument("--entries", type=int, default=1_000_000)
     asked.add_argument("--runs", type=int, default=3)
     said = asked.parse_args()
-    folder = FOLDER / str(said.entries)
-    if not (folder / "checkpoint").exists():
-        began = time.perf_counter()
-        make(folder, said.entries)
-        print(f"made {said.entries} entries in {time.perf_counter() - began:.1f} s under {folder}")
+    folder = made(said.entries)
     state = folder.with_suffix(".state")
     print(
         f"{said.entries} entries, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; best and worst of {said.runs}"
@@ -133,12 +141,12 @@ def main() -> None:
         _row("loopback HTTP", [measure(url, folder) for _ in range(said.runs)], said.entries)
 
 
-def _anew(state: Path, where: str, folder: Path, *more: str) -> dict[str, float]:
+def _anew(state: Path, where: str, folder: Path, *more: str) -> Run:
     state.unlink(missing_ok=True)
     return measure(where, folder, *more)
 
 
-def _row(name: str, runs: list[dict[str, float]], count: int) -> None:
+def _row(name: str, runs: list[Run], count: int) -> None:
     seconds = sorted(run["seconds"] for run in runs)
     print(
         f"{name:34} {seconds[0]:8.2f} {seconds[-1]:8.2f} {count / seconds[0]:10.0f} {max(r['more_mib'] for r in runs):6.1f}"

@@ -12,7 +12,7 @@ from demo.places import Places
 from demo.processes import Children
 from demo.witnesses import Agency, Witnesses, vkeys_of
 
-_FIRST_PORT = 18_900
+FIRST_PORT = 18_900
 _KEY_S = 60
 
 
@@ -24,7 +24,7 @@ def witnessed(
     command = (sys.executable, "-m", "demo.as_child", "ledger", "vkeys")
     subprocess.run(command, env=dict(env), check=True, capture_output=True, timeout=_KEY_S)
     vkeys = vkeys_of(places, "bench")
-    witnesses = Witnesses(places, _FIRST_PORT, taken, children, lambda _: None)
+    witnesses = Witnesses(places, FIRST_PORT, taken, children, lambda _: None)
     witnesses.start(vkeys)
     witnesses.introduce(vkeys)
     plan = GatewayPlan("bench", port, places.sub("manifests"))

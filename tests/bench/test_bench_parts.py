@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench import access, measure, token_endpoint, yimen
+from bench import access, ledger, ledger_query, measure, token_endpoint, yimen
 from bench.cost import cpu_s, rss_mib
 from bench.people import LIST, RECORDS, expected, persons, rows
 from bench.questions import questions
@@ -111,3 +111,18 @@ def test_the_page_of_access_says_what_is_met_and_what_is_missed() -> None:
     (line,) = access.token_lines([ours, peer])
     assert line.met is False
     assert "0.90 of 1.00, and 0.20 in the database" in str(line)
+
+
+def test_a_percentile_is_one_of_the_values_and_no_less_than_so_many() -> None:
+    assert [ledger.percentile(list(range(1, 101)), 99), ledger.percentile([4.0, 1.0], 99), ledger.percentile([5.0], 50)] == [
+        99, 4.0, 5.0
+    ]  # fmt: skip
+
+
+def test_the_page_of_the_ledger_compares_rounds_with_their_neighbours() -> None:
+    found = ledger_query.Found({ledger_query.ON: measure.Measured(cpu_ms={"list": [5.0, 11.0, 5.0], "one": [2.0]}),
+                                ledger_query.OFF: measure.Measured(cpu_ms={"list": [4.0, 10.0, 5.0], "one": [2.0]})},
+                               {ledger_query.ON: 0.004, ledger_query.OFF: 0.002})  # fmt: skip
+    lines = ledger.query_lines(found)
+    assert (lines[0].figure, lines[0].met) == ("5.00 ms, without 5.00: 1.10 times", True)
+    assert (lines[2].figure, lines[2].met) == ("0.40 % of a CPU, without a ledger 0.20", True)
