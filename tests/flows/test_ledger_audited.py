@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -256,3 +258,31 @@ async def test_a_mirror_behind_any_static_server_is_audited_while_the_log_grows(
             shard_url(house, receipt["shard"]), "--policy", policy, "--also", f"{static}/mirror/{shard.shard}"
         )
         assert (live["outcome"], live["others"]) == ("FINE", 1)
+
+
+async def test_the_operators_export_runs_beside_a_gateway_and_blocks_nobody(witnesses: Five, tmp_path: Path) -> None:
+    """On SQLite, where one writer at a time is let in: who mirrors only reads."""
+    mirror = tmp_path / "mirror"
+    given = {f"YIMEN_{name.upper()}": str(value) for name, value in witnesses.settings().items()}
+    async with witnesses.house() as house:
+        receipt = await sealed(house, (await house.ask(ASKED, WHOM))["extensions"]["receipt"])
+        command = (sys.executable, "-m", "gateway.cli", "ledger", "export", str(mirror))
+        asked, slowest = 0, 0.0
+        for _ in range(2):  # and again: it goes on
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, env=os.environ | {"YIMEN_DEMO": "true"} | given, stdout=asyncio.subprocess.DEVNULL
+            )
+            done = asyncio.create_task(process.wait())
+            while not done.done():
+                began = time.monotonic()
+                answer = await house.ask(ASKED, WHOM)
+                assert "receipt" in answer["extensions"], answer
+                slowest, asked = max(slowest, time.monotonic() - began), asked + 1
+            assert done.result() == 0
+        assert asked > 2
+        assert slowest < 2  # a database that was locked would answer after five seconds, or not at all
+        policy = await policy_in(tmp_path, house, witnesses)
+        found = await audited(
+            shard_url(house, receipt["shard"]), "--policy", policy, "--also", mirror / receipt["shard"]
+        )
+        assert (found["outcome"], found["others"]) == ("FINE", 1), found
