@@ -225,11 +225,13 @@ class Keeper:
         if year != self._status.next_year:  # midnight fell into this very turn
             return
         newest = await self._newest(shard)
-        if self._witnessing is not None and newest is not None and self._year_tries < _YEAR_PATIENCE:
+        if self._witnessing is not None and newest is not None and not await self._witnessing.round(newest):
             self._year_tries += 1
-            if not await self._witnessing.round(newest):
+            if self._status.witnessed and self._year_tries < _YEAR_PATIENCE:
                 self._year_at = loop.time() + _YEAR_RETRY_S
                 return
+            if self._status.witnessed:
+                _log.error("ledger_year_closed_unsealed", shard=shard.shard, size=newest.size)
         self._shard = None  # opened anew, with a look at the witnesses, whatever becomes of the next statement
         self._year_tries = 0
         turned = await self._log.turn_year(self._name, year)

@@ -12,7 +12,8 @@ from gateway.store.errors import StoreUnavailable
 from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Inconsistent
 from ledger.note import verify_note
-from tests.fakes.witnesses import hanging
+from ledger.policy import NONE
+from tests.fakes.witnesses import hanging, status
 from tests.gateway.services.ledger.kept import Kept, kept, until
 
 pytestmark = pytest.mark.anyio
@@ -224,6 +225,34 @@ async def test_the_old_year_goes_on_while_its_end_is_not_sealed() -> None:
         house.ledger.append()
         await until(lambda: house.ledger.active.checkpoints)
         assert house.ledger.active.shard.shard == year
+
+
+async def test_after_an_hour_without_witnesses_the_year_closes_unsealed_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gateway.services.ledger.keeper._YEAR_PATIENCE", 3)
+    monkeypatch.setattr("gateway.services.ledger.keeper._YEAR_RETRY_S", 0.01)
+    async with kept(["GA"], 1) as house, house.running():
+        year = house.ledger.active.shard.shard
+        house.witnesses["GA"].behave = status(500)
+        house.ledger.append()
+        await until(lambda: house.ledger.active.checkpoints)
+        house.clock.ahead = timedelta(days=366)
+        await until(lambda: house.ledger.active.shard.shard != year)
+        assert "ledger_year_closed_unsealed" in capsys.readouterr().out
+        assert all(one.sealed_at is None for one in house.ledger.logs[year].checkpoints.values())
+
+
+async def test_a_policy_without_a_quorum_turns_the_year_at_once() -> None:
+    async with kept(["GA"], 1) as house:
+        assert house.policy is not None
+        house.policy = replace(house.policy, quorum=NONE)
+        async with house.running():
+            year = house.ledger.active.shard.shard
+            house.ledger.append()
+            await until(lambda: house.ledger.active.checkpoints)
+            house.clock.ahead = timedelta(days=366)
+            await until(lambda: house.ledger.active.shard.shard != year)
 
 
 async def test_a_clock_that_goes_back_turns_nothing() -> None:
