@@ -63,9 +63,9 @@ class Five:
         for one in self.witnesses.values():
             one.behave = honest
 
-    async def introduce(self) -> None:
+    async def introduce(self, **more: Any) -> None:
         """The log's key is made, and the witnesses are told of it."""
-        given = {f"YIMEN_{name.upper()}": str(value) for name, value in self.settings().items()}
+        given = {f"YIMEN_{name.upper()}": str(value) for name, value in self.settings(**more).items()}
         store = await open_store(Settings.load({"YIMEN_DEMO": "true", **given}, None), SystemClock())
         try:
             shard = await store.log.open(ORIGIN, str(datetime.now(CIVIL).year))
