@@ -13,6 +13,12 @@ import aiohttp
 import pytest
 
 from gateway.bootstrap.composition import stored_facts
+from gateway.bootstrap.ledger import seals_of, witness_policy
+from gateway.caller import Change
+from gateway.clock import SystemClock
+from gateway.settings import Settings
+from gateway.store import open_store
+from gateway.store.changes import record_change
 from ledger.encoding import unb64
 from ledger.note import parse_signature
 from ledger.policy import KnownLog, parse_policy, require, verify_checkpoint
@@ -22,6 +28,7 @@ from tests.flows.house import House
 from tests.flows.questions import person as question
 from tests.flows.sealed_house import Five, five
 from tests.flows.test_consent import Bank, OwnFacts, Person, path_in
+from tests.gateway.bootstrap.conftest import postgresql, server  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.anyio
 ASKED = question("residence { state }")
@@ -209,3 +216,34 @@ async def test_without_a_policy_everything_is_answered_and_nothing_sealed(witnes
         assert not house.gateway.ledger.status.witnessed
         published = await until(lambda: house.gateway.store.ledger.published(str(house.gateway.ledger.status.shard)))
         assert published.size >= 1
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_who_waits_in_another_process_hurries_the_witnesses_of_the_leader(
+    witnesses: Five, request: pytest.FixtureRequest, database: str
+) -> None:
+    """As a command does that stands beside a gateway, or another replica: the next round would be due in half a minute."""
+    more = {"ledger_witness_s": 30, "ledger_seal_wait_s": 10}
+    if database == "postgresql":
+        more["database_url"] = request.getfixturevalue("postgresql")
+        await witnesses.introduce(**more)
+    async with witnesses.house(**more) as house:
+        await house.ask(ASKED, WHOM)
+
+        async def first_round() -> bool:
+            return house.gateway.ledger.status.sealed_size > 0
+
+        await until(first_round)
+        given = {f"YIMEN_{name.upper()}": str(value) for name, value in witnesses.settings(**more).items()}
+        settings = Settings.load({"YIMEN_DEMO": "true", **given}, None)
+        store = await open_store(settings, SystemClock())
+        try:
+            seals = seals_of(settings, store, witness_policy(settings), SystemClock())
+            await seals.allow()
+            async with store.database.write() as connection:
+                change = Change("POLICY_APPROVED", "proposal-1", "JCY", "officer-1")
+                await record_change(connection, SystemClock().now(), change)
+            assert await seals.sealed("proposal-1", wait=False) is False
+            assert await seals.sealed("proposal-1") is True
+        finally:
+            await store.close()
