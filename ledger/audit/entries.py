@@ -22,7 +22,6 @@ _PLAIN = re.compile(
     + "|".join(sorted(KINDS - {"log"})).encode()
     + rb')","time":"(([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)","v":1\}'
 )
-_FORM = "%Y-%m-%dT%H:%M:%SZ"
 _DAY = 10  # characters of a time that are its date
 Line = tuple[int, bytes, bytes, bytes]
 """Index, time, kind, actor."""
@@ -47,7 +46,7 @@ class EntryChecks:
     def take(self, first: int, entries: Sequence[bytes]) -> None:
         """`first`: the index of the first of them."""
         match, dates, latest = _PLAIN.fullmatch, self._dates, self.latest
-        earliest, too_late = _floor(latest), (self.now + ABSURD).strftime(_FORM).encode()
+        earliest, too_late = _floor(latest), _written(self.now + ABSURD)
         seen: list[bytes] = []
         if first == 0 and entries:
             self.first = entries[0]
@@ -83,12 +82,17 @@ class EntryChecks:
             return None
         if plain is not None and len(self._dates) < 100_000:
             self._dates.add(plain[4])  # a day that exists
-        return parsed.kind.encode(), parsed.time.strftime(_FORM).encode()
+        return parsed.kind.encode(), _written(parsed.time)
 
 
 def _floor(latest: bytes) -> bytes:
     """Before this it would be absurd."""
     if not latest:
         return b""
-    at = datetime.strptime(latest.decode(), _FORM).replace(tzinfo=UTC)
-    return (at - min(ABSURD, at - datetime.min.replace(tzinfo=UTC))).strftime(_FORM).encode()
+    at = datetime.fromisoformat(latest.decode())
+    return _written(at - min(ABSURD, at - datetime.min.replace(tzinfo=UTC)))
+
+
+def _written(at: datetime) -> bytes:
+    """As entries write it: a year has four digits, which `strftime` forgets before the year 1000."""
+    return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z".encode()

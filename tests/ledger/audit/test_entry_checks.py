@@ -93,3 +93,13 @@ def test_listed_entries_come_with_index_time_kind_and_body() -> None:
         (512, b"2026-01-02T03:04:12Z", b"refusal", b"GA"),
         (513, b"2026-01-02T03:04:19Z", b"consent", b"GA"),
     ]
+
+
+@pytest.mark.parametrize("years", [(999, 2025), (2025, 999), (1, 2), (9999, 1)])
+def test_no_year_keeps_an_auditor_from_going_on(years: tuple[int, int]) -> None:
+    held = [bytes(Entry("query", "GA", datetime(year, 1, 1, tzinfo=UTC), bytes(32))) for year in years]
+    checks = taken(*held)
+    assert checks.bad is None
+    assert checks.backwards == (1 if years[1] < years[0] else None)
+    assert checks.ahead == (0 if years[0] == 9999 else None)
+    assert checks.latest == f"{max(years):04}-01-01T00:00:00Z".encode()
