@@ -1,0 +1,55 @@
+"""Every URL there is, and what is written down when it tells something of a person or an officer. A new one must be put here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route, WebSocketRoute
+
+from gateway.bootstrap.composition import application
+from tests.flows.sealed_house import five
+from tests.gateway.store.recording.test_kinds import SHOWN
+
+pytestmark = pytest.mark.anyio
+RECORDED = {
+    "graphql": "query | refusal", "socket": "query | refusal", "access events": "LOG_READ", "changes": "CHANGES_READ",
+    "alerts": "ALERTS_READ", "ledger evidence": "EVIDENCE_READ",  # of others' accesses; one's own answer is known
+    "import identities": "IDENTITIES_READ | each change", "enrol person": "PERSON_ENROLLED",
+    "break glass": "BREAK_GLASS_OPENED", "approve break glass": "BREAK_GLASS_APPROVED",
+    "acknowledge alert": "ALERT_ACKNOWLEDGED", "close alert": "ALERT_CLOSED", "ask consent": "CONSENT_REQUESTED",
+    "me give": "CONSENT_GIVEN", "me refuse": "CONSENT_REFUSED", "me withdraw": "CONSENT_WITHDRAWN",
+    "login": "LOGGED_IN | LOGIN_FAILED", "login factor": "LOGGED_IN | LOGIN_FAILED",
+    "login passkey": "LOGGED_IN | LOGIN_FAILED", "login oidc callback": "LOGGED_IN", "login enrol": "LOGIN_SET",
+    "login enrol passkey": "LOGIN_SET", "authorize": "GRANT_CREATED", "revoke": "GRANT_REVOKED | TOKENS_REVOKED",
+    "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",
+}  # fmt: skip
+OWN = {
+    "me", "me ask for link", "me link sent", "me link", "me send code", "me open", "me leave", "me consents", "me consent",
+    "me receipt", "me history", "me history export", "me evidence", "me consent evidence", "logout",
+    "consent request",  # the state of a request that the partner made; that the person answered is on record
+    "query page session",
+}  # fmt: skip
+"""What people see of themselves."""
+TOKENS = {"token", "par", "introspect", "query page token"}
+"""What a token says of its holder, to whom it was given or shown. What it is used for is on record."""
+NOBODYS = {
+    "protected resource", "livez", "page files", "readyz", "metrics", "query page", "authorization server metadata",
+    "authorization server metadata of the issuer's path", "jwks", "login invitation", "login oidc", "demo inbox",
+    "ledger", "ledger checkpoints", "ledger witnesses", "ledger policy", "ledger verifier", "ledger receipt",
+    "ledger proof", "ledger checkpoint", "ledger tile", "ledger entry", "ledger entry proof", "ledger entry bytes",
+}  # fmt: skip
+"""What tells of nobody. The demo's inbox stands for phones and exists nowhere else."""
+
+
+async def test_every_url_tells_nobody_anything_off_the_record(tmp_path: Path) -> None:
+    async with five(tmp_path) as witnesses, witnesses.house(graphiql=True) as house:
+        served = application(house.gateway).routes
+    names = {route.name for route in served if isinstance(route, Route | WebSocketRoute)}
+    assert names - RECORDED.keys() - OWN - TOKENS - NOBODYS == set()
+    assert {*RECORDED, *OWN, *TOKENS, *NOBODYS} - names == set()
+
+
+def test_what_is_said_to_be_recorded_is_a_record_there_is() -> None:
+    kinds = {kind for kinds in SHOWN.values() for kind in kinds} | {"query", "refusal", "each change"}
+    assert {kind for said in RECORDED.values() for kind in said.split(" | ")} <= kinds
