@@ -166,6 +166,7 @@ def test_an_auditor_accepts_the_mirror_by_these_vkeys_alone(filled: Settings, ru
     run("export", str(tmp_path / "mirror"))
     (tmp_path / "policy").write_text(run("vkeys", "--year", "2026")[1], "utf-8")
     words = ["audit", str(tmp_path / "mirror" / "2026"), "--policy", str(tmp_path / "policy"), "--json"]
+    words += ["--exhibit", str(tmp_path / "exhibit")]
     done = subprocess.run([sys.executable, "-m", "ledger", *words], capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (tmp_path / "mirror" / "2026" / "tile" / "0" / "000").write_bytes(bytes(8192))
