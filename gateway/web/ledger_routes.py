@@ -13,12 +13,13 @@ from gateway.services.ledger.ports import LedgerReader
 from gateway.services.ledger.receipts import Receipts
 from gateway.services.ledger.walk import Walk
 from gateway.services.words import Words
+from gateway.web.html import page
 from gateway.web.ledger import CheckpointFile, TileFiles
 from gateway.web.ledger_evidence import EvidenceFiles
 from gateway.web.ledger_pages import LedgerPages
 from gateway.web.ledger_receipts import Evidence, PersonEvidence, ReceiptProof, ReceiptState
 from gateway.web.me_visit import Desk, PersonPage
-from gateway.web.problems import Reply
+from gateway.web.problems import Refusal, Reply, status_of, text
 from gateway.web.token_door import Admit
 
 
@@ -65,11 +66,18 @@ def ledger_routes(parts: LedgerParts) -> list[BaseRoute]:
 
 
 class _Page:
-    """An endpoint around a function that answers a request; a class, so that Starlette hands it the scope as it is."""
+    """An endpoint around a function that answers a request; a class, so that Starlette hands it the scope as it is.
+
+    What there is not is said as a page to whoever looks with a browser."""
 
     def __init__(self, answer: Callable[[Scope], Awaitable[Reply]]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._answer(scope)
+        try:
+            reply = await self._answer(scope)
+        except Refusal as refusal:
+            if b"text/html" not in dict(scope["headers"]).get(b"accept", b""):
+                raise
+            reply = page("ledger_message.html", status=status_of(refusal.code), text=text(refusal.code))
         await reply(scope, receive, send)

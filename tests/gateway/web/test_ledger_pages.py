@@ -267,3 +267,18 @@ async def test_before_the_first_entry_there_are_pages_that_say_so(
     assert "尚未联署" in await page(house, "/ledger/witnesses") or begun
     assert "quorum Q" in await page(house, "/ledger/policy")
     assert "witness GA" in await page(house, "/ledger/policy?format=text")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/ledger/2026/entries/99", 404), ("/ledger?shard=2025", 404), ("/ledger?kind=gossip", 400), ("/ledger/9/entries/0/proof", 404)],
+)  # fmt: skip
+async def test_what_there_is_not_is_said_in_the_readers_form(house: LedgerHouse, path: str, status: int) -> None:
+    house.ledger.grow(1)
+    house.ledger.sign("GA")
+    reply = await house.get(path, accept="text/html,*/*;q=0.8")
+    text = (await reply.read()).decode()
+    assert (reply.status, reply.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert 'href="/ledger"' in text
+    reply = await house.get(path)
+    assert (reply.status, reply.headers["content-type"]) == (status, "application/json; charset=utf-8")
