@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -43,6 +44,9 @@ def main(argv: Sequence[str]) -> int:
     except Misused as error:
         print(plain(str(error)), file=sys.stderr)
         return int(Outcome.USAGE)
+    except BrokenPipeError:  # whoever read has heard enough; nothing more can be said, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Outcome.UNCHECKED)
     except KeyboardInterrupt:
         print(both(LINES["stopped"]), file=sys.stderr)
         return int(Outcome.UNCHECKED)

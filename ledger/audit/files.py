@@ -13,7 +13,7 @@ from ledger.audit.findings import Outcome
 from ledger.audit.texts import LINES, both
 from ledger.entry import Entry, parse_entry
 from ledger.errors import LedgerError, Malformed, Unreadable
-from ledger.evidence import parse_evidence, verify_evidence
+from ledger.evidence import RESULT, parse_evidence, verify_evidence
 from ledger.merkle import leaf_hash
 from ledger.policy import Policy, parse_policy
 from ledger.proof import parse_proof, verify_proof
@@ -88,7 +88,8 @@ def _evidence(data: bytes, policy: Policy | None, answer: bytes | None, *, page:
     lines = [*_proven(facts), both(LINES["proves_record"])]
     if found.disclosed:
         lines.append(both(LINES["proves_disclosed"], parts=", ".join(found.disclosed)))
-    lines.append(both(LINES["proves_answer" if found.answer_checked else "not_answer"]))
+    if found.record.get(RESULT):
+        lines.append(both(LINES["proves_answer" if found.answer_checked else "not_answer"]))
     if found.blind:
         lines.append(both(LINES["not_blind"], parts=", ".join(found.blind)))
     lines.append(both(LINES["not_truth"]))

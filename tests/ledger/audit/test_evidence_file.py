@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +19,13 @@ from ledger.entry import Entry, canonical, commit
 from ledger.evidence import Disclosed, Evidence, blind
 from tests.ledger.audit.logs import Files, entries, policy_text
 
+ROOT = Path(__file__).parents[3]
 SALT, PART, RESULT = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
 BY = {"user": "u1", "grant": "g1"}
 ANSWER = b'{"data":{}}'
 RECORD = {
     "v": 1, "type": "access", "id": "e1", "decision": "ALLOW", "org": "GA", "by": blind(PART, BY),
+    "recorded_at": "2026-05-06T07:08:09.000001Z",
     "case": blind(bytes(32), "c1"), "result": b64(commit(RESULT, ANSWER)), "subjects": [],
 }  # fmt: skip
 
@@ -103,3 +108,35 @@ def test_a_page_holds_its_evidence_once(bundle: Path, times: int, capsys: pytest
     Path("page.html").write_bytes(_page(*[bundle.read_text()] * times))
     assert main(["verify", "page.html", "--policy", "policy"]) == 1
     assert "holds it once" in capsys.readouterr().out
+
+
+def test_of_what_had_no_answer_no_answer_is_spoken_of(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = {"v": 1, "type": "change", "id": "c1", "kind": "CONSENT_GIVEN", "org": "", "subject": None}
+    record["at"] = "2026-05-06T00:00:00.000001Z"
+    entry = bytes(Entry("consent", "person", datetime(2026, 5, 6, tzinfo=UTC), commit(SALT, canonical(record))))
+    log = Files(tmp_path / "other", [*entries(3), entry]).publish()
+    proof, _ = prove(Directory(log.path), 3)
+    bundle.write_bytes(bytes(Evidence(entry, record, SALT, proof)))
+    assert main(["verify", "bundle", "--policy", "policy"]) == 0
+    said = capsys.readouterr().out
+    assert "kind consent" in said
+    assert "answer" not in said
+
+
+def test_whoever_stops_reading_is_not_shown_a_traceback(bundle: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ledger",
+        "verify",
+        str(bundle.absolute()),
+        "--policy",
+        str(Path("policy").absolute()),
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (3, b"")
