@@ -49,6 +49,11 @@ class Entry:
         return canonical(said if self.public is None else said | {"public": dict(self.public)})
 
 
+def is_actor(name: str) -> bool:
+    """Whether an entry may name a body so: ASCII letters and digits, and within it `._:/-`; 128 characters at most."""
+    return _ACTOR.fullmatch(name) is not None
+
+
 def parse_entry(data: bytes) -> Entry:
     """Raises Malformed for whatever `bytes(Entry(...))` does not write."""
     try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.encoding import b64, hash_of, unb64
-from ledger.entry import Entry, canonical, commit, parse_canonical, parse_entry
+from ledger.entry import Entry, canonical, commit, is_actor, parse_canonical, parse_entry
 from ledger.errors import InvalidProof, Malformed
 from ledger.merkle import leaf_hash
 from ledger.note import VerifierKey
@@ -32,6 +32,8 @@ BLINDED: Mapping[str, tuple[str, ...]] = {
     "alert": ("about_id", "detail", "subject"),
 }
 """By a record's type, which parts of it are blinds. In `subjects`, a list, each member is one."""
+_WHEN = {"access": "recorded_at", "change": "at", "alert": "opened_at"}
+_SYSTEM = "yimen"
 LARGEST_EVIDENCE = 1 << 24
 _IN_PAGE = re.compile(rb'<script type="application/json" id="evidence">(.*?)</script>', re.DOTALL)
 _SALT_BYTES = range(16, 65)
@@ -174,6 +176,20 @@ def _same_kind(entry: Entry, record: Mapping[str, Any]) -> None:
         fits = entry.kind not in ("query", "refusal", "alert", "log")
     if not fits:
         raise InvalidProof("the entry is of another kind than its record")
+    _same_face(entry, record, kind)
+
+
+def _same_face(entry: Entry, record: Mapping[str, Any], kind: str) -> None:
+    """Nor may it show everybody another body or time: what is counted by them would be wrong, and no holder would notice.
+    A change may name its person instead, and it and an alert may show later than they were."""
+    org, at = record.get("org"), record.get(_WHEN[kind])
+    if not isinstance(org, str) or not isinstance(at, str):
+        raise Malformed("a record without its body or time")
+    body = org if is_actor(org) else ("unlisted" if org else _SYSTEM)
+    bodies = {"access": (body,), "change": (body, "person"), "alert": (body, _SYSTEM)}[kind]
+    shown, happened = entry.time.replace(tzinfo=None).isoformat(timespec="seconds"), at[:19]
+    if entry.actor not in bodies or (shown != happened if kind == "access" else shown < happened):
+        raise InvalidProof("the entry shows another body or time than its record")
 
 
 def _blinds(record: Mapping[str, Any]) -> dict[str, str]:

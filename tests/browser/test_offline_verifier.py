@@ -137,6 +137,17 @@ async def test_what_an_officer_wrote_is_shown_as_it_was_written(page: Any, case:
     assert any(line.strip().startswith(shown) for line in said[1:4]), said[:5]
 
 
+@pytest.mark.parametrize("changed", [{"org": "bank"}, {"recorded_at": "2026-11-25T08:09:11.000000Z"}, {"org": None}])
+async def test_an_entry_of_another_body_or_time_is_found_here_too(page: Any, changed: dict[str, Any]) -> None:
+    told = made.evidence(made.access(**changed))
+    with pytest.raises(LedgerError):
+        verify_evidence(told, made.POLICY)
+    await page.fill("#policy", made.POLICY_TEXT)
+    await _give(page, "a.json", bytes(told))
+    assert await _verdict(page) == "bad"
+    assert await page.get_attribute(".fault", "data-code") in ("OTHER_FACE", "NOT_A_RECORD")
+
+
 async def test_three_witnesses_keys_from_the_file_and_other_keys_are_no_evidence(page: Any) -> None:
     await _give(page, "a.json", bytes(made.whole()))
     assert await page.get_attribute(".fault", "data-code") == "NO_POLICY"

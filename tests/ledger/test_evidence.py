@@ -197,6 +197,31 @@ def test_an_entry_that_tells_everybody_another_kind_than_its_record(record: dict
 @pytest.mark.parametrize(
     "record",
     [
+        access(org="bank"),
+        access(recorded_at="2026-11-25T08:09:09.999999Z"),
+        access(recorded_at="2026-11-25T08:09:11.000000Z"),
+        change(org=""),
+        change(at="2026-11-25T08:09:11.000000Z"),
+        alert(org="bank"),
+        alert(opened_at="2026-11-26T08:09:10.000000Z"),
+    ],
+)
+def test_an_entry_that_tells_everybody_another_body_or_time_than_its_record(record: dict[str, Any]) -> None:
+    kind = {"access": "query", "change": "consent", "alert": "alert"}[record["type"]]
+    with pytest.raises(InvalidProof, match="another body or time"):
+        verify_evidence(evidence(record, kind), POLICY)
+
+
+@pytest.mark.parametrize(
+    "record", [change(at="2026-11-24T09:00:00.000000Z"), alert(opened_at="2026-11-25T08:00:00.000000Z")]
+)
+def test_an_entry_may_show_later_than_what_it_is_about_was(record: dict[str, Any]) -> None:
+    verify_evidence(evidence(record, "consent" if record["type"] == "change" else "alert"), POLICY)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
         {},
         access(v=2),
         access(v="1"),

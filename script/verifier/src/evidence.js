@@ -11,6 +11,7 @@ const BLINDED = {
   change: ['by', 'object', 'detail', 'subject'],
   alert: ['about_id', 'detail', 'subject'],
 };
+const WHEN = { access: 'recorded_at', change: 'at', alert: 'opened_at' };
 const HEAD = 'c2sp.org/tlog-proof@v1';
 const commit = (salt, bytes) => hmac(sha256, salt, bytes);
 
@@ -109,6 +110,16 @@ function sameKind(entry, record) {
   const special = ['query', 'refusal', 'alert', 'log'];
   const wanted = { access: record.decision === 'ALLOW' ? 'query' : 'refusal', alert: 'alert' }[record.type];
   if (wanted ? entry.kind !== wanted : special.includes(entry.kind)) throw new Wrong('OTHER_KIND');
+  sameFace(entry, record);
+}
+
+function sameFace(entry, record) {
+  const { org, [WHEN[record.type]]: at } = record;
+  if (typeof org !== 'string' || typeof at !== 'string') throw new Wrong('NOT_A_RECORD');
+  const body = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/.test(org) ? org : org ? 'unlisted' : 'yimen';
+  const bodies = { access: [body], change: [body, 'person'], alert: [body, 'yimen'] }[record.type];
+  const [shown, happened] = [entry.time.slice(0, 19), at.slice(0, 19)];
+  if (!bodies.includes(entry.actor) || (record.type === 'access' ? shown !== happened : shown < happened)) throw new Wrong('OTHER_FACE');
 }
 
 function blindsOf(record) {

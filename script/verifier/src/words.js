@@ -79,6 +79,7 @@ export const FAULTS = {
   OTHER_RECORD: ['记录与日志条目不符：记录被改动过。', 'The record is not the one the log committed to: it was changed.'],
   OTHER_PART: ['公开的部分“{name}”与当时记录的不同。', 'The part “{name}” is not what was recorded.'],
   OTHER_KIND: ['条目的种类与记录不符。', 'The entry is of another kind than the record.'],
+  OTHER_FACE: ['日志条目所写的机关或时间与记录不同。', 'The entry names another organisation or time than the record.'],
   OTHER_ANSWER: ['您放入的答复不是当时给出的答复。', 'The answer you dropped is not the one that was given.'],
   ANSWER_UNKNOWN: ['此文件不能核对答复。', 'This file cannot show which answer was given.'],
   NO_POLICY: ['请先放入公钥清单。', 'The list of keys comes first.'],
