@@ -80,6 +80,17 @@ def shard_url(house: House, shard: str) -> str:
     return f"{house.url}/ledger/{shard}"
 
 
+def recorded(answer: dict[str, Any]) -> bytes:
+    """The bytes of an answer of which there is a digest on record, as docs/guides/ask.md says."""
+    if "errors" not in answer:
+        return orjson.dumps({"data": answer["data"]})
+    errors = []
+    for one in answer["errors"]:
+        extensions = {name: value for name, value in one["extensions"].items() if name != "requestId"}
+        errors.append(one | {"message": extensions["code"], "extensions": extensions})
+    return orjson.dumps({"data": answer.get("data"), "errors": errors})
+
+
 async def test_a_log_that_grows_is_audited_proven_and_compared_with_what_witnesses_saw(
     witnesses: Five, tmp_path: Path
 ) -> None:
@@ -113,14 +124,13 @@ async def test_a_log_that_grows_is_audited_proven_and_compared_with_what_witness
             path = f"/ledger/receipts/{receipt['id']}/evidence"
             bundle.write_bytes(await get(house, path, token=True))
             page.write_bytes(await get(house, f"{path}?format=html", token=True))
-            said.write_bytes(orjson.dumps({name: answer[name] for name in ("data", "errors") if name in answer}))
-            words = ("--policy", policy) if "errors" in answer else ("--policy", policy, "--answer", said)
+            said.write_bytes(recorded(answer))
             for file in (bundle, page):
-                code, told = await auditor("verify", file, *words)
+                code, told = await auditor("verify", file, "--policy", policy, "--answer", said)
+                assert "the answer given is the one recorded" in told
                 assert code == 0, told
-                assert (
-                    told.partition("witnesses cosigned it: ")[2].partition(".")[0].count(",") >= 3
-                )  # of four, or five
+                cosigned = told.partition("witnesses cosigned it: ")[2].partition(".")[0].split(", ")
+                assert len(cosigned) >= 4
 
 
 async def test_a_year_turns_and_the_next_log_is_held_against_the_one_before(witnesses: Five, tmp_path: Path) -> None:
