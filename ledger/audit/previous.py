@@ -88,7 +88,7 @@ def _named(first: bytes, diagnosis: Diagnosis, policy: Policy) -> Checkpoint | N
             raise _Broken(checkpoint.origin)
         if any(log.key.name == checkpoint.origin for log in policy.logs):
             verify_checkpoint(note, Policy(policy.logs))
-    except (KeyError, TypeError, AttributeError, LedgerError):
+    except (KeyError, TypeError, ValueError, AttributeError, LedgerError):
         raise _Broken("?") from None
     return checkpoint
 

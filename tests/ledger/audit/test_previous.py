@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ledger.audit.command import main
 from ledger.audit.findings import Fault, Outcome
@@ -158,3 +160,23 @@ def test_the_log_before_is_believed_by_its_own_key(log: Files, tmp_path: Path) -
     )
     assert faults(report) == [Fault.OTHER_UNREADABLE]
     assert len(AGENCIES) == 5
+
+
+SHAPES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**52), 2**52) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["origin", "size", "root", "note"]), inner)
+    ),
+    max_leaves=8,
+)
+PLAUSIBLE = st.fixed_dictionaries(
+    {"origin": SHAPES | st.just(LOG.key.name), "size": SHAPES | st.just(700), "root": SHAPES | st.just(b64(bytes(32))), "note": SHAPES}
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=SHAPES | PLAUSIBLE)
+def test_whatever_the_first_entry_names_is_a_finding_and_never_an_error(said: Any, tmp_path: Path) -> None:
+    report = run(follower(tmp_path / "new", said, 3))
+    assert set(faults(report)) <= {Fault.BROKEN_CHAIN, Fault.PREVIOUS_UNCHECKED, Fault.BAD_ENTRY}
+    assert report.chain.named is None or report.chain.named.size == 0
