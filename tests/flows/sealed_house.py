@@ -51,7 +51,7 @@ class Five:
         given = {
             "state_dir": self.folder, "database_url": f"sqlite:///{self.folder / 'yimen.db'}", "ledger_origin": ORIGIN,
             "ledger_witness_policy": self.folder / "witnesses.txt", "ledger_witness_s": 0.1, "ledger_seal_wait_s": 1,
-            "ledger_quorum_window_s": 10, "alarm_poll_s": 0, **more,
+            "ledger_quorum_window_s": 10, "alarm_poll_s": 0, "ledger_announce_days": 1, **more,
         }  # fmt: skip
         return {name: value for name, value in given.items() if value is not None}
 

@@ -67,7 +67,10 @@ class Kept:
             async with asyncio.timeout(10):
                 await working
 
-    def made(self, *, every_s: float = 0.05, checkpoint_s: float = 0.01, heartbeat_s: float = 60.0) -> None:
+    def made(
+        self, *, every_s: float = 0.05, checkpoint_s: float = 0.01, heartbeat_s: float = 60.0, announce_days: float = 0
+    ) -> None:
+        """`announce_days` 0: a test says the same in December as in June."""
         self.status = LedgerStatus()
         ledger = self.ledger
         if self.policy is not None:
@@ -85,6 +88,7 @@ class Kept:
         self.keeper = Keeper(
             ledger, ledger, self.clock, self.status, StartChecks(ledger, self.witnessing, self.tail), ledger.news,
             name=NAME, checkpoint_s=checkpoint_s, poll_s=0.05, witnessing=self.witnessing,
+            announce_days=int(announce_days),
         )  # fmt: skip
 
     def seals(self, changes: object, *, wait_s: float = 2.0, window_s: float = 3600.0) -> LedgerSeals:

@@ -169,7 +169,7 @@ async def test_the_next_years_key_is_announced_a_month_before_once_and_the_year_
     async with kept([]) as house:
         house.ledger.logs.clear()
         at(house, "2026-11-30T23:59:50")
-        house.made()
+        house.made(announce_days=31)
         assert house.keeper is not None
         await house.keeper.start()
         assert await turned(house) == []
@@ -190,12 +190,12 @@ async def test_who_was_down_over_new_year_announces_in_the_old_log_before_it_clo
     async with kept([]) as house:
         house.ledger.logs.clear()
         at(house, "2026-11-20T12:00:00")
-        house.made()
+        house.made(announce_days=31)
         assert house.keeper is not None
         await house.keeper.start()
         house.ledger.append()
         at(house, "2027-01-03T08:00:00")
-        house.made()
+        house.made(announce_days=31)
         await house.keeper.start()
         assert await turned(house) == ["announce", "turn_year"]
         assert [entry for _, entry in house.ledger.logs["2026"].entries] == [b"entry 1", b"next 2027"]
@@ -208,7 +208,7 @@ async def test_who_starts_again_in_december_says_it_again_but_writes_nothing() -
         house.ledger.logs.clear()
         at(house, "2026-12-10T12:00:00")
         for _ in range(2):
-            house.made()
+            house.made(announce_days=31)
             assert house.keeper is not None
             await house.keeper.start()
             await house.keeper.turn()
