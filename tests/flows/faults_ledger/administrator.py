@@ -92,12 +92,11 @@ class Administrator:
         ]
         kept = {"size": tree.size, "root": tree.root(), "note": bytes(note), "at_us": at_us, "published_at_us": at_us}
         head = {"size": tree.size, "root": tree.root(), "frontier": b"".join(tree.hashes)}
+        upper = [{"shard": self.shard, "level": level, "n": n, "hashes": one} for (level, n), one in tiles.items()]
         await self.run(
             *mine,
             sa.insert(ledger_entry).values([self._row(number, *row) for number, row in enumerate(rows)]),
-            sa.insert(ledger_tile).values(
-                [{"shard": self.shard, "level": level, "n": n, "hashes": one} for (level, n), one in tiles.items()]
-            ),
+            *([sa.insert(ledger_tile).values(upper)] if upper else []),
             sa.insert(ledger_checkpoint).values({"shard": self.shard} | kept),
             sa.update(ledger_shard).where(c.shard == self.shard).values(head),
         )

@@ -238,6 +238,10 @@ async def alarms(house: House) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+async def refuses(house: House) -> bool:
+    return (await house.ask(ASKED, WHOM)).get("data") is None
+
+
 async def answers_nothing(house: House) -> None:
     """A halted log: no query is answered, readiness and metrics say why, the public log is still there to be checked."""
     answer = await house.ask(ASKED, WHOM)

@@ -14,7 +14,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.note import ED25519, Signer, sign_note
 from tests.fakes import witnesses as fake
 from tests.fakes.witnesses import Behaviour
-from tests.flows.faults_ledger.scene import ASKED, WHOM, alarms, answers_nothing, covered, until
+from tests.flows.faults_ledger.scene import ASKED, WHOM, alarms, answers_nothing, covered, refuses, until
 from tests.flows.house import House
 from tests.flows.sealed_house import NAMES, Five, five
 
@@ -151,6 +151,7 @@ async def test_one_that_shows_what_our_key_signed_stops_everything_at_once(witne
             return house.gateway.ledger.status.halted
 
         assert await until(halted) == "WITNESS_AHEAD"
+        await until(lambda: refuses(house))
         await answers_nothing(house)
         exhibits = [one for _, _, one in await house.gateway.store.ledger.exhibits(10) if one.kind == "WITNESS_AHEAD"]
         assert [one.about for one in exhibits] == ["GA"]

@@ -24,6 +24,7 @@ from tests.flows.faults_ledger.scene import (
     answers_nothing,
     covered,
     fill,
+    refuses,
     store_of,
     trusted,
     until,
@@ -128,7 +129,7 @@ async def test_two_gateways_that_start_alike_and_part_are_parted_by_witnesses(sc
             return other.gateway.ledger.status.halted
 
         assert await until(halted) in ("TREE_DIFFERS", "WITNESS_AHEAD")
-        await until(lambda: _refuses(other))
+        await until(lambda: refuses(other))
         await answers_nothing(other)
         for alerts in (await alarms(other)).values():
             assert {"TREE_DIFFERS", "WITNESS_AHEAD"} & {one["detail"]["kind"] for one in alerts}
@@ -141,10 +142,6 @@ async def test_two_gateways_that_start_alike_and_part_are_parted_by_witnesses(sc
         newest = await other.gateway.store.ledger.published(scene.shard)
         assert newest is not None
         assert (newest.size <= scene.sizes[1]) or newest.sealed_at is None
-
-
-async def _refuses(house: House) -> bool:
-    return (await house.ask(ASKED, WHOM)).get("data") is None
 
 
 async def test_different_histories_for_two_agencies_are_a_split_view(scene: Scene, tmp_path: Path) -> None:
@@ -211,6 +208,7 @@ async def test_two_that_collude_seal_nothing(scene: Scene, tmp_path: Path) -> No
             return other.gateway.ledger.status.halted
 
         assert await until(halted, 40) in ("TREE_DIFFERS", "WITNESS_AHEAD")
+        await until(lambda: refuses(other))
         await answers_nothing(other)
 
 
