@@ -66,11 +66,7 @@ def parse_entry(data: bytes) -> Entry:
     if said["v"] != VERSION or not all(isinstance(text, str) for text in texts) or not _TIME.fullmatch(said["time"]):
         raise Malformed("an entry of another version or form")
     public = said.get("public")
-    if (
-        said["kind"] not in KINDS
-        or not _ACTOR.fullmatch(said["actor"])
-        or (public is not None) > (said["kind"] == "log")
-    ):
+    if said["kind"] not in KINDS or not is_actor(said["actor"]) or (public is not None) > (said["kind"] == "log"):
         raise Malformed("an entry of no known kind or actor")
     try:
         at = datetime.fromisoformat(said["time"])

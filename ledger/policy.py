@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from ledger.checkpoint import Checkpoint, parse_checkpoint
@@ -70,6 +70,18 @@ def verify_checkpoint(note: Note, policy: Policy) -> Believed:
     by_key = {one.key: name for name, one in policy.witnesses.items()}
     witnesses = {by_key[one.key]: one.at or 0 for one in _cosigned(note, by_key)}
     return Believed(checkpoint, log, witnesses, policy.satisfied_by(witnesses.keys()))
+
+
+def signed_checkpoint(note: Note, origin: str, keys: Iterable[VerifierKey]) -> Checkpoint:
+    """The checkpoint of the log `origin` that at least one of its `keys` signed; witnesses are not looked at.
+
+    Raises Malformed, InvalidSignature.
+    """
+    checkpoint = parse_checkpoint(note.text)
+    if checkpoint.origin != origin:
+        raise InvalidSignature("this is another log's checkpoint")
+    verify_note(note, keys)
+    return checkpoint
 
 
 def require(believed: Believed) -> None:

@@ -24,11 +24,10 @@ from ledger.encoding import b64
 from ledger.note import VerifierKey
 from ledger.witness.deciding import Cosigned
 from ledger.witness.errors import NotAnExtension, NotKept, OtherSize, Refused
-from ledger.witness.request import LARGEST_BODY
+from ledger.witness.request import LARGEST_BODY, SIZE_TYPE
 from ledger.witness.witness import Witness
 
 TEXT = b"text/plain; charset=utf-8"
-SIZE = b"text/x.tlog.size"
 _FRESH = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _BODY_S = 10.0
 _BEIJING = timezone(timedelta(hours=8))
@@ -62,7 +61,7 @@ class AddCheckpoint:
         try:
             return _text(200, self._witness.add_checkpoint(body))
         except OtherSize as error:
-            return Reply(409, b"%d\n" % error.size, SIZE, _FRESH)
+            return Reply(409, b"%d\n" % error.size, SIZE_TYPE.encode(), _FRESH)
         except NotAnExtension as error:
             _log.error("refused what a known log signed: %s%s", error, "; kept as evidence" if error.split else "")
             return _text(error.status, f"{error}\n".encode())

@@ -10,7 +10,7 @@ from ledger.audit.source import Lost, Source, read_tile
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import HASH_BYTES
 from ledger.errors import Malformed
-from ledger.tiles import HEIGHT, WIDTH, Tile
+from ledger.tiles import HEIGHT, WIDTH, Tile, tiles_of
 
 
 @dataclass(slots=True)
@@ -58,11 +58,8 @@ def read_upper(source: Source, checkpoint: Checkpoint) -> Upper:
 def _upper_tiles(size: int) -> Iterator[Tile]:
     if size % WIDTH:
         yield Tile(0, size // WIDTH, size % WIDTH)
-    level, hashes = 1, size >> HEIGHT
-    while hashes:
-        for n in range(-(-hashes // WIDTH)):
-            yield Tile(level, n, min(WIDTH, hashes - n * WIDTH))
-        level, hashes = level + 1, hashes >> HEIGHT
+    for tile in tiles_of(size >> HEIGHT):  # full tiles are the entries of the tree above them
+        yield Tile(tile.level + 1, tile.n, tile.width)
 
 
 def _vouch(upper: Upper, root: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ledger.checkpoint import Checkpoint, parse_checkpoint
@@ -14,6 +15,8 @@ from ledger.witness.errors import BadRequest
 LARGEST_BODY = 1 << 17
 """Bytes. A checkpoint with ten signatures has under two thousand; room is left for post-quantum ones."""
 LONGEST_PROOF = 63
+SIZE_TYPE = "text/x.tlog.size"
+"""Of the answer 409, whose body is the size that was cosigned last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class AddCheckpoint:
     checkpoint: Checkpoint
 
 
-def write_request(old: int, proof: tuple[bytes, ...], note: Note) -> bytes:
+def write_request(old: int, proof: Sequence[bytes], note: Note) -> bytes:
+    """`proof`: from the tree of `old` entries to the note's, 32 bytes a hash."""
     return "".join(f"{line}\n" for line in (f"old {old}", *map(b64, proof))).encode() + b"\n" + bytes(note)
 
 

@@ -10,7 +10,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.errors import InvalidSignature, Malformed, PolicyUnsatisfied
 from ledger.merkle import leaf_hash, root_of
 from ledger.note import COSIGNATURE, ED25519, Note, Signer, VerifierKey, sign_note
-from ledger.policy import Policy, parse_policy, require, verify_checkpoint
+from ledger.policy import Policy, parse_policy, require, signed_checkpoint, verify_checkpoint
 from tests.ledger.published import signer
 
 ORIGIN = "ledger.example/2026"
@@ -30,6 +30,16 @@ FOUR = policy_of("group Q 4 GA JCY FY SFJ JY", "quorum Q")
 def note_by(*names: str, log: Signer = LOG, origin: str = ORIGIN) -> Note:
     text = Checkpoint(origin, 1, root_of([leaf_hash(b"")])).text
     return sign_note(text, [log]).with_signatures(WITNESSES[name].sign(text, 1700000000) for name in names)
+
+
+def test_a_checkpoint_is_a_logs_own_when_it_names_the_log_and_its_key_signed() -> None:
+    note, other = note_by(), signer("ledger.example/2027", ED25519)
+    assert signed_checkpoint(note, ORIGIN, [other.key, LOG.key]).size == 1
+    with pytest.raises(InvalidSignature, match="another log's"):
+        signed_checkpoint(note, other.name, [LOG.key])
+    for not_its_own in (note_by(log=other), note_by("GA", log=other)):
+        with pytest.raises(InvalidSignature, match="no known key"):
+            signed_checkpoint(not_its_own, ORIGIN, [LOG.key])
 
 
 def test_four_of_five_are_enough_and_three_are_not() -> None:

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from gateway.errors import GatewayError
 from gateway.services.ledger.ports import KeptCheckpoint, LedgerReader
-from ledger.encoding import b64, number
+from ledger.encoding import number
 from ledger.errors import InvalidSignature, LedgerError
 from ledger.note import VerifierKey, parse_signature, verify_signature
+from ledger.witness.request import SIZE_TYPE, write_request
 
-SIZE_TYPE = "text/x.tlog.size"
 UNREACHABLE, FAILING, GARBAGE, CLAIMS_AHEAD, FORGOT = "UNREACHABLE", "FAILING", "GARBAGE", "CLAIMS_AHEAD", "FORGOT"
 _REFUSALS = {400: "REJECTED", 403: "NOT_TRUSTED", 404: "UNKNOWN_ORIGIN", 409: "CONFLICT", 422: "REFUSED"}
 _OTHER_TREE = frozenset({409, 422})
@@ -81,7 +81,7 @@ async def ask(
     old, forgot = min(known, kept.size), None
     for last in (False, True):
         proof = await reader.consistency(kept.shard, old, kept.size)
-        sent = "".join([f"old {old}\n", *(f"{b64(one)}\n" for one in proof), "\n"]).encode() + bytes(kept.note)
+        sent = write_request(old, proof, kept.note)
         try:
             said = await road.add_checkpoint(sent)
         except WitnessUnreachable as error:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gateway.services.ledger.faults import Fault, Finding
-from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError
-from ledger.note import VerifierKey, parse_note, parse_signature, verify_note, verify_signature
-from ledger.policy import Policy
+from ledger.note import VerifierKey, parse_note, parse_signature, verify_signature
+from ledger.policy import Policy, signed_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,10 @@ def check_checkpoint(row: CheckpointRow, head: Head, policy: Policy | None) -> t
 
 def _signed(row: CheckpointRow, head: Head) -> Checkpoint | None:
     try:
-        note = parse_note(row.note)
-        checkpoint = parse_checkpoint(note.text)
-        verify_note(note, head.keys)
+        checkpoint = signed_checkpoint(parse_note(row.note), head.origin, head.keys)
     except LedgerError:
         return None
-    return checkpoint if (checkpoint.origin, checkpoint.size) == (head.origin, row.size) else None
+    return checkpoint if checkpoint.size == row.size else None
 
 
 def _cosigned(row: CheckpointRow, head: Head, policy: Policy, text: str) -> Iterator[Finding]:

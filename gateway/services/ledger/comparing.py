@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.services.ledger.ports import LedgerReader, Tree
-from ledger.checkpoint import parse_checkpoint
-from ledger.errors import InvalidProof, InvalidSignature
+from ledger.errors import InvalidProof
 from ledger.merkle import verify_consistency
-from ledger.note import VerifierKey, parse_note, verify_note
+from ledger.note import VerifierKey, parse_note
+from ledger.policy import signed_checkpoint
 
 AHEAD, DIFFERS = "WITNESS_AHEAD", "TREE_DIFFERS"
 
@@ -19,11 +19,7 @@ async def compare(shown: bytes, tree: Tree, keys: Sequence[VerifierKey], reader:
 
     Raises Malformed, InvalidSignature for what our log never signed: that proves nothing against us.
     """
-    note = parse_note(shown)
-    checkpoint = parse_checkpoint(note.text)
-    if checkpoint.origin != tree.origin:
-        raise InvalidSignature("this is another log's checkpoint")
-    verify_note(note, keys)
+    checkpoint = signed_checkpoint(parse_note(shown), tree.origin, keys)
     if checkpoint.size > tree.size:
         return AHEAD
     proof = await reader.consistency(tree.shard, checkpoint.size, tree.size)

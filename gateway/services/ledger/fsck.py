@@ -18,10 +18,10 @@ from gateway.services.ledger.tree_check import EntryRow, TreeCheck
 from ledger.audit.entries import EntryChecks
 from ledger.encoding import HASH_BYTES, b64
 from ledger.entry import parse_entry
-from ledger.errors import Inconsistent, LedgerError
-from ledger.merkle import Frontier, Node
+from ledger.errors import Inconsistent, LedgerError, Malformed
+from ledger.merkle import Frontier, Node, Range, nodes_of
 from ledger.policy import Policy
-from ledger.tiles import HEIGHT, WIDTH, Tile
+from ledger.tiles import HEIGHT, WIDTH, Tile, span_of, split_hashes
 
 PAGE = 16 * WIDTH
 TAIL = 4096
@@ -150,18 +150,12 @@ class _Walk:
     async def _base(self, start: int) -> Frontier | None:
         """The tree before `start`, from tiles; None where they do not hold it."""
         hashes = []
-        for height in reversed(range(HEIGHT, start.bit_length())):
-            if start >> height & 1:
-                node = Node(height, (start >> height) - 1)
-                level, low = divmod(node.height, HEIGHT)
-                n, at = divmod(node.number << low, WIDTH)
-                tile = await self._rows.tile(self._head.shard, level, n)
-                part = tile[at * HASH_BYTES : (at + (1 << low)) * HASH_BYTES]
-                if len(part) != HASH_BYTES << low:
-                    return None
-                hashes.append(
-                    Frontier().extended([part[i : i + HASH_BYTES] for i in range(0, len(part), HASH_BYTES)]).root()
-                )
+        for span in map(span_of, nodes_of(Range(0, start))):
+            tile = await self._rows.tile(self._head.shard, span.level, span.n)
+            try:
+                hashes.append(span.hash_in(tile))
+            except Malformed:
+                return None
         return Frontier(start, tuple(hashes))
 
     async def _page(self, tree: TreeCheck, first: int, end: int) -> None:
@@ -256,8 +250,7 @@ class _Walk:
 
 
 def _frontier(size: int, data: bytes) -> Frontier | None:
-    hashes = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
     try:
-        return Frontier(size, hashes)
+        return Frontier(size, tuple(split_hashes(data)))
     except LedgerError:
         return None

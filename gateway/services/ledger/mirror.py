@@ -20,10 +20,11 @@ from gateway.services.ledger.fsck import LedgerRows, Progress
 from gateway.services.ledger.ports import LedgerReader, Shard
 from gateway.services.ledger.receipts import note_of
 from ledger.audit.source import Source, read_bundle, read_checkpoint
-from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.checkpoint import Checkpoint
 from ledger.errors import LedgerError, Unreadable
 from ledger.merkle import verify_consistency
-from ledger.note import parse_note, verify_note
+from ledger.note import parse_note
+from ledger.policy import signed_checkpoint
 from ledger.tiles import WIDTH, Tile, bundles_of, decode_bundle, tiles_of
 
 
@@ -70,11 +71,8 @@ class Export:
         if not path.exists():
             return 0
         try:
-            note = parse_note(path.read_bytes())
-            then = parse_checkpoint(note.text)
-            verify_note(note, await self._reader.keys(shard.shard))
-            if then.origin != shard.origin:
-                raise MirrorRefused(f"{path} is of another log")
+            keys = await self._reader.keys(shard.shard)
+            then = signed_checkpoint(parse_note(path.read_bytes()), shard.origin, keys)
             proof = await self._reader.consistency(shard.shard, then.size, now.size) if then.size < now.size else []
             verify_consistency(then.size, now.size, then.root, now.root, proof)
         except LedgerError as error:
@@ -128,10 +126,7 @@ async def against_mirror(
 
 
 def _signed(source: Source, head: Head) -> Checkpoint:
-    note = parse_note(read_checkpoint(source))
-    checkpoint = parse_checkpoint(note.text)
-    verify_note(note, head.keys)
-    return checkpoint
+    return signed_checkpoint(parse_note(read_checkpoint(source)), head.origin, head.keys)
 
 
 def _files(size: int, old: int) -> Iterator[Tile]:

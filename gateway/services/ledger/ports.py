@@ -95,7 +95,7 @@ class WitnessHealth:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """What proves that somebody did wrong, as received. `kind`: WITNESS_AHEAD, SPLIT_VIEW, TREE_DIFFERS, ..."""
+    """What proves that somebody did wrong, as received. `kind`: WITNESS_AHEAD, TREE_DIFFERS, SPLIT, WITNESS_GARBAGE ..."""
 
     shard: str
     kind: str
@@ -182,6 +182,10 @@ class Placed:
     number: int | None = None
 
 
+LOOKED_AT = 4096
+"""How many entries a filter looks at: whoever finds fewer than asked for goes on below that many."""
+
+
 class LedgerReader(Protocol):
     """The reading side, for every process."""
 
@@ -202,7 +206,7 @@ class LedgerReader(Protocol):
     async def entries(
         self, shard: str, *, before: int | None, limit: int, kind: str | None, actor: str | None
     ) -> Sequence[Placed]:
-        """Newest first, looking at no more than some thousands."""
+        """Newest first, looking at LOOKED_AT entries at most."""
         ...
 
     async def checkpoint(self, shard: str, *, at_least: int = 0, sealed: bool = False) -> KeptCheckpoint | None:

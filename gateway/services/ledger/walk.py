@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.services.ledger.ports import Exhibit, KeptCheckpoint, LedgerReader, Placed, Shard, WitnessHealth
+from gateway.services.ledger.ports import (
+    LOOKED_AT,
+    Exhibit,
+    KeptCheckpoint,
+    LedgerReader,
+    Placed,
+    Shard,
+    WitnessHealth,
+)
 from ledger.entry import Entry, parse_entry
 from ledger.policy import NONE, Policy, parse_policy
 
 PAGE = 20
-LOOKED_AT = 4096
-"""How many entries a filter looks at, by the port: where a page is not full, the next one begins below those."""
 _WITNESSING = ("witness", "group", "quorum")
 _SILENT = frozenset({"UNREACHABLE", "FAILING"})
 _REFUSES = frozenset({"REJECTED", "NOT_TRUSTED", "UNKNOWN_ORIGIN"})

@@ -22,7 +22,9 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.ledger.sequencing import (
     DUE,
     ENTRY_DOUBLED,
-    HEAD_COLUMNS,
+    FENCE,
+    HEAD,
+    LOOK,
     Broken,
     Growth,
     Head,
@@ -42,11 +44,7 @@ _SETTINGS = (
     "WHERE current_setting('server_version_num')::int >= 140000"
 )
 _DUE = DUE.replace(":now", "%(now)s").replace(":furthest", "%(furthest)s")
-_HEAD = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
-_LOOK = (
-    f"SELECT {HEAD_COLUMNS}, EXISTS(SELECT FROM ledger_outbox WHERE {_DUE}) FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
-)
-_FENCE = b"UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
+_LOOK = LOOK.replace(DUE, _DUE)
 _TAKE = f"""
     WITH taken AS (
         DELETE FROM ledger_outbox WHERE ctid = ANY(ARRAY(
@@ -101,7 +99,7 @@ class PostgresSequencer:
             async with self._session() as session:
                 if not (await (await session.execute(_LOCK)).fetchall())[0][0]:
                     return False
-                found = await (await session.execute(_FENCE)).fetchall()
+                found = await (await session.execute(FENCE.encode())).fetchall()
                 if not found:  # no shard yet
                     await session.execute("SELECT pg_advisory_unlock_all()")
                 self._fence = int(found[0][0]) if found else None
@@ -139,7 +137,7 @@ class PostgresSequencer:
     async def _write(self, session: psycopg.AsyncConnection[Any], given: dict[str, int]) -> int:
         async with session.pipeline():
             await session.execute("BEGIN")
-            locked = await session.execute(f"{_HEAD} FOR UPDATE", prepare=True)
+            locked = await session.execute(f"{HEAD} FOR UPDATE", prepare=True)
             entered = await session.execute(_TAKE, given, prepare=True, binary=True)
             head = head_of(await locked.fetchone())
             head.held_by(given["fence"])

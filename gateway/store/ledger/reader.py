@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.services.ledger.ports import Exhibit, KeptCheckpoint, Placed, Shard, WitnessHealth
+from gateway.services.ledger.ports import LOOKED_AT, Exhibit, KeptCheckpoint, Placed, Shard, WitnessHealth
 from gateway.store.engine import Database
 from gateway.store.ids import from_us
 from gateway.store.ledger.proofs import read_proof
@@ -32,8 +32,6 @@ from ledger.merkle import Range, consistency_ranges, inclusion_ranges, leaf_hash
 from ledger.note import VerifierKey, parse_note, parse_vkey
 from ledger.tiles import Tile
 
-LOOKED_AT = 4096
-"""How many entries a filter looks at; whoever finds fewer than asked for goes on below that many."""
 _PAGE = 512
 
 
@@ -79,7 +77,7 @@ class StoredLedgerReader:
     async def entries(
         self, shard: str, *, before: int | None, limit: int, kind: str | None, actor: str | None
     ) -> Sequence[Placed]:
-        """See the port: it looks at LOOKED_AT entries."""
+        """See the port."""
         table, found = ledger_entry.c, list[Placed]()
         async with self._database.read() as connection:
             size = await _size(connection, shard)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.services.ledger.ports import LedgerHalted, NotLeading
-from ledger.encoding import HASH_BYTES
 from ledger.errors import LedgerError
 from ledger.merkle import Frontier, Node
-from ledger.tiles import HEIGHT, WIDTH
+from ledger.tiles import HEIGHT, WIDTH, split_hashes
 
 ACTIVE, CLOSED = "ACTIVE", "CLOSED"
 TREE_DIFFERS, ENTRY_DOUBLED = "TREE_DIFFERS", "ENTRY_DOUBLED"
@@ -51,9 +50,8 @@ class Head:
 
     def tree(self) -> Frontier:
         """Raises Broken where the frontier is not what the root was made of."""
-        hashes = tuple(self.frontier[at : at + HASH_BYTES] for at in range(0, len(self.frontier), HASH_BYTES))
         try:
-            frontier = Frontier(self.size, hashes)
+            frontier = Frontier(self.size, tuple(split_hashes(self.frontier)))
         except LedgerError:
             frontier = None
         if frontier is None or frontier.root() != self.root:
@@ -69,6 +67,11 @@ class Head:
 
 
 HEAD_COLUMNS = "shard, origin, size, root, frontier, fence, halted"
+HEAD = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
+LOOK = (
+    f"SELECT {HEAD_COLUMNS}, EXISTS(SELECT 1 FROM ledger_outbox WHERE {DUE}) FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
+)
+FENCE = "UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
 
 
 def head_of(row: Sequence[Any] | None) -> Head:

@@ -19,11 +19,11 @@ from gateway.store.ids import to_us
 from gateway.store.ledger.sequencing import ACTIVE, CLOSED
 from gateway.store.ledger.signing import StoredSigners, announcement_id, first_id, log_entry, new_signer, say
 from gateway.store.tables.ledger import ledger_checkpoint, ledger_entry, ledger_key, ledger_shard
-from ledger.checkpoint import Checkpoint, parse_checkpoint
+from ledger.checkpoint import Checkpoint
 from ledger.encoding import b64
-from ledger.errors import InvalidSignature
 from ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from ledger.note import Note, parse_note, parse_vkey, verify_note
+from ledger.note import Note, parse_note, parse_vkey
+from ledger.policy import signed_checkpoint
 
 RecordChange = Callable[[AsyncConnection, datetime, Change], Awaitable[str]]
 """`changes.record_change`: handed in, since changes stand in the ledger themselves."""
@@ -185,10 +185,7 @@ async def _last_sealed(connection: AsyncConnection, shard: sa.Row[Any]) -> dict[
 async def _signed_by_us(connection: AsyncConnection, shard: sa.Row[Any], note: Note) -> dict[str, Any]:
     """Raises LedgerError for a note this shard's keys did not sign."""
     vkeys = await connection.scalars(sa.select(ledger_key.c.vkey).where(ledger_key.c.shard == shard.shard))
-    verify_note(note, [parse_vkey(vkey) for vkey in vkeys])
-    checkpoint = parse_checkpoint(note.text)
-    if checkpoint.origin != shard.origin:
-        raise InvalidSignature("the checkpoint is of another log")
+    checkpoint = signed_checkpoint(note, shard.origin, [parse_vkey(vkey) for vkey in vkeys])
     return _previous(checkpoint, bytes(note))
 
 

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from gateway.services.ledger.ports import NotLeading
@@ -19,7 +20,9 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.ledger.sequencing import (
     DUE,
     ENTRY_DOUBLED,
-    HEAD_COLUMNS,
+    FENCE,
+    HEAD,
+    LOOK,
     Broken,
     Growth,
     Head,
@@ -31,13 +34,8 @@ from gateway.store.ledger.sequencing import (
 from ledger.encoding import HASH_BYTES
 from ledger.merkle import leaf_hash
 
-_HEAD = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
-_LOOK = (
-    f"SELECT {HEAD_COLUMNS}, EXISTS(SELECT 1 FROM ledger_outbox WHERE {DUE}) FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
-)
 _TAKE = f"SELECT id, entry FROM ledger_outbox WHERE {DUE} ORDER BY id LIMIT :most"  # noqa: S608
 _REMOVE = f"DELETE FROM ledger_outbox WHERE {DUE} AND id <= :last"  # noqa: S608  (just what was taken: it was in order)
-_FENCE = "UPDATE ledger_shard SET fence = fence + 1 WHERE state = 'ACTIVE' RETURNING fence"
 _GROW = (
     "UPDATE ledger_shard SET size = ?, root = ?, frontier = ? "
     "WHERE shard = ? AND fence = ? AND size = ? AND state = 'ACTIVE' AND halted IS NULL"
@@ -115,13 +113,13 @@ class SqliteSequencer:
 
     def _take_fence(self) -> int | None:
         with self._faults():
-            found = self._connected().execute(_FENCE).fetchall()
+            found = self._connected().execute(FENCE).fetchall()
             return int(found[0][0]) if found else None
 
     def _sequence(self, fence: int, due: dict[str, int]) -> int:
         with self._faults():
             connection = self._connected()
-            seen = connection.execute(_LOOK, due).fetchone()
+            seen = connection.execute(LOOK, due).fetchone()
             head_of(seen).held_by(fence)
             if not seen[-1]:
                 return 0
@@ -138,7 +136,7 @@ class SqliteSequencer:
             return self._write(connection, fence, due)
 
     def _write(self, connection: sqlite3.Connection, fence: int, due: dict[str, int]) -> int:
-        head = head_of(connection.execute(_HEAD).fetchone())
+        head = head_of(connection.execute(HEAD).fetchone())
         head.held_by(fence)
         taken = connection.execute(_TAKE, due).fetchall()
         leaves = [leaf_hash(entry) for _, entry in taken]
@@ -174,7 +172,7 @@ class SqliteSequencer:
             raise NotLeading("the shard changed under us")
 
     @contextlib.contextmanager
-    def _faults(self):  # type: ignore[no-untyped-def]
+    def _faults(self) -> Iterator[None]:
         """Whatever goes wrong, the transaction is rolled back by letting its connection go."""
         try:
             yield

@@ -11,11 +11,10 @@ import sqlalchemy as sa
 from gateway.services.ledger.ports import KeptCheckpoint
 from gateway.store.at_once import Statement
 from gateway.store.ids import from_us
-from gateway.store.ledger.sequencing import HEAD_COLUMNS
+from gateway.store.ledger.sequencing import HEAD
 from ledger.note import parse_note
 
-_HEAD = f"SELECT {HEAD_COLUMNS} FROM ledger_shard WHERE state = 'ACTIVE'"  # noqa: S608
-_HEADS = sa.text(f"{_HEAD} FOR UPDATE"), sa.text(_HEAD)
+_HEADS = sa.text(f"{HEAD} FOR UPDATE"), sa.text(HEAD)
 KEEP = sa.text("""
     INSERT INTO ledger_checkpoint (shard, size, root, note, at_us)
     SELECT s.shard, :size, :root, :note, :at_us FROM ledger_shard s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,13 +22,12 @@ from gateway.store.subject_keys.ring import NONCE_BYTES, SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
 from ledger.encoding import b64
-from ledger.entry import Entry, commit
+from ledger.entry import Entry, commit, is_actor
 from ledger.merkle import leaf_hash
 
 MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
 _MARK_RANDOM = records.SALT_BYTES + NONCE_BYTES
 _REMEMBERED = 20_000  # pids; about 5 MB
-_ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 Face = tuple[str, str]
 """What everybody sees of a record: the entry's kind and actor."""
 ALERT_FACE: Face = "alert", "yimen"  # not the body it is about: who is watched there would see it
@@ -145,7 +143,7 @@ def outbox_of(connection: AsyncConnection) -> Outbox:
 
 def actor(org: str) -> str:
     """The acting body as entries name it: "yimen" for the system itself."""
-    if _ACTOR.fullmatch(org):
+    if is_actor(org):
         return org
     return "unlisted" if org else "yimen"
 

@@ -14,10 +14,8 @@ import sqlalchemy as sa
 
 from gateway.caller import Alert, Change, Decision
 from gateway.clock import SystemClock
-from gateway.services.ledger import walk
 from gateway.store.alerts import StoredAlerts
 from gateway.store.changes import record_change
-from gateway.store.ledger import reader
 from gateway.store.tables import change_event
 from ledger.checkpoint import Checkpoint
 from ledger.errors import PolicyUnsatisfied
@@ -208,10 +206,6 @@ async def test_who_may_not_see_when_the_person_may_does_not_see_that_they_may_no
         name: other.record[name] for name in other.record.keys() - changing
     }
     assert one.disclosed.keys() == other.disclosed.keys()
-
-
-def test_a_filter_goes_on_where_the_store_stopped() -> None:
-    assert walk.LOOKED_AT == reader.LOOKED_AT
 
 
 async def done(house: PersonHouse, change: Change) -> str:
