@@ -40,16 +40,16 @@ def _larger(rows: Rows) -> Rows:
 
 DAMAGED = "STORE_DAMAGED"
 CASES: dict[str, tuple[Do, str, str, tuple[str, int | None]]] = {
-    "edited": (lambda one: one.edit(EDITED), DAMAGED, f"EDITED_ENTRY 2026 {EDITED} ", ("EDITED_ENTRY", EDITED)),
+    "edited": (lambda one: one.edit(EDITED), DAMAGED, f"EDITED_ENTRY SHARD {EDITED} ", ("EDITED_ENTRY", EDITED)),
     "edited, its hash too": (
-        lambda one: one.edit(EDITED, hash_too=True), DAMAGED, "REWRITTEN_ENTRIES 2026 ", ("EDITED_ENTRY", EDITED),
+        lambda one: one.edit(EDITED, hash_too=True), DAMAGED, "REWRITTEN_ENTRIES SHARD ", ("EDITED_ENTRY", EDITED),
     ),
-    "edited today": (lambda one: one.edit(NEW), DAMAGED, f"EDITED_ENTRY 2026 {NEW} ", ("EDITED_ENTRY", NEW)),
-    "deleted": (lambda one: one.delete(EDITED), DAMAGED, f"MISSING_ENTRY 2026 {EDITED} ", ("LOST_ENTRIES", 0)),
+    "edited today": (lambda one: one.edit(NEW), DAMAGED, f"EDITED_ENTRY SHARD {NEW} ", ("EDITED_ENTRY", NEW)),
+    "deleted": (lambda one: one.delete(EDITED), DAMAGED, f"MISSING_ENTRY SHARD {EDITED} ", ("LOST_ENTRIES", 0)),
     "swapped": (
-        lambda one: one.swap(EDITED, EDITED + 5), DAMAGED, f"REORDERED_ENTRIES 2026 {EDITED} ", ("EDITED_ENTRY", EDITED),
+        lambda one: one.swap(EDITED, EDITED + 5), DAMAGED, f"REORDERED_ENTRIES SHARD {EDITED} ", ("EDITED_ENTRY", EDITED),
     ),
-    "swapped tile": (lambda one: one.swap_tile(), DAMAGED, "SWAPPED_TILE 2026 0 tile/1/000", ("SWAPPED_TILE", 0)),
+    "swapped tile": (lambda one: one.swap_tile(), DAMAGED, "SWAPPED_TILE SHARD 0 tile/1/000", ("SWAPPED_TILE", 0)),
     "rewritten and signed": (
         lambda one: one.rewrite(_edited(EDITED)), "TREE_DIFFERS", "", ("REWRITTEN_HISTORY", EDITED),
     ),
@@ -74,6 +74,7 @@ async def test_what_was_done_to_the_log_is_named_at_its_entry(scene: Scene, tmp_
         await answers_nothing(house)
         ((_, _, exhibit), *_) = await house.gateway.store.ledger.exhibits(10)
         assert exhibit.kind == reason
+        found = found.replace("SHARD", scene.shard)
         assert found in exhibit.documents.get("found", ""), exhibit.documents
         for alerts in (await alarms(house)).values():
             (alert,) = alerts
