@@ -68,6 +68,8 @@ async def test_it_says_what_is_proven_and_what_is_not(page: Any) -> None:
     await page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     await _give(page, "answer", made.ANSWER, "answer")
     assert "正是当时给出的答复" in await _said(page)
+    await _give(page, "answer", made.ANSWER[:-1] + b',"extensions":{"receipt":{}}}', "answer")
+    assert "正是当时给出的答复" in await _said(page)
     await _give(page, "answer", made.ANSWER + b" ", "answer")
     assert (await _verdict(page), await page.get_attribute(".fault", "data-code")) == ("bad", "OTHER_ANSWER")
 

@@ -163,6 +163,14 @@ def test_a_hint_and_the_extra_of_a_proof_prove_nothing_and_change_nothing() -> N
     assert verify_evidence(parse_evidence(json.dumps(said).encode()), POLICY).size == made.SIZE
 
 
+def test_the_answer_may_be_given_as_it_came_over_http() -> None:
+    came = ANSWER[:-1] + b',"extensions":{"receipt":{"id":"a-1"},"policy":{"rules":["R1"]}}}'
+    assert verify_evidence(whole(), POLICY, answer=came).answer_checked
+    for other in (came.replace("甲".encode(), "乙".encode()), came[:-1] + b',"extensions":{}}', b',"extensions":'):
+        with pytest.raises(InvalidProof, match="another answer"):
+            verify_evidence(whole(), POLICY, answer=other)
+
+
 def test_the_answer_is_checked_where_it_is_given() -> None:
     with pytest.raises(InvalidProof, match="another answer"):
         verify_evidence(whole(), POLICY, answer=ANSWER + b" ")
