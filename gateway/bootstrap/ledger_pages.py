@@ -10,7 +10,7 @@ from gateway.caller import Authenticator
 from gateway.clock import Clock
 from gateway.errors import SettingsInvalid
 from gateway.policy.purposes import PurposeRegister
-from gateway.services.ledger.bundles import Bundles, Opened
+from gateway.services.ledger.bundles import Bundles
 from gateway.services.ledger.receipts import Receipts
 from gateway.services.ledger.walk import Walk
 from gateway.services.snapshots import Snapshots
@@ -18,13 +18,11 @@ from gateway.services.words import Words
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.bundle_door import StoredBundleDoor
-from gateway.store.recording.openings import Openings as Records
 from gateway.web.ledger_routes import LedgerParts, ledger_routes
 from gateway.web.me_visit import Desk
 from gateway.web.settings import WebSettings
 from gateway.web.token_door import token_door
 from ledger.errors import LedgerError
-from ledger.evidence import Disclosed
 from schema.nouns import NounSpec
 
 
@@ -51,7 +49,7 @@ def ledger_pages(
         LedgerParts(
             reader=store.ledger,
             receipts=receipts,
-            bundles=Bundles(door, _Openings(store.openings), receipts, walk, store.subjects, store.policies),
+            bundles=Bundles(door, store.openings, receipts, walk, store.subjects, store.policies),
             walk=walk,
             words=Words(store.identities, nouns, purposes),
             admit=token_door(authenticate, web.base_url, web.client_certificate_header),
@@ -68,21 +66,3 @@ def _walk(settings: Settings, store: Store) -> Walk:
         return Walk(store.ledger, witnessing=text, base_url=settings.base_url)
     except (OSError, UnicodeDecodeError, LedgerError) as error:
         raise SettingsInvalid((f"the witnesses' policy file cannot be used: {type(error).__name__}",)) from None
-
-
-class _Openings:
-    """Implements `gateway.services.ledger.bundles.Openings`: the store's records, as evidence names their parts."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-
-    async def open(self, entry_id: str) -> Opened | None:
-        found = await self._records.open(entry_id)
-        if found is None:
-            return None
-        parts = {name: Disclosed(part.salt, part.value) for name, part in found.parts.items()}
-        listed = found.type == "access"
-        marks = {
-            f"subjects/{one.index}" if listed else "subject": Disclosed(one.salt, one.shown) for one in found.subjects
-        }
-        return Opened(found.record, found.salt, parts | marks, found.result_salt)

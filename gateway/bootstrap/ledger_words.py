@@ -44,8 +44,6 @@ HALTED: Mapping[str, str] = {
 
 WITNESS: Mapping[str, str] = {
     "UNREACHABLE": "联系不上 not reachable",
-    "TIMEOUT": "无应答 does not answer",
-    "BUSY": "忙 busy",
     "FAILING": "内部出错 fails by itself",
     "GARBAGE": "应答无法识别 answers garbage",
     "CLAIMS_AHEAD": "声称领先却不出示证据 claims to be ahead and shows nothing",

@@ -30,7 +30,7 @@ from gateway.services.ledger.walk import Walk
 from ledger.entry import canonical
 from ledger.evidence import Disclosed, Evidence
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 WATCHERS = frozenset({SUPERVISOR, DISCIPLINE})
 _KEPT_VERSIONS = 8
 
@@ -89,7 +89,8 @@ class BundleDoor(Protocol):
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A record made anew from its row, and all that opens it. `parts`: by name; persons of an access as
-    "subjects/<place in the record>", the person of a change or alert, by our own id of them, as "subject"."""
+    "subjects/<place in the record>", the person of a change or alert, by our own id of them, as "subject"; null parts, and
+    persons whose key is destroyed, are left out."""
 
     record: Mapping[str, Any]
     salt: bytes = field(repr=False)
@@ -232,7 +233,7 @@ def _reach(caller: Caller) -> Reach:
     return reach
 
 
-def _or_none(which: Callable[[Caller], T], caller: Caller) -> T | None:
+def _or_none(which: Callable[[Caller], _T], caller: Caller) -> _T | None:
     try:
         return which(caller)
     except RequestRefused:

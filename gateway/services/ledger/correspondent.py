@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -142,9 +143,7 @@ class Correspondent:
             raise Differs(kind, Exhibit(tree.shard, kind, self.name, {**documents, **shown, **ours}))
         size = parse_checkpoint(parse_note(said.body).text).size
         if self._health.shard == tree.shard:
-            self._health = WitnessHealth(
-                self.name, tree.shard, size, self._health.seen_at, self._health.failing_since, self._health.fault
-            )
+            self._health = replace(self._health, size=size)
 
     async def _well(self, kept: KeptCheckpoint) -> None:
         loop, was = asyncio.get_running_loop(), self._health.fault

@@ -1,8 +1,8 @@
 """Does each record still give its entry, has each entry its record, and each record its entry?
 
 Its entry is the commitment, and beside it the face everybody sees: kind, body, time. What waits behind what came later was
-held back by somebody. A record is made anew from its row and committed to again. Where the keys of all its persons are destroyed nobody can, and
-that is what destroying them is for.
+held back by somebody. A record is made anew from its row and committed to again. Where the keys of all its persons are
+destroyed nobody can, and that is what destroying them is for.
 """
 
 from __future__ import annotations

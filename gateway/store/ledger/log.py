@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +18,7 @@ from gateway.services.ledger.ports import (
 )
 from gateway.store.at_once import AtOnce
 from gateway.store.engine import Database
-from gateway.store.ids import from_us, to_us
+from gateway.store.ids import to_us
 from gateway.store.keys import Keys
 from gateway.store.ledger import writing
 from gateway.store.ledger.halting import Halted, Halting, RaiseWithin
@@ -95,7 +94,7 @@ class StoredLog:
                 raise Broken(TREE_DIFFERS, f"shard {head.shard}, size {head.size}: the last entry is {last}")
         except Broken as broken:
             raise await self._broken(broken) from None
-        return Tree(head.shard, head.origin, frontier, head.root, head.fence, _instant(hurry_us))
+        return Tree(head.shard, head.origin, frontier, head.root, head.fence, writing.instant(hurry_us))
 
     async def signers(self) -> Sequence[Signer]:
         """See the port."""
@@ -176,10 +175,6 @@ class StoredLog:
             documents = {"found": broken.found}
             await self.halt(broken.reason, Exhibit(shard.shard, broken.reason, shard.origin, documents))
         return LedgerHalted(broken.reason)
-
-
-def _instant(at_us: int | None) -> Any:
-    return None if at_us is None else from_us(at_us)
 
 
 def _sequencer(database: Database, steps: Steps) -> Sequencer:

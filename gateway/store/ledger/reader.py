@@ -16,6 +16,7 @@ from gateway.store.engine import Database
 from gateway.store.ids import from_us
 from gateway.store.ledger.proofs import read_proof
 from gateway.store.ledger.tiles import StoredTiles
+from gateway.store.ledger.writing import instant, kept_of
 from gateway.store.tables.ledger import (
     ledger_checkpoint,
     ledger_cosignature,
@@ -29,7 +30,7 @@ from gateway.store.tables.ledger import (
 from ledger.entry import parse_entry
 from ledger.errors import InvalidProof
 from ledger.merkle import Range, consistency_ranges, inclusion_ranges, leaf_hash
-from ledger.note import VerifierKey, parse_note, parse_vkey
+from ledger.note import VerifierKey, parse_vkey
 from ledger.tiles import Tile
 
 _PAGE = 512
@@ -147,7 +148,7 @@ class StoredLedgerReader:
             rows = (await connection.execute(query)).all()
         return [
             WitnessHealth(
-                row.witness, row.shard, row.size, _instant(row.seen_at_us), _instant(row.failing_since_us), row.fault
+                row.witness, row.shard, row.size, instant(row.seen_at_us), instant(row.failing_since_us), row.fault
             )
             for row in rows
         ]
@@ -182,15 +183,13 @@ class StoredLedgerReader:
                 theirs = sa.select(ledger_cosignature).where(table.shard == shard, table.size.in_(sizes))
                 for one in (await connection.execute(theirs.order_by(table.witness))).all():
                     lines[shard, one.size][one.witness] = one.line
-        return [kept_checkpoint(row, lines[row.shard, row.size]) for row in rows]
+        return [_checkpoint_of(row, lines[row.shard, row.size]) for row in rows]
 
 
-def kept_checkpoint(row: sa.Row[Any], cosignatures: dict[str, str]) -> KeptCheckpoint:
+def _checkpoint_of(row: sa.Row[Any], cosignatures: dict[str, str]) -> KeptCheckpoint:
     """Raises Malformed where the note is none."""
-    return KeptCheckpoint(
-        row.shard, row.size, bytes(row.root), parse_note(bytes(row.note)), from_us(row.at_us), cosignatures,
-        _instant(row.published_at_us), _instant(row.sealed_at_us),
-    )  # fmt: skip
+    columns = row.size, row.root, row.note, row.at_us, row.published_at_us, row.sealed_at_us
+    return kept_of(row.shard, columns, list(cosignatures.items()))
 
 
 async def _size(connection: AsyncConnection, shard: str) -> int:
@@ -207,7 +206,3 @@ def _is(entry: bytes, kind: str | None, actor: str | None) -> bool:
     return (actor is None or entry.startswith(b'{"actor":"' + actor.encode() + b'",')) and (
         kind is None or entry.partition(b'","kind":"')[2].startswith(kind.encode() + b'"')
     )
-
-
-def _instant(at_us: int | None) -> datetime | None:
-    return None if at_us is None else from_us(at_us)

@@ -64,9 +64,9 @@ def kept_of(shard: str, row: Sequence[Any], lines: Sequence[Sequence[Any]]) -> K
     cosignatures = {one[0]: one[1] for one in lines}
     return KeptCheckpoint(
         shard, size, bytes(root), parse_note(bytes(note)), from_us(at_us), cosignatures,
-        _instant(published_at_us), _instant(sealed_at_us),
+        instant(published_at_us), instant(sealed_at_us),
     )  # fmt: skip
 
 
-def _instant(at_us: int | None) -> datetime | None:
+def instant(at_us: int | None) -> datetime | None:
     return None if at_us is None else from_us(at_us)

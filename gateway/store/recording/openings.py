@@ -8,17 +8,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.services.ledger.bundles import Opened
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectErased
 from gateway.store.recording import records
-from gateway.store.recording.opened import Opened, OpenedPart, OpenedSubject
 from gateway.store.recording.outbox import MARK_BYTES, Outbox
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from ledger.encoding import b64
+from ledger.evidence import SUBJECTS, Disclosed
 
 
 class Openings:
-    """What comes out is what the row says now: whoever edited a row gets a record the entry does not commit to."""
+    """Implements `gateway.services.ledger.bundles.Openings`. What comes out is what the row says now: whoever edited a row gets a record the entry does not commit to."""
 
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database, self._outbox = database, outbox
@@ -44,7 +45,7 @@ class Openings:
         sealed = {one.subject_id: bytes(one.seed_ct) for one in people if one.seed_ct is not None}
         if not sealed and row["seed_ct"] is None:
             return None
-        seed, found = None, list[tuple[str, str, bytes, str]]()
+        seed, found = None, dict[str, Disclosed]()
         marks = {subject_id: b64(seed_ct[:MARK_BYTES]) for subject_id, seed_ct in sealed.items()}
         for subject_id, seed_ct in sealed.items():
             try:
@@ -53,19 +54,17 @@ class Openings:
                 continue
             shown = self._outbox.pid(subject_id, row["actor_org"])
             marks[subject_id] = records.blind(salt, shown) or ""
-            found.append((subject_id, shown, salt, marks[subject_id]))
+            found[marks[subject_id]] = Disclosed(salt, shown)
         if not sealed:
             seed, _ = self._outbox.unsealed(row["id"], None, row["seed_ct"])
         if seed is None:
             return None
         record = records.access_record(row, seed, list(marks.values()))
-        subjects = [OpenedSubject(record["subjects"].index(mark), who, shown, salt) for who, shown, salt, mark in found]
-        parts = _parts(seed, records.access_values(row))
-        erased = len(sealed) - len(found)
-        return _opened(record, seed, parts, subjects, erased, row["result_salt"])
+        subjects = {f"{SUBJECTS}/{record[SUBJECTS].index(mark)}": part for mark, part in found.items()}
+        return _opened(record, seed, records.access_values(row), subjects, row["result_salt"])
 
     def _about_one(self, row: records.Row, values: Any, make: Any) -> Opened | None:
-        subject_id, subjects, mark = row["subject_id"], list[OpenedSubject](), None
+        subject_id, subject, mark = row["subject_id"], dict[str, Disclosed](), None
         if row["seed_ct"] is None:
             return None
         try:
@@ -74,8 +73,8 @@ class Openings:
             return None
         if subject_id is not None:
             mark = records.blind(salt, subject_id)
-            subjects.append(OpenedSubject(0, subject_id, subject_id, salt))
-        return _opened(make(row, seed, mark), seed, _parts(seed, values(row)), subjects)
+            subject["subject"] = Disclosed(salt, subject_id)
+        return _opened(make(row, seed, mark), seed, values(row), subject)
 
 
 async def _row(connection: AsyncConnection, table: sa.Table, entry_id: str) -> records.Row | None:
@@ -87,17 +86,13 @@ def _plain(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
-def _parts(seed: bytes, values: records.Values) -> dict[str, OpenedPart]:
-    return {name: OpenedPart(records.salt_of(seed, name), value) for name, value in values.items() if value is not None}
-
-
 def _opened(
     record: Mapping[str, Any],
     seed: bytes,
-    parts: Mapping[str, OpenedPart],
-    subjects: Sequence[OpenedSubject],
-    erased: int = 0,
+    values: records.Values,
+    subjects: dict[str, Disclosed],
     result_salt: bytes | None = None,
 ) -> Opened:
-    salt = records.salt_of(seed, "record")
-    return Opened(record["id"], record["type"], record, salt, parts, subjects, erased, result_salt)
+    salt_of = records.salt_of
+    parts = {name: Disclosed(salt_of(seed, name), value) for name, value in values.items() if value is not None}
+    return Opened(record, salt_of(seed, "record"), parts | subjects, result_salt)

@@ -18,9 +18,6 @@ from ledger.entry import canonical, commit
 
 SEED_BYTES = 32
 SALT_BYTES = 32
-ACCESS_PARTS = ("by", "case", "reference", "inner")
-CHANGE_PARTS = ("by", "object", "detail")
-ALERT_PARTS = ("about_id", "detail")
 COUNTED = "repeats"  # what an alert's detail gains after it was opened
 
 Row = Mapping[str, Any]

@@ -86,7 +86,7 @@ ledger_witness = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),  # it cosigned last
     sa.Column("seen_at_us", sa.BigInteger),  # when it last cosigned
     sa.Column("failing_since_us", sa.BigInteger),
-    sa.Column("fault", sa.String(64)),  # UNREACHABLE, AHEAD, REFUSED, GARBAGE ...; null = well
+    sa.Column("fault", sa.String(64)),  # UNREACHABLE, CLAIMS_AHEAD, REFUSED, GARBAGE ...; null = well
 )
 
 ledger_hurry = sa.Table(
@@ -102,7 +102,7 @@ ledger_exhibit = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("shard", sa.String(16), nullable=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
-    sa.Column("kind", sa.String(64), nullable=False),  # WITNESS_AHEAD, SPLIT_VIEW, TREE_DIFFERS ...
+    sa.Column("kind", sa.String(64), nullable=False),  # WITNESS_AHEAD, TREE_DIFFERS, SPLIT ...
     sa.Column("about", sa.Text, nullable=False),  # a witness's name, or the log's origin
     sa.Column("documents", sa.Text, nullable=False),  # JSON: name -> text, as received
 )

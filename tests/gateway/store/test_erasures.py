@@ -85,7 +85,8 @@ async def test_the_person_is_gone_and_the_others_are_not(apart: Settings, clock:
     assert await store.openings.open(alone.id) is None
     opened = await store.openings.open(both.id)
     assert opened is not None
-    assert ([one.subject_id for one in opened.subjects], opened.erased) == ([li], 1)
+    shown = [part.value for name, part in opened.parts.items() if name.startswith("subjects/")]
+    assert (shown, len(opened.record["subjects"])) == ([store.subjects.pid(li, opened.record["org"])], 2)
     assert await opens_as_committed(store, both.id)
     assert await store.subjects.reveal(zhang) is None
     assert await store.phones.phone_of(zhang) is None
