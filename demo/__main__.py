@@ -39,6 +39,9 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo witness              五个见证方看到的账本 / what the five witnesses have seen of the ledgers
   script/demo witness stop GA JCY  停两个: 只剩三个, 回执停在 "暂定" / stop two: three are no quorum, receipts stay provisional
   script/demo witness start all    恢复 / put it right
+  script/demo receipt ID           一次答复的回执: 入日志没有, 谁见证了 / an answer's receipt: in the log yet, who cosigned
+  script/demo yimen ledger status  以演示网关的设置运行 yimen (值班手册中的命令) / any yimen command with the demo gateway's
+                                   settings, those of docs/guides/ledger.md; also while it is stopped
   script/demo watch                检察院看到的预警和被拒查询 / alerts and refusals, as the procuratorate sees them
   script/demo accounts             登录名、口令、此刻的动态码 / logins, passwords, the codes of this half minute
   script/demo token                取各种令牌的命令 / the commands that get each kind of token
@@ -83,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     witness = commands.add_parser("witness", help="见证方 / the witnesses")
     witness.add_argument("what", nargs="?", choices=("stop", "start"), help="停 / 启")
     witness.add_argument("codes", nargs="*", help="GA JCY FY SFJ JY, all")
+    receipt = commands.add_parser("receipt", help="回执 / how far an answer has come in the log")
+    receipt.add_argument("id", help="extensions.receipt.id")
+    product = commands.add_parser("yimen", help="以演示网关的设置运行 yimen / yimen with the demo gateway's settings")
+    product.add_argument("words", nargs=argparse.REMAINDER, help="ledger status, ledger fsck --full, ...")
     commands.add_parser("watch", help="预警与被拒的查询 / alerts and refused accesses")
     commands.add_parser("accounts", help="账号与动态码 / accounts and their codes")
     commands.add_parser("token", help="取令牌的命令 / the commands that get tokens")
@@ -113,6 +120,8 @@ def main() -> int:
         for person in cast():
             print(f"{person.id_no}  {person.name}\t{person.note}")
         return 0
+    if args.command == "yimen":
+        return running.product(places, args.words)
     try:
         return _visit(places, args)
     except FileNotFoundError:
@@ -137,6 +146,9 @@ def _visit(places: Places, args: argparse.Namespace) -> int:
         answer = visits.ask(places, card, args.name)
         print(json.dumps(answer, ensure_ascii=False, indent=2) if args.query_raw else readable(answer))
         return 1 if answer.get("errors") and args.name not in ("refused", "sealed") else 0
+    if args.command == "receipt":
+        print(*witnesses.receipt(card, args.id), sep="\n")
+        return 0
     if args.command == "witness":
         codes = [code.upper() for code in args.codes]
         print(*(witnesses.switch(card, args.what, codes) if args.what else witnesses.show(card)), sep="\n")

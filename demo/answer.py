@@ -64,7 +64,7 @@ def readable(answer: Mapping[str, Any]) -> str:
         if part := person.get(name):
             lines += _part(title, part)
     lines += [f"错误 error: {error.get('message')}" for error in answer.get("errors") or ()]
-    return "\n".join([*lines, *_grounds(answer)])
+    return "\n".join([*lines, *_grounds(answer), *_receipt(answer)])
 
 
 def _grounds(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -74,6 +74,14 @@ def _grounds(answer: Mapping[str, Any]) -> Iterator[str]:
         yield "\n规则 rules: " + ", ".join(policy["rules"])
     for basis in policy.get("basis") or ():
         yield f"  依据 basis: {basis}"
+
+
+def _receipt(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Where this very answer stands in the log."""
+    receipt = (answer.get("extensions") or {}).get("receipt") or {}
+    if receipt.get("id"):
+        yield f"\n回执 receipt: {receipt['id']}  " + _value(receipt.get("recordedAt") or "")
+        yield f"  入日志了没有, 谁见证了 / in the log yet, and who cosigned: script/demo receipt {receipt['id']}"
 
 
 def _part(title: str, part: Mapping[str, Any]) -> Iterator[str]:

@@ -101,9 +101,22 @@ def wait_ready(plans: Sequence[GatewayPlan], children: Children, *, timeout_s: f
         waiting = {name: plan for name, plan in waiting.items() if not is_ready(plan.port)}
         if waiting and time.monotonic() > deadline:
             name = next(iter(waiting))
-            raise NotReady(f"{name} is not ready after {timeout_s:.0f} s\n{children.log_of(name)}")
+            why = _why_not(waiting[name].port)
+            raise NotReady(f"{name} is not ready after {timeout_s:.0f} s: {why}\n{children.log_of(name)}")
         if waiting:
             time.sleep(0.1)
+
+
+def _why_not(port: int) -> str:
+    """What its /readyz says it lacks."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().read(2000).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
 
 
 def is_ready(port: int) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 import json
 import signal
+import subprocess
 import sys
 import time
 from types import FrameType
+from urllib.parse import urlsplit
 
 from demo.answer import readable, unexpected
-from demo.gateway_process import NotReady
+from demo.gateway_process import GatewayPlan, NotReady, environment
 from demo.orchestra import Demo, Wishes, start
-from demo.places import DemoRunning, Places
+from demo.places import DemoRunning, Places, read_card
 from demo.processes import Children
 from demo.talk import NoAnswer
 from demo.visits import ask
@@ -58,6 +60,22 @@ def run(places: Places, wishes: Wishes, *, once: bool, raw: bool) -> int:
         lock.close()
 
 
+def product(places: Places, words: list[str]) -> int:
+    """`yimen` with the settings the demo's own gateway has; also while it is stopped. 1 where none has run."""
+    state = places.home / "state-cc"
+    if not state.is_dir():
+        _say("这里没有运行过演示, 先启动: script/demo / no demo has run here, start one: script/demo")
+        return 1
+    try:
+        port = urlsplit(read_card(places)["gateway"]).port or 0
+    except FileNotFoundError:
+        port = Wishes().port
+    policy = places.sub("ledger") / "policy-cc"
+    plan = GatewayPlan("cc", port, places.sub("manifests"), policy=policy if policy.exists() else None)
+    command = (sys.executable, "-m", "gateway.cli", *words)
+    return subprocess.run(command, env=environment(places, plan), check=False).returncode
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     raise _Ended
 
@@ -101,6 +119,7 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
                                          script/demo consent bank --agree && script/demo query bank
   第二个应用 / the second application    script/demo query legalaid
   五个见证方 / the five witnesses        script/demo witness; script/demo witness stop GA JCY
+  存证日志 / the ledger, for anybody     {card["gateway"]}/ledger
   手机上的短信 / what phones show        {card["inbox"]}
   关闭社保再问 / close SB and ask again  script/demo fault SB closed && script/demo query reception
   恢复 / put it right                    script/demo fault all none

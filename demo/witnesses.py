@@ -7,12 +7,14 @@ one who ends it.
 from __future__ import annotations
 
 import http.client
+import json
 import shutil
 import signal
 import sqlite3
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -187,6 +189,31 @@ def show(card: Mapping[str, Any]) -> Iterator[str]:
             continue
         seen = [f"{origin}: {_size(one['url'], origin)}" for origin in _origins(card)]
         yield f"{one['code']:<4} {one['zh']}\t{one['url']}\t{'; '.join(seen)}"
+
+
+_LEVELS = {
+    "DURABLE": "已入库, 约一秒后入日志 / durable, in the log within about a second",
+    "INCLUDED": "暂定: 已入日志, 见证不足四家 / provisional: in the log, fewer than four cosigned",
+    "SEALED": "已封存: 四家以上见证 / sealed: four or more cosigned",
+}
+
+
+def receipt(card: Mapping[str, Any], id_: str) -> Iterator[str]:
+    """How far one answer has come in the log, as anybody may ask. Raises ValueError where there is no such receipt."""
+    url = f"{card['gateway']}/ledger/receipts/{urllib.parse.quote(id_, safe='')}"
+    body = None
+    with suppress(OSError, http.client.HTTPException):
+        body = _get(url)
+    if body is None:
+        raise ValueError(f"没有这个回执 / no such receipt: {id_}")
+    found = json.loads(body)
+    yield f"{found['level']}  {_LEVELS.get(found['level'], '')}".rstrip()
+    if found.get("index") is None:
+        return
+    signed = ", ".join(f"{one['name']} {AGENCIES.get(one['name'], '')}".strip() for one in found.get("witnesses", ()))
+    yield f"第 {found['index']} 条 / entry {found['index']}  {found['origin']}"
+    yield f"见证 / cosigned by: {signed or '无 none'}"
+    yield f"网页 / page: {card['gateway']}/ledger/{found['shard']}/entries/{found['index']}"
 
 
 def _origins(card: Mapping[str, Any]) -> list[str]:

@@ -98,8 +98,8 @@ SAYS: Mapping[Fault, Both] = {
         "could not be read, so nothing was established: {about}. Try again.",
     ),
     Fault.NO_CHECKPOINT: (
-        "该地址没有 checkpoint；请核对日志地址。",
-        "there is no checkpoint at this address; is it the log's?",
+        "该地址没有 checkpoint；日志地址到年份为止，如 …/ledger/2026（镜像目录也是）。",
+        "there is no checkpoint at this address; the log's ends with the year, as …/ledger/2026 (a mirror's, too).",
     ),
     Fault.STATE_DAMAGED: (
         "{about}。文件未被改动；请用副本，或另用一个新的 --state 文件从头核验。",
@@ -161,7 +161,7 @@ LINES: Mapping[str, Both] = {
     "witnesses": ("联署的见证方：{witnesses}", "cosigned by: {witnesses}"),
     "before": (
         "上次核验到 {before} 条，与本次一致。",
-        "the last audit ended at entry {before}; today's log continues it.",
+        "the last audit saw {before} entries; today's log continues it.",
     ),
     "previous": (
         "已核对：接续日志 {origin} 的 {size} 条。",
