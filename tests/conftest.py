@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as properties
 
 from gateway.settings import Settings
 from gateway.store.subject_keys import stored
+
+# How long one example takes says how busy the machine is; what must be quick is measured where that is the promise.
+properties.register_profile("any machine", deadline=None)
+properties.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,6 +21,7 @@ from gateway.services.ledger.keeper import Keeper
 from gateway.services.ledger.seals import LedgerSeals
 from gateway.services.ledger.start_checks import StartChecks
 from gateway.services.ledger.status import LedgerStatus
+from gateway.services.ledger.walk import Walk
 from gateway.services.ledger.witnessing import Witnessing
 from gateway.settings import Settings
 from gateway.store import Store
@@ -64,6 +65,13 @@ def witness_policy(settings: Settings) -> Policy | None:
     if nowhere:
         raise SettingsInvalid(tuple(nowhere))
     return policy
+
+
+def walk_of(settings: Settings, store: Store) -> Walk:
+    """Over the logs and their witnesses. Raises SettingsInvalid as `witness_policy`."""
+    file = settings.ledger_witness_policy
+    text = "" if witness_policy(settings) is None or file is None else file.read_text("utf-8")
+    return Walk(store.ledger, witnessing=text, base_url=settings.base_url)
 
 
 def seals_of(

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.bootstrap.database import opened_store
-from gateway.bootstrap.ledger import witness_policy
+from gateway.bootstrap.ledger import walk_of, witness_policy
 from gateway.bootstrap.ledger_words import HALTED, WITNESS, told
 from gateway.clock import CIVIL, SystemClock
 from gateway.errors import RequestRefused
@@ -35,7 +35,7 @@ _MOST_EXHIBITS = 1000
 async def show_status(settings: Settings) -> int:
     """Exit 1 where a shard is halted or witnesses are fewer than the quorum."""
     async with opened_store(settings) as store:
-        walk = _walk(settings, store)
+        walk = walk_of(settings, store)
         shards = await store.ledger.shards()
         if not shards:
             print("尚无日志，启动一次网关即建立 no ledger yet: start the gateway once")
@@ -74,7 +74,7 @@ async def _show_shard(store: Store, shard: Shard) -> None:
 async def show_witnesses(settings: Settings) -> int:
     """Exit 1 where one of them is not well."""
     async with opened_store(settings) as store:
-        walk = _walk(settings, store)
+        walk = walk_of(settings, store)
         await _show_witnesses(walk)
         return int(any(one.health not in (Health.WELL, Health.NEW) for one in await walk.witnesses()))
 
@@ -154,7 +154,7 @@ async def show_vkeys(settings: Settings, shard: str | None) -> int:
         known = {one.shard for one in await store.ledger.shards()}
         if shard is not None and shard not in known:
             raise RequestRefused("LEDGER_SHARD_UNKNOWN", f"there is no shard {shard}; there are {sorted(known)}")
-        print(await _walk(settings, store).policy_text(shard), end="")
+        print(await walk_of(settings, store).policy_text(shard), end="")
     return 0
 
 
@@ -190,7 +190,7 @@ async def begin_shard(settings: Settings, *, reason: str, checkpoint: bytes | No
             raise RequestRefused("LEDGER_CHECKPOINT_REFUSED", str(error)) from None
         print(f"新分片 new shard: {shard.shard}  {shard.origin}")
         print("请重启网关，并把新公钥交给见证方 restart the gateway, and give the new vkey to the witnesses:")
-        print(await _walk(settings, store).policy_text(shard.shard), end="")
+        print(await walk_of(settings, store).policy_text(shard.shard), end="")
     return 0
 
 
@@ -233,13 +233,6 @@ def bar(what: str) -> Progress:
 def _clear() -> None:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def _walk(settings: Settings, store: Store) -> Walk:
-    witness_policy(settings)  # refuses a file that cannot be used
-    file = settings.ledger_witness_policy
-    text = "" if file is None else file.read_text("utf-8")
-    return Walk(store.ledger, witnessing=text, base_url=settings.base_url)
 
 
 def _source(where: str) -> Source:

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from starlette.routing import BaseRoute
 
+from gateway.bootstrap.ledger import walk_of
 from gateway.caller import Authenticator
 from gateway.clock import Clock
-from gateway.errors import SettingsInvalid
 from gateway.policy.purposes import PurposeRegister
 from gateway.services.ledger.bundles import Bundles
 from gateway.services.ledger.receipts import Receipts
-from gateway.services.ledger.walk import Walk
 from gateway.services.snapshots import Snapshots
 from gateway.services.words import Words
 from gateway.settings import Settings
@@ -22,7 +21,6 @@ from gateway.web.ledger_routes import LedgerParts, ledger_routes
 from gateway.web.me_visit import Desk
 from gateway.web.settings import WebSettings
 from gateway.web.token_door import token_door
-from ledger.errors import LedgerError
 from schema.nouns import NounSpec
 
 
@@ -35,7 +33,7 @@ def ledger_pages(
     desk: Desk,
     clock: Clock,
 ) -> Sequence[BaseRoute]:
-    """For `build_app(pages=...)`. Raises SettingsInvalid for a file of witnesses that cannot be read."""
+    """For `build_app(pages=...)`. Raises SettingsInvalid for a file of witnesses that cannot be used."""
 
     def nouns() -> Mapping[str, NounSpec]:
         return snapshots.current.snapshot.schema.nouns
@@ -43,7 +41,7 @@ def ledger_pages(
     def purposes() -> PurposeRegister:
         return snapshots.current.snapshot.purposes
 
-    receipts, walk = Receipts(store.ledger), _walk(settings, store)
+    receipts, walk = Receipts(store.ledger), walk_of(settings, store)
     door = StoredBundleDoor(store.database, clock)
     return ledger_routes(
         LedgerParts(
@@ -57,12 +55,3 @@ def ledger_pages(
             base_url=settings.base_url,
         )
     )
-
-
-def _walk(settings: Settings, store: Store) -> Walk:
-    file = settings.ledger_witness_policy
-    try:
-        text = "" if file is None else file.read_text("utf-8")
-        return Walk(store.ledger, witnessing=text, base_url=settings.base_url)
-    except (OSError, UnicodeDecodeError, LedgerError) as error:
-        raise SettingsInvalid((f"the witnesses' policy file cannot be used: {type(error).__name__}",)) from None

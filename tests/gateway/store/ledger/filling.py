@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,12 @@ def an_entry(number: int) -> Entry:
     return Entry(KINDS[number % 3], ACTORS[number // 2 % 3], START + timedelta(seconds=number), commitment)
 
 
+@cache
+def _written(number: int) -> bytes:
+    """Made once a run: the largest logs of these tests have tens of thousands, each the same."""
+    return bytes(an_entry(number))
+
+
 @dataclass
 class Filled:
     """One shard in the tables."""
@@ -54,7 +60,7 @@ class Filled:
 
     def __post_init__(self) -> None:
         new_id = OrderedIds()
-        self.entries = self.entries or [bytes(an_entry(number)) for number in range(self.size)]
+        self.entries = self.entries or [_written(number) for number in range(self.size)]
         self.ids = self.ids or [new_id(to_us(START)) for _ in range(self.size)]
 
     @property
