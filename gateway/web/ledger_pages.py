@@ -129,6 +129,7 @@ class LedgerPages:
             "ledger_witnesses.html",
             witnesses=[_witness(one) for one in await self._walk.witnesses()],
             exhibits=exhibits,
+            keys={name: one.key.name for name, one in policy.witnesses.items()},
             of=len(policy.witnesses),
             needed=group[0] if group is not None else len(policy.witnesses),
             halted=_words_of("LEDGER_HALTED") if shard.halted else None,
