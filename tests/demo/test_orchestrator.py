@@ -297,6 +297,13 @@ def test_an_answer_that_asks_for_little_reads_as_well() -> None:
     assert said.endswith("规则 rules: r-1\n  依据 basis: 某法")
 
 
+def test_an_answer_says_where_it_stands_in_the_log() -> None:
+    receipt = {"id": "01a2-7", "recordedAt": "2026-11-26T00:30:04.5+00:00"}
+    said = readable({"data": {"person": {"legalAid": {"state": "FRESH"}}}, "extensions": {"receipt": receipt}})
+    assert "回执 receipt: 01a2-7  2026-11-26 08:30:04" in said
+    assert said.endswith("script/demo receipt 01a2-7")
+
+
 def test_shunde_holds_its_own_cases_only(tmp_path: Path) -> None:
     import sqlite3
 
