@@ -59,7 +59,13 @@ CASES = f"""query Cases($first: Int!, $after: String) {purpose()} {{ cases(execu
 
 
 # What is looked at once in so many seconds, whoever is asked about: jobs, keys that tokens are checked with, what is spent.
-BY_THE_CLOCK = ("FROM job", "FROM oauth_signing_key", "FROM data_key", "DELETE FROM spent_once", "DELETE FROM revocation")
+BY_THE_CLOCK = (
+    "FROM job",
+    "FROM oauth_signing_key",
+    "FROM data_key",
+    "DELETE FROM spent_once",
+    "DELETE FROM revocation",
+)
 
 
 @dataclass
