@@ -8,6 +8,7 @@ import sys
 
 from adapters.identity import normalise_id
 from gateway.bootstrap.database import opened_store
+from gateway.bootstrap.sure import is_sure
 from gateway.clock import SystemClock
 from gateway.errors import RequestRefused
 from gateway.policy.claim import recordable
@@ -17,6 +18,10 @@ from gateway.settings import Settings
 from gateway.store import Store
 
 _SURE = "erase"
+_ASKED = (
+    "密钥一经销毁不可恢复，备份亦不可。输入 erase 确认\n"
+    "What a destroyed key opened is gone for good, in every backup. Type erase to confirm:"
+)
 
 
 async def erase_person(settings: Settings, *, reason: str, pid: str | None, org: str | None, sure: bool) -> int:
@@ -28,8 +33,7 @@ async def erase_person(settings: Settings, *, reason: str, pid: str | None, org:
         raise RequestRefused("ORG_MISSING", "a pid means something together with --org only")
     async with opened_store(settings) as store:
         subject_id = await _by_pid(store, pid, org) if pid and org else await _by_id_no(store)
-        if not sure and not _is_sure():
-            print("未执行 nothing was done", file=sys.stderr)
+        if not sure and not is_sure(_ASKED, _SURE):
             return 1
         erase = ErasePerson(store.erasures, SystemClock())
         done = await erase(subject_id, reason=reason, org=OPERATOR_ORG, user=OPERATOR)
@@ -51,12 +55,3 @@ async def _by_id_no(store: Store) -> str:
         raise RequestRefused("ID_NO_INVALID", "not an ID number")
     (subject_id,) = await store.subjects.recognise([number.value18])
     return subject_id
-
-
-def _is_sure() -> bool:
-    print(
-        "密钥一经销毁不可恢复，备份亦不可。输入 erase 确认\n"
-        "What a destroyed key opened is gone for good, in every backup. Type erase to confirm:",
-        file=sys.stderr,
-    )
-    return sys.stdin.readline().strip() == _SURE

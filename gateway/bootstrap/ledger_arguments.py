@@ -61,6 +61,7 @@ def add_ledger_commands(commands: Any) -> None:
     announce.set_defaults(command=_announce)
     rotate = ledger.add_parser("rotate-key", help="a new key signs beside the old one; --finish retires the old one")
     rotate.add_argument("--finish", action="store_true", help="停用旧密钥 retire the old key")
+    rotate.add_argument("--yes", action="store_true", help="不再询问 do not ask before --finish")
     rotate.set_defaults(command=_rotate)
 
     begin = ledger.add_parser("begin-shard", help="close the log as it is and begin another; there is no way back")
@@ -69,6 +70,7 @@ def add_ledger_commands(commands: Any) -> None:
         "--checkpoint", type=Path, metavar="FILE",
         help="见证方持有的最后检查点 the last checkpoint as a witness gives it out, where our database lost it",
     )  # fmt: skip
+    begin.add_argument("--yes", action="store_true", help="不再询问 do not ask again")
     begin.set_defaults(command=_begin)
     exhibits = ledger.add_parser("exhibits", help="evidence that was kept; with ID, one of them whole")
     exhibits.add_argument("id", nargs="?", metavar="ID")
@@ -130,14 +132,15 @@ def _announce(given: argparse.Namespace) -> int:
 def _rotate(given: argparse.Namespace) -> int:
     from gateway.bootstrap.ledger_command import rotate_key
 
-    return asyncio.run(rotate_key(Settings.from_process(), finish=given.finish))
+    return asyncio.run(rotate_key(Settings.from_process(), finish=given.finish, sure=given.yes))
 
 
 def _begin(given: argparse.Namespace) -> int:
     from gateway.bootstrap.ledger_command import begin_shard, read_checkpoint_file
 
     checkpoint = None if given.checkpoint is None else read_checkpoint_file(given.checkpoint)
-    return asyncio.run(begin_shard(Settings.from_process(), reason=given.reason, checkpoint=checkpoint))
+    begun = begin_shard(Settings.from_process(), reason=given.reason, checkpoint=checkpoint, sure=given.yes)
+    return asyncio.run(begun)
 
 
 def _exhibits(given: argparse.Namespace) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.ledger import walk_of, witness_policy
-from gateway.bootstrap.ledger_words import HALTED, WITNESS, told
+from gateway.bootstrap.ledger_words import ASK_BEGIN, ASK_RETIRE, HALTED, HALTED_VIEW, WITNESS, told
+from gateway.bootstrap.sure import is_sure
 from gateway.clock import CIVIL, SystemClock
 from gateway.errors import RequestRefused
 from gateway.services.ledger.faults import Finding
@@ -46,6 +47,8 @@ async def show_status(settings: Settings) -> int:
             for key in await store.ledger.keys(year):
                 print(f"{year}  次年公钥已公布，须交各见证方登记 announced; every witness must be told: {key}")
         print(f"待排序 waiting for an index: {await waiting(store.database):,}")
+        if any(shard.halted for shard in shards if shard.active):
+            print(HALTED_VIEW)
         await _show_witnesses(walk)
         well = {one.known.witness for one in await walk.witnesses() if one.health is Health.WELL}
         sealing = walk.policy.satisfied_by(well)
@@ -96,7 +99,7 @@ async def _show_witnesses(walk: Walk) -> None:
 
 
 async def check_ledger(settings: Settings, *, full: bool, tail: int | None, mirror: str | None, as_json: bool) -> int:
-    """Exit 1 for any grave finding."""
+    """Exit 1 for any grave finding, and for a log that is halted."""
     grave = 0
     async with opened_store(settings) as store:
         rows = StoredRows(store.database)
@@ -112,7 +115,10 @@ async def check_ledger(settings: Settings, *, full: bool, tail: int | None, mirr
             words = "全部 all of it" if full else f"末尾 last {last:,}"
             print(f"已检查 checked ({words}): {sizes or '-'}")
             print("未发现问题 nothing wrong was found" if not grave else f"发现 {grave} 处错误 errors found: {grave}")
-    return int(grave > 0)
+        halted = next((one.halted for one in await store.ledger.shards() if one.active and one.halted), None)
+        if halted is not None:  # what is stored may fit together, and yet not be what witnesses saw
+            print(f"日志已停止 the log is HALTED: {halted}  {HALTED.get(halted, '')}", file=sys.stderr)
+    return int(grave > 0 or halted is not None)
 
 
 async def _findings(
@@ -164,8 +170,10 @@ async def announce_year(settings: Settings, year: str) -> int:
     return 0
 
 
-async def rotate_key(settings: Settings, *, finish: bool) -> int:
+async def rotate_key(settings: Settings, *, finish: bool, sure: bool) -> int:
     async with opened_store(settings) as store:
+        if finish and not sure and not is_sure(ASK_RETIRE, "retire"):
+            return 1
         if finish:
             print(f"已停用旧密钥 retired: {await store.log.keys.finish_rotation()}")
         else:
@@ -177,8 +185,10 @@ async def rotate_key(settings: Settings, *, finish: bool) -> int:
     return 0
 
 
-async def begin_shard(settings: Settings, *, reason: str, checkpoint: bytes | None) -> int:
+async def begin_shard(settings: Settings, *, reason: str, checkpoint: bytes | None, sure: bool) -> int:
     async with opened_store(settings) as store:
+        if not sure and not is_sure(ASK_BEGIN, "begin"):
+            return 1
         try:
             shard = await store.log.shards.begin_shard(
                 settings.ledger_name,

@@ -42,6 +42,19 @@ HALTED: Mapping[str, str] = {
     "STORE_DAMAGED": "启动检查发现数据库被改动 the check at start found the database changed",
 }
 
+HALTED_VIEW = (
+    "日志已停止，下列见证状态是停止前的；谁领先、领先多少，见 the log is halted, so the witnesses below are as they were "
+    "before; who is ahead, and by how much: yimen ledger exhibits"
+)
+ASK_BEGIN = (
+    "当前日志将永久封闭，不可恢复。确认没有更新的备份后，输入 begin\n"
+    "The log is closed for good as it is. Make sure there is no newer backup, then type begin:"
+)
+ASK_RETIRE = (
+    "未登记新公钥的见证方将不再见证。确认各方均已登记后，输入 retire\n"
+    "Witnesses that were not told of the new key will not cosign. Once all were, type retire:"
+)
+
 WITNESS: Mapping[str, str] = {
     "UNREACHABLE": "联系不上 not reachable",
     "FAILING": "内部出错 fails by itself",

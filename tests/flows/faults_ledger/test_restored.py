@@ -76,7 +76,9 @@ async def test_yesterdays_database_stops_is_named_and_a_new_shard_is_the_way_on(
     assert (refused.returncode, "HALTED: WITNESS_AHEAD" in refused.stdout) == (1, True)
     file = tmp_path / "shown"
     file.write_text(shown, "utf-8")
-    begun = operator(restored, "begin-shard", "--reason", "restored yesterday's backup", "--checkpoint", str(file))
+    begun = operator(
+        restored, "begin-shard", "--yes", "--reason", "restored yesterday's backup", "--checkpoint", str(file)
+    )
     assert begun.returncode == 0, begun.stderr
     async with store_of(restored) as store:
         (new, old) = await store.ledger.shards()

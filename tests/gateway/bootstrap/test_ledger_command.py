@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import subprocess
@@ -174,13 +175,13 @@ def test_an_auditor_accepts_the_mirror_by_these_vkeys_alone(filled: Settings, ru
 
 
 def test_a_key_is_rotated_in_two_steps(filled: Settings, run: Run) -> None:
-    assert "no rotation" in run("rotate-key", "--finish")[2]
+    assert "no rotation" in run("rotate-key", "--finish", "--yes")[2]
     code, out, _ = run("rotate-key")
     assert (code, "新密钥 new key: gw.example/ledger/2026+" in out) == (0, True)
     assert run("rotate-key")[0] == 1
-    assert "try again" in run("rotate-key", "--finish")[2]
+    assert "try again" in run("rotate-key", "--finish", "--yes")[2]
     with_store(filled, keep)
-    code, out, _ = run("rotate-key", "--finish")
+    code, out, _ = run("rotate-key", "--finish", "--yes")
     assert (code, "已停用旧密钥" in out) == (0, True)
     assert run("fsck", "--full")[0] == 0
     assert len(parse_policy(run("vkeys")[1]).logs) == 2
@@ -194,12 +195,29 @@ def test_next_years_key_is_announced(filled: Settings, run: Run) -> None:
     assert f"log {out.strip()} " in run("vkeys")[1]
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"), [("begin", ("begin-shard", "--reason", "a slip")), ("retire", ("rotate-key", "--finish"))]
+)
+def test_what_has_no_way_back_is_asked_again(
+    filled: Settings, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, words: tuple[str, ...]
+) -> None:
+    run("rotate-key")
+    with_store(filled, keep)
+    before = run("vkeys")[1], run("status")[1]
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    code, _, err = run(*words)
+    assert (code, "未执行" in err) == (1, True)
+    assert (run("vkeys")[1], run("status")[1]) == before
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    assert run(*words)[0] == 0
+
+
 def test_a_new_shard_is_begun_with_a_reason(filled: Settings, run: Run, tmp_path: Path) -> None:
-    code, _, err = run("begin-shard", "--reason", "restored", "--checkpoint", str(tmp_path / "none"))
+    code, _, err = run("begin-shard", "--yes", "--reason", "restored", "--checkpoint", str(tmp_path / "none"))
     assert (code, "LEDGER_CHECKPOINT_REFUSED" in err) == (1, True)
     (tmp_path / "bad").write_bytes(b"no note")
-    assert run("begin-shard", "--reason", "restored", "--checkpoint", str(tmp_path / "bad"))[0] == 1
-    code, out, _ = run("begin-shard", "--reason", "restored from the backup of the 24th")
+    assert run("begin-shard", "--yes", "--reason", "restored", "--checkpoint", str(tmp_path / "bad"))[0] == 1
+    code, out, _ = run("begin-shard", "--yes", "--reason", "restored from the backup of the 24th")
     assert code == 0
     assert "2026b  gw.example/ledger/2026b" in out
     assert run("fsck", "--full")[0] == 0
@@ -213,6 +231,9 @@ def test_a_halted_log_and_its_evidence_are_shown(filled: Settings, run: Run) -> 
     with_store(filled, lambda store: store.log.halt("WITNESS_AHEAD", exhibit))
     code, out, _ = run("status")
     assert (code, "已停止 HALTED: WITNESS_AHEAD  见证方持有更大的检查点" in out) == (1, True)
+    assert "yimen ledger exhibits" in out
+    code, _, err = run("fsck", "--full")  # nothing stored is wrong, and yet it is not what a witness saw
+    assert (code, "HALTED: WITNESS_AHEAD" in err) == (1, True)
     code, out, _ = run("exhibits")
     assert code == 0
     one = out.split()[0]
