@@ -26,6 +26,7 @@ from gateway.web.ledger import FOR_EVER, PUBLIC, SHARD, TEXT, shard_of
 from gateway.web.ledger_evidence import cosigned_at
 from gateway.web.ledger_receipts import proof_file
 from gateway.web.problems import JSON, Refusal, Reply, catalogue
+from gateway.web.visit import see_other
 from ledger.encoding import b64
 from ledger.entry import KINDS, is_actor
 
@@ -63,6 +64,12 @@ class LedgerPages:
             older=None if found.before is None else _link(kept, before=str(found.before)),
             halted=_words_of("LEDGER_HALTED") if shard.halted else None,
         )
+
+    async def origin(self, scope: Scope) -> Reply:
+        """`GET /ledger/{shard}`: what every note names as the log's origin, typed into a browser."""
+        shard = shard_of(scope)
+        await self._shard({"shard": shard})
+        return see_other(_link({"shard": shard}))
 
     async def entry(self, scope: Scope) -> Reply:
         """`GET /ledger/{shard}/entries/{index}`"""

@@ -57,6 +57,7 @@ def ledger_routes(parts: LedgerParts) -> list[BaseRoute]:
         get(f"{receipt}/evidence", Evidence(parts.bundles, files, parts.admit), "ledger evidence"),
         get("/me/history/{id}/evidence", PersonPage(parts.desk, person.access), "me evidence"),
         get("/me/consents/{consent_id}/evidence", PersonPage(parts.desk, person.consent), "me consent evidence"),
+        get("/ledger/{shard}", _Page(pages.origin), "ledger origin"),
         get("/ledger/{shard}/checkpoint", CheckpointFile(parts.reader), "ledger checkpoint"),
         get("/ledger/{shard}/tile/{tile:path}", TileFiles(parts.reader), "ledger tile"),
         get("/ledger/{shard}/entries/{index}", _Page(pages.entry), "ledger entry"),

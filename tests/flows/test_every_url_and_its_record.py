@@ -37,7 +37,7 @@ NOBODYS = {
     "protected resource", "livez", "page files", "readyz", "metrics", "query page", "authorization server metadata",
     "authorization server metadata of the issuer's path", "jwks", "login invitation", "login oidc", "demo inbox",
     "ledger", "ledger checkpoints", "ledger witnesses", "ledger policy", "ledger verifier", "ledger receipt",
-    "ledger proof", "ledger checkpoint", "ledger tile", "ledger entry", "ledger entry proof", "ledger entry bytes",
+    "ledger proof", "ledger origin", "ledger checkpoint", "ledger tile", "ledger entry", "ledger entry proof", "ledger entry bytes",
 }  # fmt: skip
 """What tells of nobody. The demo's inbox stands for phones and exists nowhere else."""
 

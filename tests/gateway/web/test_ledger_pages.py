@@ -54,6 +54,16 @@ async def test_the_newest_entries_stand_first_in_words(house: LedgerHouse) -> No
         assert words in text, words
 
 
+async def test_the_origin_typed_into_a_browser_leads_to_the_log(house: LedgerHouse) -> None:
+    house.ledger.grow(2)
+    house.ledger.sign("GA")
+    reply = await house.get("/ledger/2026")
+    assert (reply.status, reply.headers["location"]) == (303, "/ledger?shard=2026")
+    assert numbers(await page(house, reply.headers["location"])) == [1, 0]
+    await page(house, "/ledger/1999", 404)
+    await page(house, "/ledger/2026%2f", 404)
+
+
 async def test_it_is_walked_page_by_page_to_its_beginning(house: LedgerHouse) -> None:
     house.ledger.grow(45)
     house.ledger.sign("GA")
