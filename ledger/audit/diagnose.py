@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ledger.audit.findings import Fault, Finding
 from ledger.audit.hashing import leaf_hashes, levels_over, perfect_root
-from ledger.audit.source import Lost, Source, read_bundle, read_tile
+from ledger.audit.source import Lost, Source, read_bundle, read_exactly, read_tile
 from ledger.audit.state import PRINT_BYTES, Kept, prints_of
 from ledger.audit.upper import Upper
 from ledger.audit.walk import Suspect, Walk
@@ -108,7 +108,7 @@ class Diagnosis:
         if one.whole and (self.true or one.leaves == signed or self._root_fits(one)):
             return self._judge_tile(one)
         if isinstance(one.bundle_fault, Lost):
-            return Finding(Fault.LOST_ENTRIES, first, last, about=_bundle(one))
+            return Finding(Fault.LOST_ENTRIES, first + self._still_had(one), last, about=_bundle(one))
         if signed is not None:
             fault, at = compare(one.leaves, signed, clean=one.clean)
             return Finding(fault, first + at, about=_bundle(one))
@@ -123,6 +123,18 @@ class Diagnosis:
             if at < one.width:
                 return Finding(fault, first + at, about=_bundle(one))
         return Finding(Fault.EDITED_ENTRY if one.clean else Fault.BAD_BUNDLE, first, last, about=_bundle(one))
+
+    def _still_had(self, one: Suspect) -> int:
+        """How many entries before the first lost one: whoever serves a log from its rows has the shorter bundles still."""
+        had, lost = 0, one.width
+        while lost - had > 1:
+            middle = (had + lost) // 2
+            try:
+                read_exactly(self.source, one.n, middle)
+                had = middle
+            except (Lost, Malformed):
+                lost = middle
+        return had
 
     def _root_fits(self, one: Suspect) -> bool:
         return one.width == WIDTH and perfect_root(one.leaves) == self.upper.truth(1, one.n)

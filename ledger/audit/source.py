@@ -91,8 +91,13 @@ def read_tile(source: Source, tile: Tile) -> bytes:
 def read_bundle(source: Source, n: int, width: int) -> bytes:
     """The bundle's bytes, with `width` entries or, where the partial one is gone, up to 256. Raises as `read_tile`."""
     try:
-        return source.read(Tile(ENTRIES, n, width).path, _LARGEST_BUNDLE)
+        return read_exactly(source, n, width)
     except Lost:
         if width == WIDTH:
             raise
-        return source.read(Tile(ENTRIES, n).path, _LARGEST_BUNDLE)
+        return read_exactly(source, n, WIDTH)
+
+
+def read_exactly(source: Source, n: int, width: int) -> bytes:
+    """The bundle of that width itself. Raises as `read_tile`."""
+    return source.read(Tile(ENTRIES, n, width).path, _LARGEST_BUNDLE)

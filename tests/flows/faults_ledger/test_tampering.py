@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Do, str, str, tuple[str, int | None]]] = {
         lambda one: one.edit(EDITED, hash_too=True), DAMAGED, "REWRITTEN_ENTRIES SHARD ", ("EDITED_ENTRY", EDITED),
     ),
     "edited today": (lambda one: one.edit(NEW), DAMAGED, f"EDITED_ENTRY SHARD {NEW} ", ("EDITED_ENTRY", NEW)),
-    "deleted": (lambda one: one.delete(EDITED), DAMAGED, f"MISSING_ENTRY SHARD {EDITED} ", ("LOST_ENTRIES", 0)),
+    "deleted": (lambda one: one.delete(EDITED), DAMAGED, f"MISSING_ENTRY SHARD {EDITED} ", ("LOST_ENTRIES", EDITED)),
     "swapped": (
         lambda one: one.swap(EDITED, EDITED + 5), DAMAGED, f"REORDERED_ENTRIES SHARD {EDITED} ", ("EDITED_ENTRY", EDITED),
     ),

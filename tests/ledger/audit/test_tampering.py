@@ -10,6 +10,7 @@ from ledger.audit.findings import Fault, Outcome
 from ledger.audit.run import Report
 from ledger.checkpoint import Checkpoint
 from ledger.note import ED25519, Signer
+from ledger.tiles import encode_bundle
 from tests.ledger.audit.conftest import Audit
 from tests.ledger.audit.logs import AGENCIES, LOG, WITNESSES, Files, entries, entry, flip, signed
 
@@ -126,6 +127,16 @@ def test_what_was_signed_and_is_gone_is_lost(log: Files, run: Audit, level: int,
     report = run(log.path)
     assert told(report) == [(fault, 256, 511)]
     assert report.outcome is Outcome.TAMPERED
+
+
+def test_the_first_lost_entry_is_named_where_shorter_bundles_are_still_served(log: Files, run: Audit) -> None:
+    whole = log.tile(-1, 1)
+    shorter = whole.with_name(f"{whole.name}.p")
+    shorter.mkdir(exist_ok=True)
+    for width in range(1, 78):
+        (shorter / str(width)).write_bytes(encode_bundle(log.held[256 : 256 + width]))
+    whole.unlink()
+    assert told(run(log.path)) == [(Fault.LOST_ENTRIES, 256 + 77, 511)]
 
 
 def test_a_lost_tile_above_is_lost_too(log: Files, run: Audit) -> None:
