@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.settings.described import Described
-from gateway.settings.settings import Limits, Settings, describe, environment, manifests_dir, shown
+from gateway.settings.limits import Limits
+from gateway.settings.settings import Settings, describe, environment, manifests_dir, shown
 
 __all__ = ["Described", "Limits", "Settings", "describe", "environment", "manifests_dir", "shown"]
