@@ -1,6 +1,6 @@
 """What one request may cost, as an operator may set it."""
 
-# ruff: noqa: RUF009  (`setting` is a dataclass field, made once)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
