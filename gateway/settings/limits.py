@@ -1,6 +1,5 @@
 """What one request may cost, as an operator may set it."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
