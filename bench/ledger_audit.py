@@ -42,7 +42,8 @@ def entry(number: int, at: datetime) -> bytes:
 
 def make(folder: Path, count: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    at, frontier, levels = datetime(2026, 1, 1, tzinfo=UTC), Frontier(), {}  # type: ignore[var-annotated]
+    at, frontier = datetime(2026, 1, 1, tzinfo=UTC), Frontier()
+    levels: dict[int, bytearray] = {}
 
     def completed(node: Node, value: bytes) -> None:
         levels.setdefault(node.height // 8, bytearray()).extend(value)

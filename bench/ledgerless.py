@@ -25,7 +25,7 @@ from gateway.store.sqlite_journal import SqliteJournal
 
 def _access(_: Outbox, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[None, list[Marked], Waiting]:
     """Instead of `Outbox.access`."""
-    return None, [Marked(one, "", None) for one in subjects], Waiting(columns[0], 0, b"")  # type: ignore[arg-type]
+    return None, [Marked(one, "", None) for one in subjects], Waiting(columns[0], 0, b"")  # type: ignore[arg-type]  # nothing is marked
 
 
 def _write(journal: SqliteJournal, rows: Sequence[EventRow]) -> None:

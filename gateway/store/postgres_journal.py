@@ -101,7 +101,7 @@ def _one_statement() -> bytes:
         for column in access_event.c
     )
     statement = (
-        f"WITH halted AS ({HALTED}), "  # noqa: S608
+        f"WITH halted AS ({HALTED}), "  # noqa: S608  (our own words only)
         f"batch AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS b({types}, subjects jsonb, due bigint, entry text) "
         "WHERE NOT EXISTS (SELECT 1 FROM halted)), "
         f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch ON CONFLICT DO NOTHING "

@@ -42,7 +42,7 @@ _TAIL = sa.text(f"""
     SELECT {HEAD_COLUMNS}, (SELECT max(until_us) FROM ledger_hurry) AS hurry_us,
         (SELECT max(number) FROM ledger_entry e WHERE e.shard = s.shard) AS last
     FROM ledger_shard s WHERE state = 'ACTIVE'
-""")  # noqa: S608
+""")  # noqa: S608  (our own words only)
 
 
 class StoredLog:

@@ -58,7 +58,7 @@ _TAKE = f"""
         SELECT shard, number, id, sha256('\\x00'::bytea || entry), entry FROM numbered
         RETURNING number, leaf_hash)
     SELECT number, leaf_hash FROM entered ORDER BY number
-"""  # noqa: S608
+"""  # noqa: S608  (our own words only)
 _GROW = """
     UPDATE ledger_shard SET size = %s, root = %s, frontier = %s
     WHERE shard = %s AND fence = %s AND size = %s AND state = 'ACTIVE' AND halted IS NULL

@@ -34,7 +34,7 @@ from gateway.store.ledger.sequencing import (
 from ledger.encoding import HASH_BYTES
 from ledger.merkle import leaf_hash
 
-_TAKE = f"SELECT id, entry FROM ledger_outbox WHERE {DUE} ORDER BY id LIMIT :most"  # noqa: S608
+_TAKE = f"SELECT id, entry FROM ledger_outbox WHERE {DUE} ORDER BY id LIMIT :most"  # noqa: S608  (our own words only)
 _REMOVE = f"DELETE FROM ledger_outbox WHERE {DUE} AND id <= :last"  # noqa: S608  (just what was taken: it was in order)
 _GROW = (
     "UPDATE ledger_shard SET size = ?, root = ?, frontier = ? "

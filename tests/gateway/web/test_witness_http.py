@@ -287,8 +287,13 @@ real = asyncio.run
 def run(task):
     async def once():
         running = asyncio.ensure_future(task)
-        await asyncio.sleep(1)
-        import urllib.request
+        import urllib.error, urllib.request
+        for _ in range(400):  # until it listens
+            try:
+                await asyncio.to_thread(urllib.request.urlopen, "http://127.0.0.1:" + sys.argv[-1] + "/livez")
+                break
+            except urllib.error.URLError:
+                await asyncio.sleep(0.05)
         await asyncio.to_thread(lambda: [urllib.request.urlopen("http://127.0.0.1:" + sys.argv[-1] + path).read() for path in ("/livez", "/metrics", "/")])
         print(" ".join(sorted({{name.partition(".")[0] for name in sys.modules}})))
         import os, signal
