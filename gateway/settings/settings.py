@@ -14,12 +14,14 @@ from typing import Any
 
 from gateway.errors import SettingsInvalid
 from gateway.settings import parsing
+from gateway.settings.credentials import CredentialSettings
 from gateway.settings.demo_key import demo_master_key
-from gateway.settings.described import PREFIX, Described, described, printed, setting
+from gateway.settings.described import PREFIX, Described, described, setting
 from gateway.settings.limits import Limits
 from gateway.settings.reading import FILE_VARIABLE, gather
 
 LIMIT = "limit_"
+CREDENTIAL = "credential_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,8 @@ class Settings:
         "folder of the backup of the persons' keys; a destruction is done only once it is done there",
     )
 
+    credentials: CredentialSettings = field(default_factory=CredentialSettings)
+
     @property
     def base_url(self) -> str:
         """What links are built on, without a slash at the end."""
@@ -299,8 +303,8 @@ class Settings:
                     values[known.name] = known.parse(raw)
                 except parsing.Fault as fault:
                     faults.append(f"{where}: {known.name} {fault}")
-        limits = {name: values.pop(name) for name in tuple(values) if name.startswith(LIMIT)}
-        settings = cls(**values, limits=Limits(**{name.removeprefix(LIMIT): limits[name] for name in limits}))
+        limits, credentials = Limits(**_taken(values, LIMIT)), CredentialSettings(**_taken(values, CREDENTIAL))
+        settings = cls(**values, limits=limits, credentials=credentials)
         faults += _faults_together(settings, given)
         if faults:
             raise SettingsInvalid(tuple(faults))
@@ -340,20 +344,12 @@ def environment() -> Mapping[str, str]:
 
 def describe() -> tuple[Described, ...]:
     """Every setting there is, in the order of the guide."""
-    return (*described(Settings), *described(Limits, LIMIT))
+    return (*described(Settings), *described(CredentialSettings, CREDENTIAL), *described(Limits, LIMIT))
 
 
-def shown(settings: Settings) -> dict[str, str]:
-    """Name -> the value in force, fit for an operator's screen: secrets as `(set)` or `(not set)`."""
-    values = {}
-    for known in describe():
-        home = settings.limits if known.name.startswith(LIMIT) else settings
-        value = getattr(home, known.name.removeprefix(LIMIT))
-        hidden = "(set)" if value is not None else "(not set)"
-        values[known.name] = hidden if known.secret else printed(value)
-    if settings.sqlite:
-        values["database_url"] = settings.database_url
-    return values
+def _taken(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """What belongs to a part of the settings, taken out of `values`, under its name there."""
+    return {name.removeprefix(prefix): values.pop(name) for name in tuple(values) if name.startswith(prefix)}
 
 
 def _faults_together(settings: Settings, given: Mapping[str, object]) -> Iterator[str]:

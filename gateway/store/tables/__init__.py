@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.store.tables import (
     case_facts,
     consents,
+    credentials,
     identities,
     ledger,
     limits,
@@ -33,6 +34,7 @@ __all__ = [
     "case_facts",
     "change_event",
     "consents",
+    "credentials",
     "data_key",
     "heartbeat",
     "identities",

@@ -1,0 +1,1 @@
+"""Credentials as use cases: offered, issued, followed, ended."""

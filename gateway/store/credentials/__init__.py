@@ -1,0 +1,1 @@
+"""What is kept of offers, issued credentials, their statuses and showings."""
