@@ -18,6 +18,7 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
 from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.limits import client_limits, flood_evidence
@@ -72,6 +73,7 @@ class Gateway:
     persons: Persons
     evidence: Evidence  # where refusals of one's own are recorded: floods of them are counted
     ledger: KeptLedger
+    credentials: CredentialHouse
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -194,6 +196,23 @@ async def open_gateway(
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)
         login = await open_login(settings, store, egress, clock)
+        house = await stack.enter_async_context(
+            credential_house(
+                Ground(
+                    settings,
+                    store,
+                    snapshots,
+                    execute,
+                    evidence,
+                    known,
+                    messages,
+                    egress,
+                    ledger.seals,
+                    parts,
+                    clock,
+                )
+            )
+        )
         server = authorization(store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes)
         persons = persons_of(
             settings,
@@ -205,6 +224,7 @@ async def open_gateway(
             facts=known,
             seals=ledger.seals,
         )
+        persons = replace(persons, handlers={**persons.handlers, **house.handlers})
         await stack.enter_async_context(working(persons, store, clock))
         yield Gateway(
             settings,
@@ -221,6 +241,7 @@ async def open_gateway(
             persons,
             evidence,
             ledger,
+            house,
         )
 
 
@@ -288,6 +309,7 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.persons.parts.desk,
                 gateway.clock,
             ),
+            *gateway.credentials.routes,
             *watch_pages(
                 gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock, gateway.evidence
             ),

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute
 
+from adapters.egress_aiohttp import AiohttpEgress
+from gateway.bootstrap.oauth_parts import OAuthParts
+from gateway.caller import Evidence, Messages, Seals
+from gateway.clock import Clock
+from gateway.policy.facts import Facts
 from gateway.services.run_jobs import Handler
+from gateway.services.run_query import RunQuery
+from gateway.services.snapshots import Snapshots
+from gateway.settings import Settings
+from gateway.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the rooms stand on, all of it open."""
+
+    settings: Settings
+    store: Store
+    snapshots: Snapshots
+    execute: RunQuery
+    evidence: Evidence
+    facts: Facts
+    messages: Messages
+    egress: AiohttpEgress
+    seals: Seals
+    oauth: OAuthParts
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +43,11 @@ class CredentialHouse:
 
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
+    """Open while the block runs; what a room does in the background begins and ends with it."""
+    routes: list[BaseRoute] = []
+    handlers: dict[str, Handler] = {}
+    yield CredentialHouse(routes, handlers)
