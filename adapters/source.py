@@ -41,6 +41,7 @@ class Quality(StrEnum):
     CONFLICT = "CONFLICT"
     DUPLICATE = "DUPLICATE"
     SOURCE_SILENT = "SOURCE_SILENT"
+    DISPUTED = "DISPUTED"
 
 
 class Match(StrEnum):

@@ -15,6 +15,7 @@ from adapters.source import Answer, Found, Match, Page, Row
 from gateway.caller import Subjects
 from gateway.federation.catalog import Offer, Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
+from gateway.federation.disputed import DisputedFacts, Undisputed, add_doubts
 from gateway.federation.hiding import is_hidden, is_personal, without
 from gateway.federation.loaders import Asked, Loader
 from gateway.federation.met import Met
@@ -74,8 +75,10 @@ class OperationContext:
         batch_persons: int,
         now: datetime,
         deadline: float,
+        disputed: DisputedFacts | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._disputed = disputed or Undisputed()
         self._mask = mask
         self.met = Met(policy, question, mask, subjects)
         self._batch_persons = batch_persons
@@ -163,7 +166,10 @@ class OperationContext:
         if begun.subject is not None:
             mask = self.met.mask_of(begun.subject)
             part = build_part(shape, offers, without(answers, lambda row: is_hidden(row, mask)), self._now)
+            disputed = self._disputed.of(begun.subject)
             for record in part["records"]:
+                if disputed:
+                    add_doubts(part, record, noun, shape.shown, disputed)
                 record[LINKS] = {**record[LINKS], SUBJECT: begun.subject}
             return self._count(noun, part)
         owners = await self._owners(answers)
@@ -263,6 +269,8 @@ class OperationContext:
             owner = owners.get(record[LINKS].get("idNo") or "")
             if owner is not None:
                 record[LINKS] = {**record[LINKS], "idNo": owner.id_no, SUBJECT: owner.subject}
+                if disputed := self._disputed.of(owner.subject):
+                    add_doubts(part, record, noun, self._shape(noun, owner.subject).shown, disputed)
                 self.met.turned_up([owner.subject])
         return part
 

@@ -15,6 +15,7 @@ from gateway.caller import Caller, Evidence, Metrics, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
+from gateway.federation.disputed import DisputedFacts
 from gateway.federation.execute import run_plan
 from gateway.federation.plan import Plan, RequestErrors
 from gateway.policy.claim import claimed
@@ -65,6 +66,7 @@ class RunQuery:
         trusted_only: bool = False,
         tracing: Tracing = UNTRACED,
         limits: ClientLimits | None = None,
+        disputed: DisputedFacts | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._limits = limits or Unlimited()
@@ -77,6 +79,7 @@ class RunQuery:
         self._trusted = trusted_documents
         self._trusted_only = trusted_only
         self._tracing = tracing
+        self._disputed = disputed
 
     async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
         held = self._snapshots.take()
@@ -269,6 +272,7 @@ class RunQuery:
             batch_persons=self._batch_persons,
             now=self._clock.now(),
             deadline=asyncio.get_running_loop().time() + self._deadline_s,
+            disputed=self._disputed,
         )
 
 

@@ -40,6 +40,7 @@ class QualityFlag(Enum):
     CONFLICT = value("CONFLICT", "来源之间不一致", "Sources disagree")
     DUPLICATE = value("DUPLICATE", "来源重复记录", "The source holds it twice")
     SOURCE_SILENT = value("SOURCE_SILENT", "有来源未应答", "A source that should know did not answer")
+    DISPUTED = value("DISPUTED", "本人有异议,尚在核查", "The person disputes it; it is being looked into")
 
 
 @strawberry.type(description=both("字段的质量标记", "A doubt, and the field it is about"))
