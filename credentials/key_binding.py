@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from credentials.errors import JoseInvalid, KeyBindingInvalid
 from credentials.jose import Signer, base64url, dumps, parse, read_key, sign, verify
@@ -25,8 +26,26 @@ def bind(holder: Signer, presented: str, *, aud: str, nonce: str, at: datetime) 
     return presented + sign(holder, {"typ": TYP}, dumps(claims))
 
 
-def check(sd_jwt: SdJwt, verified: Verified, *, aud: str, nonce: str, now: datetime, fresh: timedelta = FRESH) -> None:
-    """Raises KeyBindingInvalid: missing, typ, key, signature, aud, nonce, sd_hash, iat. By the key in `cnf` of `verified`."""
+def check(
+    sd_jwt: SdJwt, verified: Verified, *, aud: str, nonce: str, now: datetime, fresh: timedelta = FRESH
+) -> dict[str, Any]:
+    """Its claims. Raises KeyBindingInvalid: missing, cnf, typ, signature, sd_hash, aud, nonce, iat and what `parse` says."""
+    claims = opened(sd_jwt, verified)
+    if claims.get("aud") != aud:
+        raise KeyBindingInvalid("aud")
+    if claims.get("nonce") != nonce:
+        raise KeyBindingInvalid("nonce")
+    age = now.timestamp() - claims["iat"]
+    if not -_SKEW.total_seconds() <= age <= fresh.total_seconds():
+        raise KeyBindingInvalid("iat")
+    return claims
+
+
+def opened(sd_jwt: SdJwt, verified: Verified) -> dict[str, Any]:
+    """What the holder of the key in `cnf` signed over this very choice of disclosures; for whom and when is not looked at.
+
+    Raises KeyBindingInvalid.
+    """
     if sd_jwt.key_binding is None:
         raise KeyBindingInvalid("missing")
     cnf = verified.claims.get("cnf")
@@ -38,15 +57,9 @@ def check(sd_jwt: SdJwt, verified: Verified, *, aud: str, nonce: str, now: datet
         claims = jwt.claims
     except JoseInvalid as error:
         raise KeyBindingInvalid(error.why) from None
-    if claims.get("aud") != aud:
-        raise KeyBindingInvalid("aud")
-    if claims.get("nonce") != nonce:
-        raise KeyBindingInvalid("nonce")
     if claims.get("sd_hash") != sd_hash(sd_jwt.presented):
         raise KeyBindingInvalid("sd_hash")
     iat = claims.get("iat")
     if isinstance(iat, bool) or not isinstance(iat, int | float):
         raise KeyBindingInvalid("iat")
-    age = now.timestamp() - iat
-    if not -_SKEW.total_seconds() <= age <= fresh.total_seconds():
-        raise KeyBindingInvalid("iat")
+    return claims

@@ -108,7 +108,11 @@ def check(sd_jwt: SdJwt, key: PublicKey) -> Verified:
     Raises SdJwtInvalid, JoseInvalid. Dates, status, key binding and whose key it is are the caller's matter.
     """
     verify(sd_jwt.jwt, key)
-    payload = sd_jwt.jwt.claims
+    return put_together(sd_jwt, sd_jwt.jwt.claims)
+
+
+def put_together(sd_jwt: SdJwt, payload: dict[str, Any]) -> Verified:
+    """`check` for who verified the signature already and read the payload, which is used up. Raises SdJwtInvalid."""
     if payload.pop("_sd_alg", SD_ALG) != SD_ALG:
         raise SdJwtInvalid("sd_alg")
     held = {one.digest: one for one in sd_jwt.disclosures}
