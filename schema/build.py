@@ -23,6 +23,7 @@ from schema.directives import purpose
 from schema.errors import NounConflict
 from schema.filters import filter_type
 from schema.make import Names, make_argument, make_field, make_type
+from schema.mutation import CREDENTIAL, mutation_type
 from schema.nouns import PERSON, LinkSpec, NounSpec, names_a_place
 from schema.roots import Subscription, query_type
 from schema.types.connection import PageInfo
@@ -71,6 +72,7 @@ def build_schema(declared: Sequence[NounSpec] = ()) -> BuiltSchema:
     query = query_type(declared, names)
     schema = strawberry.Schema(
         query=query,
+        mutation=mutation_type(),
         subscription=Subscription,
         directives=[purpose],
         config=StrawberryConfig(auto_camel_case=True),
@@ -91,11 +93,16 @@ def link_targets(nouns: Sequence[NounSpec]) -> list[tuple[str, LinkSpec, str]]:
 
 
 def _refuse_conflicts(nouns: Sequence[NounSpec]) -> None:
-    taken = set(code_tables()) | {"Person", "Query", "Subscription", "Mutation", "Part", "Record", "PageInfo", "Doubt"}
-    roots = {"person", "people", "case", "cases", "catalogue", "purposes"}
+    taken = set(code_tables()) | {
+        "Person", "Query", "Subscription", "Mutation", "Part", "Record", "PageInfo", "Doubt",
+        "CredentialOffer", "CredentialOfferMoment", "OfferedCredential",
+    }  # fmt: skip
+    roots = {"person", "people", "case", "cases", "catalogue", "purposes", "credentialOffer", "credentialOffers"}
     hanging: set[tuple[str, str]] = set()
     known = {noun.name for noun in nouns} | {PERSON}
     for noun in nouns:
+        if noun.name == CREDENTIAL:
+            raise NounConflict(f"{CREDENTIAL} is what policy decides on where a credential is offered")
         placed = next((name for name in (noun.name, *sorted(noun.field_names)) if names_a_place(name)), None)
         if placed is not None:
             raise NounConflict(

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Data = Mapping[str, Any]
 """A value of an object type: GraphQL field name -> plain value. Key "_links" holds what other nouns hang on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAsked:
+    """What `offerCredential` was asked with; `flow` is a name of CredentialOfferFlow."""
+
+    id_no: str = field(repr=False)
+    name: str = field(repr=False)
+    credential: tuple[str, ...]
+    tx_code: bool
+    flow: str
+    send: bool
 
 
 class QueryContext(Protocol):
@@ -32,4 +45,16 @@ class QueryContext(Protocol):
 
     def source_health(self) -> AsyncIterator[Data]:
         """The state of each source now, then every change of it."""
+        ...
+
+    def offer(self, offer_id: str) -> Awaitable[Data | None]:
+        """An offer of the asker's own body about somebody it may ask about; None for every other."""
+        ...
+
+    def offers(self, id_no: str, name: str) -> Awaitable[Sequence[Data]]:
+        """Those of one person, newest first; none without a ground."""
+        ...
+
+    def offer_credential(self, asked: OfferAsked) -> Awaitable[Data]:
+        """Make one. Raises BadInput for what cannot be one, and refusals with a code."""
         ...

@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import strawberry
+from strawberry.types.field import StrawberryField
 
 from schema.describe import both
 from schema.make import Names, make_argument, make_field, make_type
 from schema.nouns import NounSpec
 from schema.types.catalogue import CatalogueEntry, PurposeEntry, SourceHealth
+from schema.types.credential_offer import CredentialOffer
 
 
 @strawberry.type(description=both("订阅", "Subscriptions"))
@@ -87,6 +89,7 @@ def query_type(declared: Sequence[NounSpec], names: Names) -> Any:
         make_field(
             "purposes", list[PurposeEntry], both("登记的用途;无需用途", "Registered purposes; needs no purpose")
         ),
+        *_offers(),
     ]
     for noun in declared:
         keys = sorted({name for by in noun.root_keys for name in by})
@@ -99,3 +102,31 @@ def query_type(declared: Sequence[NounSpec], names: Names) -> Any:
             make_field(noun.name, names[noun.part_name], both(noun.title.zh, noun.title.en), arguments=arguments)
         )
     return make_type("Query", fields, both("查询", "Queries"))
+
+
+def _offers() -> list[StrawberryField]:
+    return [
+        make_field(
+            "credentialOffer",
+            CredentialOffer | None,
+            both(
+                "本机构发出的一份凭证领取邀请;其他机构的、不存在的均为 null",
+                "An offer of the asker's own body; null for another's and for none",
+            ),
+            arguments=[make_argument("id", strawberry.ID, "编号", "Id")],
+        ),
+        make_field(
+            "credentialOffers",
+            list[CredentialOffer],
+            both(
+                "本机构向一人发出的凭证领取邀请,新的在前;无依据则为空",
+                "What the asker's own body offered to a person, newest first; empty without a ground",
+            ),
+            arguments=[
+                make_argument(
+                    "idNo", str, "公民身份号码,18 位或旧 15 位", "Citizen identity number, 18 or legacy 15 characters"
+                ),
+                make_argument("name", str, "姓名", "Name"),
+            ],
+        ),
+    ]

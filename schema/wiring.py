@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
-from schema.context import Data
+from schema.context import Data, OfferAsked
 from schema.errors import BadInput
 from schema.filters import passes
+from schema.mutation import OFFER_CREDENTIAL
 from schema.nouns import LinkSpec, NounSpec
 
 Info: TypeAlias = GraphQLResolveInfo[Any]
@@ -48,6 +49,9 @@ def wire(schema: GraphQLSchema, roots: Roots) -> None:
     query["cases"].resolve = _cases
     query["catalogue"].resolve = lambda _root, info: info.context.catalogue()
     query["purposes"].resolve = lambda _root, info: info.context.purposes()
+    query["credentialOffer"].resolve = _credential_offer
+    query["credentialOffers"].resolve = _credential_offers
+    _of(schema, "Mutation").fields[OFFER_CREDENTIAL].resolve = _offer_credential
     for noun_spec in roots.nouns.values():
         if noun_spec.root_keys and noun_spec.name in query:
             query[noun_spec.name].resolve = _declared_root(noun_spec)
@@ -120,6 +124,24 @@ def _cases(
     by = ("executionAdmin",)
     found: Awaitable[Data] = info.context.page(_CASES, by, {"executionAdmin": executionAdmin}, first, after)
     return found
+
+
+def _credential_offer(_root: object, info: Info, id: str) -> Awaitable[Data | None]:
+    found: Awaitable[Data | None] = info.context.offer(id)
+    return found
+
+
+def _credential_offers(_root: object, info: Info, idNo: str, name: str) -> Awaitable[Sequence[Data]]:
+    found: Awaitable[Sequence[Data]] = info.context.offers(idNo, name)
+    return found
+
+
+def _offer_credential(
+    _root: object, info: Info, idNo: str, name: str, credential: Sequence[str], txCode: bool, flow: Any, send: bool
+) -> Awaitable[Data]:
+    asked = OfferAsked(idNo, name, tuple(credential), txCode, str(getattr(flow, "value", flow)), send)
+    made: Awaitable[Data] = info.context.offer_credential(asked)
+    return made
 
 
 def _declared_root(noun: NounSpec) -> Callable[..., Awaitable[Data]]:

@@ -20,6 +20,7 @@ from gateway.federation.hiding import is_hidden, is_personal, without
 from gateway.federation.loaders import Asked, Loader
 from gateway.federation.met import Met
 from gateway.federation.narrowing import as_if_absent, narrow
+from gateway.federation.offering import NoDesk, OfferDesk, Offering, check_asked
 from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
 from gateway.federation.parts import (
     NOT_FOUND,
@@ -31,6 +32,7 @@ from gateway.federation.parts import (
     withheld_part,
 )
 from gateway.policy.decision import Mask, Policy, Question
+from schema.context import OfferAsked
 from schema.errors import BadInput
 from schema.wiring import LINKS
 
@@ -76,8 +78,11 @@ class OperationContext:
         now: datetime,
         deadline: float,
         disputed: DisputedFacts | None = None,
+        desk: OfferDesk | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._desk = desk or NoDesk()
+        self._question = question
         self._disputed = disputed or Undisputed()
         self._mask = mask
         self.met = Met(policy, question, mask, subjects)
@@ -211,6 +216,29 @@ class OperationContext:
         if isinstance(answer, Found) and incomplete is not None:
             part["state"] = "PARTIAL"
         return self._count(noun, connection(part, first, after, more=len(kept) > first))
+
+    async def offer(self, offer_id: str) -> Data | None:
+        """See the port."""
+        return await self._offering().one(offer_id)
+
+    async def offers(self, id_no: str, name: str) -> Sequence[Data]:
+        """See the port."""
+        return await self._offering().of_person(await self._subject(id_no, name))
+
+    async def offer_credential(self, asked: OfferAsked) -> Data:
+        """See the port."""
+        check_asked(self._desk, asked)
+        return await self._offering().make(asked, await self._subject(asked.id_no, asked.name))
+
+    def _offering(self) -> Offering:
+        return Offering(self._desk, self._question, self.met)
+
+    async def _subject(self, id_no: str, name: str) -> str:
+        """Who is asked for by number, met and decided on. Raises BadInput."""
+        (person,) = await self.people([(id_no, name)])
+        if isinstance(person, Exception):
+            raise person
+        return str(person[LINKS][SUBJECT])
 
     def catalogue(self) -> Sequence[Data]:
         return catalogue_entries(self._snapshot)

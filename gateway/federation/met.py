@@ -36,6 +36,10 @@ class Met:
         await self._decide(list(dict.fromkeys(subjects)))
         return subjects
 
+    async def know(self, subjects: Sequence[str]) -> None:
+        """These were met by another road than a number: decided on like anybody."""
+        await self._decide(list(dict.fromkeys(subjects)))
+
     async def _decide(self, subjects: Sequence[str]) -> None:
         """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
         question = self._question

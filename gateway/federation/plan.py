@@ -26,6 +26,7 @@ from gateway.federation.selection import Selection, select
 from schema.build import BuiltSchema, link_targets
 from schema.directives import PURPOSE
 from schema.limits import Limits, measure, parse_bounded, validate_bounded
+from schema.mutation import CREDENTIAL
 from schema.wiring import Roots
 
 _SHAPES = 16
@@ -57,7 +58,7 @@ class Plan:
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     purpose_varies: bool  # whether `@purpose` takes variables
-    varying: frozenset[str]  # variables that @skip, @include and `where` depend on
+    varying: frozenset[str]  # variables that @skip, @include, `where` and what is offered depend on
     declared: tuple[str, ...]  # the operation's own variables; what else a request brings means nothing
     selection: Selection | None = None
     measured: dict[Any, int] = field(default_factory=dict)  # shape of variables -> cost
@@ -231,7 +232,7 @@ class _Varying(Visitor):
             visit(node, self.inner)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        if node.name.value == "where":
+        if node.name.value in ("where", CREDENTIAL):  # what is offered is what is decided on
             visit(node, self.inner)
 
 

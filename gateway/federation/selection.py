@@ -10,6 +10,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -19,13 +20,15 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
-from graphql.execution.values import get_directive_values
+from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type.directives import GraphQLIncludeDirective, GraphQLSkipDirective
 
 from gateway.federation.fields import policy_fields
+from schema.mutation import CREDENTIAL, type_of
 from schema.nouns import PROVENANCE, NounSpec
 from schema.wiring import is_open
 
+_OFFERS = frozenset({"CredentialOffer", "OfferedCredential"})
 _CONNECTION = {"CorrectionCaseConnection": "correctionCase", "CorrectionCaseEdge": "correctionCase"}
 
 
@@ -71,10 +74,19 @@ def select(
             if definition is not None and not is_open(definition):
                 walk.protected = True
                 walk.personal |= bool({"idNo", "of", "caseNo"} & definition.args.keys())
+                if get_named_type(definition.type).name in _OFFERS:
+                    walk.asked.setdefault(CREDENTIAL, set()).update(_offered(walk, node, definition))
         _collect(walk, operation.selection_set, root)
     implied = {noun: frozenset(names - walk.asked[noun]) for noun, names in walk.implied.items()}
     asked = {noun: frozenset(names) | implied.get(noun, frozenset()) for noun, names in walk.asked.items()}
     return Selection(asked, policy_fields(asked), implied, walk.protected, walk.personal)
+
+
+def _offered(walk: _Walk, node: FieldNode, definition: GraphQLField) -> set[str]:
+    """The types of credential that are to be offered, each an item of its own."""
+    if CREDENTIAL not in definition.args:
+        return set()
+    return {type_of(one) for one in get_argument_values(definition, node, walk.variables)[CREDENTIAL]}
 
 
 def _fields(

@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
 from gateway.federation.disputed import DisputedFacts
 from gateway.federation.execute import run_plan
+from gateway.federation.offering import NoDesk, OfferDesk
 from gateway.federation.plan import Plan, RequestErrors
 from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
@@ -30,8 +31,10 @@ from gateway.services.release import answered, encode, extend, grounds, receipt_
 from gateway.services.snapshots import Held, Snapshots
 from gateway.services.tracing import UNTRACED, Tracing
 from schema.expansion import LimitExceeded
+from schema.mutation import CREDENTIAL
 
 _log = structlog.get_logger(__name__)
+_NO_TYPES: frozenset[str] = frozenset()
 _NOTHING = Mask({}, (), (), "")
 _OVER_LIMIT = Mask({}, ("client-limits",), (), "")
 # What `@purpose` says is kept in evidence as it stands, so it must not be a place to put whatever one likes.
@@ -80,6 +83,11 @@ class RunQuery:
         self._trusted_only = trusted_only
         self._tracing = tracing
         self._disputed = disputed
+        self._desk: OfferDesk = NoDesk()
+
+    def offers_at(self, desk: OfferDesk) -> None:
+        """Where offers of credentials are made and kept. It stands on this very road for its facts, so it comes later."""
+        self._desk = desk
 
     async def __call__(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
         held = self._snapshots.take()
@@ -135,6 +143,8 @@ class RunQuery:
                 raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
             variables = plans.coerce(plan, request.variables)
             selection = plans.select(plan, variables)
+            if not selection.facts.get(CREDENTIAL, _NO_TYPES) <= self._desk.types:
+                raise RequestRefused("CREDENTIAL_UNKNOWN")  # any word could stand there: none goes into evidence
             said = plans.purpose(plan, variables)
             cost = plans.cost(plan, request.operation_name, request.variables)
         except RequestRefused as error:
@@ -273,6 +283,7 @@ class RunQuery:
             now=self._clock.now(),
             deadline=asyncio.get_running_loop().time() + self._deadline_s,
             disputed=self._disputed,
+            desk=self._desk,
         )
 
 
