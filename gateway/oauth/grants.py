@@ -29,7 +29,7 @@ from gateway.oauth.issue import (
 from gateway.oauth.keeping import Code, RefreshToken
 from gateway.oauth.ports import Admission, Grant
 from gateway.oauth.rar import Asked, check_for, parse, read_granted
-from gateway.oauth.terms import CONSENT_SCOPE, PRE_AUTHORIZED_CODE
+from gateway.oauth.terms import PRE_AUTHORIZED_CODE, WITHOUT_DETAILS
 
 if TYPE_CHECKING:
     from gateway.oauth.client import Client
@@ -181,7 +181,7 @@ class ClientCredentialsGrant(_OurGrant, grants.ClientCredentialsGrant):
                 form["authorization_details"], location=kit.terms.graphql, register=kit.register(),
                 now=kit.clock.now(),
             )  # fmt: skip
-        if asked or scope != CONSENT_SCOPE:  # a token that can only ask for consent rests on none yet
+        if asked or not WITHOUT_DETAILS.issuperset(scope.split()):  # what can only ask persons rests on no consent yet
             check_for(client, asked)
         if client.kind is CallerKind.PARTNER:
             asked = self._covered(client, asked)

@@ -18,10 +18,10 @@ from gateway.oauth.jwks import check_jwks
 from gateway.oauth.terms import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
-    CONSENT_SCOPE,
     GRANT_TYPES,
     PRE_AUTHORIZED_CODE,
     REFRESH_TOKEN,
+    WITHOUT_DETAILS,
 )
 from gateway.policy.purposes import PurposeRegister
 
@@ -192,7 +192,7 @@ class _Reader:
         return frozenset(self._texts(member, [], _CODE))
 
     def scope(self, scopes: tuple[str, ...], kind: CallerKind, is_resource_server: bool) -> frozenset[str]:
-        allowed = [one for one in scopes if one != CONSENT_SCOPE or kind is CallerKind.PARTNER]
+        allowed = [one for one in scopes if one not in WITHOUT_DETAILS or kind is CallerKind.PARTNER]
         value = self._metadata.get("scope", "" if is_resource_server else " ".join(allowed))
         if not isinstance(value, str) or not set(value.split()) <= set(allowed):
             self.say("scope", f"must be made of: {' '.join(allowed)}")

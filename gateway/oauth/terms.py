@@ -9,6 +9,10 @@ SCOPE = "graphql"
 """To ask the GraphQL endpoint. What may be asked there is RAR's and the policy's matter."""
 CONSENT_SCOPE = "consent:request"
 """To ask persons for their consent, which opens no data: a partner's token for this alone needs no details."""
+PRESENTATION_SCOPE = "presentation:create"
+"""To ask a person's wallet to show something: what it opens is what that person shows, so it needs no details either."""
+WITHOUT_DETAILS = frozenset({CONSENT_SCOPE, PRESENTATION_SCOPE})
+"""Scopes of partners only, that open none of our data."""
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -27,7 +31,7 @@ class Terms:
 
     issuer: str
     resources: tuple[str, ...]
-    scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE)
+    scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE, PRESENTATION_SCOPE)
     code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
     request_s: int = 300  # less than 600
     access_s: int = 600

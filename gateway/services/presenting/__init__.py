@@ -1,1 +1,1 @@
-"""Showing as use cases: a verifier asks, a wallet answers, the result is fetched once."""
+"""Somebody asks a person to show something, and is told exactly that."""

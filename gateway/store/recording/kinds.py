@@ -10,7 +10,7 @@ _BEGINS = {
     "CLIENT_": "client", "SIGNING_KEY_": "key", "SUBJECT_KEY_": "key", "LEDGER_KEY_": "key",
     "BREAK_GLASS_": "emergency", "CASE_": "case", "RELATIONSHIP_": "case", "SEAL_": "case", "UNSEAL_": "case",
     "MONITORING_": "case",
-    "CREDENTIAL_": "credential", "DOCUMENT_": "document", "DISPUTE_": "dispute",
+    "CREDENTIAL_": "credential", "PRESENTATION_": "credential", "DOCUMENT_": "document", "DISPUTE_": "dispute",
 }  # fmt: skip
 _OF_PERSONS = frozenset({"CONSENT_GIVEN", "CONSENT_REFUSED", "CONSENT_WITHDRAWN"})
 
