@@ -113,6 +113,7 @@ class CodeRefused(StrEnum):
     TX_CODE_WRONG = "TX_CODE_WRONG"
     TX_CODE_MISSING = "TX_CODE_MISSING"
     TX_CODE_UNEXPECTED = "TX_CODE_UNEXPECTED"
+    NOT_OFFERED = "NOT_OFFERED"  # `NewToken.wanted` names what the offer does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class NewToken:
     client_id: str = ""
     jkt: str | None = None
     identified: bool = False  # authorization_details were used: the answer names credential_identifiers
+    wanted: tuple[str, ...] | None = None  # of the configurations offered these only; None: all of them
 
 
 class HolderGrants(Protocol):

@@ -1,0 +1,94 @@
+"""Requests that wait: for a source to come back, or for witnesses. What they hold lies under the person's own key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from gateway.clock import Clock
+from gateway.services.credentials.ports import Deferred
+from gateway.store.encryption import Place
+from gateway.store.engine import Database
+from gateway.store.errors import SubjectErased
+from gateway.store.ids import from_us, to_us
+from gateway.store.keys import Sealed
+from gateway.store.oauth_secrets import kept
+from gateway.store.subject_keys.columns import PersonalColumns
+from gateway.store.tables.credentials import credential_deferred as table
+
+
+class StoredDeferred:
+    """Implements `gateway.services.credentials.ports.DeferredRequests`."""
+
+    def __init__(self, database: Database, columns: PersonalColumns, clock: Clock) -> None:
+        self._database, self._columns, self._clock = database, columns, clock
+
+    async def add(self, transaction_id: str, deferred: Deferred) -> None:
+        """See the port. Raises SubjectErased."""
+        if not self._columns.ring.exists(deferred.subject_id):
+            raise SubjectErased("this person was erased")
+        hashed = kept(transaction_id)
+        sealed = await self._sealed(hashed, deferred.subject_id, deferred.request)
+        row = sealed | {
+            "transaction_hash": hashed, "grant_id": deferred.grant_id, "subject_id": deferred.subject_id,
+            "configuration_id": deferred.configuration_id, "retry_at_us": to_us(deferred.retry_at),
+            "created_at_us": to_us(self._clock.now()), "expires_at_us": to_us(deferred.expires_at),
+        }  # fmt: skip
+        async with self._database.write() as connection:
+            await connection.execute(sa.insert(table).values(row))
+
+    async def find(self, transaction_id: str, grant_id: str) -> Deferred | None:
+        """See the port. Of an erased person: None."""
+        query = sa.select(table).where(*_open(transaction_id, self._clock.now()), table.c.grant_id == grant_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None or not self._columns.ring.exists(row.subject_id):
+            return None
+        sealed = Sealed(row.request_ct, row.key_id, row.alg_id)
+        request = orjson.loads(await self._columns.unseal(row.subject_id, _place(row.transaction_hash), sealed))
+        return Deferred(
+            row.grant_id, row.subject_id, row.configuration_id, request, from_us(row.retry_at_us),
+            from_us(row.expires_at_us),
+        )  # fmt: skip
+
+    async def later(self, transaction_id: str, retry_at: datetime) -> None:
+        """See the port."""
+        change = sa.update(table).where(*_open(transaction_id, self._clock.now()))
+        async with self._database.write() as connection:
+            await connection.execute(change.values(retry_at_us=to_us(retry_at)))
+
+    async def hold(self, transaction_id: str, deferred: Deferred) -> bool:
+        """What was asked for is ready (`deferred.request` has it): kept until it is fetched. False where it is closed."""
+        sealed = await self._sealed(kept(transaction_id), deferred.subject_id, deferred.request)
+        change = sa.update(table).where(*_open(transaction_id, self._clock.now()))
+        async with self._database.write() as connection:
+            done = await connection.execute(change.values(**sealed, retry_at_us=to_us(deferred.retry_at)))
+        return bool(done.rowcount)
+
+    async def close(self, transaction_id: str) -> bool:
+        """See the port."""
+        now = self._clock.now()
+        end = sa.update(table).where(*_open(transaction_id, now))
+        async with self._database.write() as connection:
+            done = await connection.execute(end.values(closed_at_us=to_us(now), request_ct=None))
+        return bool(done.rowcount)
+
+    async def _sealed(self, hashed: bytes, subject_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        (sealed,) = await self._columns.seal(subject_id, (_place(hashed), orjson.dumps(dict(request))))
+        return {"request_ct": sealed.ciphertext, "key_id": sealed.key_id, "alg_id": sealed.alg_id}
+
+
+def _open(transaction_id: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.transaction_hash == kept(transaction_id),
+        table.c.closed_at_us.is_(None),
+        table.c.expires_at_us > to_us(now),
+    )
+
+
+def _place(hashed: bytes) -> Place:
+    return Place("credential_deferred", "request_ct", hashed.hex())
