@@ -17,6 +17,7 @@ import structlog
 from graphql import ExecutionResult, GraphQLSchema, execute
 from graphql.execution import VariableValues
 
+from gateway.errors import RequestRefused
 from gateway.federation.compiled import Compiled, Irregular, Node, Root
 from gateway.federation.context import OperationContext
 from gateway.federation.plan import Plan
@@ -42,7 +43,7 @@ async def run_plan(
     if compiled is not None:
         try:
             return ExecutionResult(data=await _Run(context)(compiled, coerced))
-        except (Irregular, BadInput):  # graphql-core words it, on what is already fetched
+        except (Irregular, BadInput, RequestRefused):  # graphql-core words it, on what is already fetched
             context.restart()
         except Exception as error:  # the same, but a bug of ours must not hide behind the right answer
             _log.warning("compiled_failed", kind=type(error).__name__)
