@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from starlette.routing import BaseRoute
 
 from adapters.egress_aiohttp import AiohttpEgress
+from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
+from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
 from gateway.clock import Clock
@@ -41,6 +43,7 @@ class Ground:
 class CredentialHouse:
     """`routes` for the application, `handlers` for background jobs."""
 
+    offers: OfferRoom
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
 
@@ -50,4 +53,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     """Open while the block runs; what a room does in the background begins and ends with it."""
     routes: list[BaseRoute] = []
     handlers: dict[str, Handler] = {}
-    yield CredentialHouse(routes, handlers)
+    types: Mapping[str, CredentialType] = {}
+    known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
+    offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
+    yield CredentialHouse(offers, routes, handlers)
