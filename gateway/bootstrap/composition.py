@@ -18,6 +18,7 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.credential_disputes import dispute_pages
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
 from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
@@ -35,6 +36,7 @@ from gateway.errors import SettingsInvalid
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.facts import Facts
 from gateway.services.alarms import keep_watch
+from gateway.services.disputes.open_disputes import OpenDisputes
 from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
 from gateway.services.rules_in_force import RulesInForce
@@ -180,6 +182,8 @@ async def open_gateway(
         if settings.alarm_poll_s > 0:
             stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
         evidence = await stack.enter_async_context(flood_evidence(store, clock))
+        disputed = OpenDisputes(store.disputes)
+        await stack.enter_async_context(disputed.watching())
         execute = RunQuery(
             snapshots,
             evidence=evidence,
@@ -192,6 +196,7 @@ async def open_gateway(
             trusted_only=settings.trusted_documents_only,
             tracing=tracing,
             limits=client_limits(store, settings, clock),
+            disputed=disputed,
         )
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)
@@ -223,6 +228,7 @@ async def open_gateway(
             keys=parts.signing_keys,
             facts=known,
             seals=ledger.seals,
+            credentials=house,
         )
         persons = replace(persons, handlers={**persons.handlers, **house.handlers})
         await stack.enter_async_context(working(persons, store, clock))
@@ -310,6 +316,17 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.clock,
             ),
             *gateway.credentials.routes,
+            *dispute_pages(
+                gateway.store,
+                gateway.settings,
+                web,
+                authenticate,
+                gateway.persons.door,
+                gateway.facts,
+                gateway.evidence,
+                gateway.clock,
+                gateway.credentials.hasten,
+            ),
             *watch_pages(
                 gateway.store, gateway.snapshots, gateway.settings, web, authenticate, gateway.clock, gateway.evidence
             ),

@@ -39,6 +39,14 @@ class Ground:
     clock: Clock
 
 
+async def _nobody(subject_id: str) -> None:
+    """Where nothing was issued there is nothing to look at again."""
+
+
+async def _nobody(subject_id: str) -> None:
+    """Where nothing was issued there is nothing to look at again."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialHouse:
     """`routes` for the application, `handlers` for background jobs."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 
+from gateway.bootstrap.credential_disputes import my_disputes
+from gateway.bootstrap.credentials import CredentialHouse
 from gateway.bootstrap.limits import client_limits
 from gateway.caller import Messages, Seals
 from gateway.clock import Clock
@@ -89,6 +91,7 @@ def persons_of(
     facts: Facts,
     listeners: Sequence[OnConsentEnded] = (),
     seals: Seals | None = None,
+    credentials: CredentialHouse | None = None,
 ) -> Persons:
     """`listeners`: who acts when a consent ends, besides its tokens, which die in the very transaction."""
 
@@ -98,6 +101,7 @@ def persons_of(
     def purposes() -> PurposeRegister:
         return snapshots.current.snapshot.purposes
 
+    house = credentials or CredentialHouse()
     words = Words(store.identities, nouns, purposes)
     days = settings.person_device_days
     door = PersonDoor(
@@ -138,6 +142,8 @@ def persons_of(
             answer_within=timedelta(days=settings.consent_answer_days),
         ),
         ReadOfficerLog(store.access_log, store.subjects),
+        my_disputes(store, settings, words, nouns, clock, house.hasten),
+        None if house.mine is None else house.mine(words),
     )
     return Persons(parts, door, end, {SEND: reach})
 

@@ -16,6 +16,7 @@ UNNAMED_PURPOSE = Both("未经登记的用途", "A purpose that is not registere
 _NOT_ASKING = {
     "ENROLMENT": Both("登记您的手机号", "Registering a phone for you"),
     "BREAK_GLASS": Both("申请紧急查询", "Asking for emergency access"),
+    "DISPUTE": Both("办理您提出的异议", "Looking into what you disputed"),
 }
 """What is done at the counter instead of asked; refused, it stands in the person's history too."""
 

@@ -14,6 +14,7 @@ from gateway.store.case_facts import StoredCases
 from gateway.store.changes import record_change
 from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.consents import StoredConsents
+from gateway.store.credentials.disputes import StoredDisputes
 from gateway.store.door import DoorJournal, StoredDoor
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.erasures import StoredErasures
@@ -80,6 +81,7 @@ class Store:
     consents: StoredConsents
     live_consents: StoredLiveConsents
     person_access: StoredPersonAccess
+    disputes: StoredDisputes
     erasures: StoredErasures
     access_log: StoredAccessLog
     ledger: StoredLedgerReader
@@ -149,6 +151,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             consents=StoredConsents(database, keys, clock),
             live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),
             person_access=StoredPersonAccess(database, keys, clock),
+            disputes=StoredDisputes(database, keys, subject_keys.ring, clock),
             erasures=erasures,
             access_log=StoredAccessLog(database, clock),
             ledger=StoredLedgerReader(database),

@@ -9,12 +9,16 @@ from starlette.routing import BaseRoute, Route
 from gateway.caller import Authenticator
 from gateway.services.access_history import PersonHistory, ReadOfficerLog
 from gateway.services.ask_consent import AskConsent
+from gateway.services.credentials.my_credentials import MyCredentials
+from gateway.services.disputes.my_disputes import MyDisputes
 from gateway.services.give_consent import MyConsents
 from gateway.web import me_door
 from gateway.web.access_events_api import AccessEvents
 from gateway.web.consents_api import ConsentRequests, ConsentRequestState
 from gateway.web.history import HistoryPages
 from gateway.web.me_consents import ConsentPages
+from gateway.web.me_credentials import CredentialPages
+from gateway.web.me_disputes import DisputePages
 from gateway.web.me_visit import Answer, Desk, PersonPage
 from gateway.web.token_door import token_door
 
@@ -28,6 +32,8 @@ class PersonParts:
     history: PersonHistory
     ask: AskConsent
     officer_log: ReadOfficerLog
+    disputes: MyDisputes
+    credentials: MyCredentials | None = None  # where no credentials are issued, there is no page of them
 
 
 def person_routes(
@@ -35,6 +41,7 @@ def person_routes(
 ) -> list[BaseRoute]:
     """`authenticate`: for the tokens of partners and supervisors."""
     consents, history = ConsentPages(parts.consents), HistoryPages(parts.history)
+    disputes = DisputePages(parts.disputes)
     pages: list[tuple[str, str, str, Answer]] = [
         ("GET", "/me", "me", me_door.home),
         ("POST", "/me/link", "me ask for link", me_door.ask_for_link),
@@ -51,7 +58,18 @@ def person_routes(
         ("GET", "/me/consents/{consent_id}/receipt", "me receipt", consents.receipt),
         ("GET", "/me/history", "me history", history.page),
         ("GET", "/me/history.json", "me history export", history.export),
+        ("GET", "/me/disputes", "me disputes", disputes.all),
+        ("GET", "/me/disputes/new", "me new dispute", disputes.form),
+        ("POST", "/me/disputes", "me dispute", disputes.open),
+        ("POST", "/me/disputes/{dispute_id}/withdraw", "me withdraw dispute", disputes.withdraw),
     ]
+    if parts.credentials is not None:
+        documents = CredentialPages(parts.credentials)
+        pages += [
+            ("GET", "/me/credentials", "me credentials", documents.all),
+            ("POST", "/me/credentials/{batch_id}/again", "me credential again", documents.again),
+            ("POST", "/me/credentials/{batch_id}/end", "me credential end", documents.end),
+        ]
     admit = token_door(authenticate, parts.desk.guard.base_url, client_certificate_header)
     programs: list[BaseRoute] = [
         Route("/consents/requests", ConsentRequests(parts.ask, admit), methods=["POST"], name="ask consent"),
