@@ -38,7 +38,7 @@ _FROM = {
 
 
 class Flip(Protocol):
-    async def __call__(self, connection: AsyncConnection, places: Sequence[Place], value: int, at: datetime) -> None:
+    async def __call__(self, connection: AsyncConnection, places: Sequence[Place], value: int, at: datetime) -> object:
         """Places of status lists take on a value, with their history, in the caller's transaction."""
         ...
 
