@@ -19,6 +19,7 @@ from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
 from gateway.bootstrap.credential_disputes import dispute_pages
+from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
 from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
@@ -228,7 +229,8 @@ async def open_gateway(
             keys=parts.signing_keys,
             facts=known,
             seals=ledger.seals,
-            credentials=house,
+            hasten=house.hasten,
+            my_credentials=my_credentials(house, snapshots, clock),
         )
         persons = replace(persons, handlers={**persons.handlers, **house.handlers})
         await stack.enter_async_context(working(persons, store, clock))

@@ -15,6 +15,7 @@ from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
 from gateway.clock import Clock
 from gateway.policy.facts import Facts
+from gateway.services.credentials.officer_offers import OfficerOffers
 from gateway.services.run_jobs import Handler
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
@@ -39,21 +40,18 @@ class Ground:
     clock: Clock
 
 
-async def _nobody(subject_id: str) -> None:
-    """Where nothing was issued there is nothing to look at again."""
-
-
-async def _nobody(subject_id: str) -> None:
-    """Where nothing was issued there is nothing to look at again."""
-
-
 @dataclass(frozen=True, slots=True)
 class CredentialHouse:
     """`routes` for the application, `handlers` for background jobs."""
 
     offers: OfferRoom
+    types: Mapping[str, CredentialType]
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
+
+    async def hasten(self, subject_id: str) -> None:
+        """For whoever knows that a person's facts changed, or are doubted."""
+        await self.offers.issued.hasten(subject_id, None)
 
 
 @asynccontextmanager
@@ -64,4 +62,5 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     types: Mapping[str, CredentialType] = {}
     known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
     offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
-    yield CredentialHouse(offers, routes, handlers)
+    ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
+    yield CredentialHouse(offers, types, routes, handlers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from gateway.bootstrap.credential_disputes import my_disputes
-from gateway.bootstrap.credentials import CredentialHouse
 from gateway.bootstrap.limits import client_limits
 from gateway.caller import Messages, Seals
 from gateway.clock import Clock
@@ -25,6 +24,8 @@ from gateway.policy.facts import Facts
 from gateway.policy.purposes import PurposeRegister
 from gateway.services.access_history import PersonHistory, ReadOfficerLog
 from gateway.services.ask_consent import AskConsent
+from gateway.services.credentials.my_credentials import MyCredentials
+from gateway.services.disputes.my_disputes import Hasten
 from gateway.services.give_consent import EndConsents, MyConsents
 from gateway.services.ledger.seals import Unsealed
 from gateway.services.person_door import PersonDoor
@@ -91,7 +92,8 @@ def persons_of(
     facts: Facts,
     listeners: Sequence[OnConsentEnded] = (),
     seals: Seals | None = None,
-    credentials: CredentialHouse | None = None,
+    hasten: Hasten,
+    my_credentials: Callable[[Words], MyCredentials] | None = None,
 ) -> Persons:
     """`listeners`: who acts when a consent ends, besides its tokens, which die in the very transaction."""
 
@@ -101,7 +103,6 @@ def persons_of(
     def purposes() -> PurposeRegister:
         return snapshots.current.snapshot.purposes
 
-    house = credentials or CredentialHouse()
     words = Words(store.identities, nouns, purposes)
     days = settings.person_device_days
     door = PersonDoor(
@@ -142,8 +143,8 @@ def persons_of(
             answer_within=timedelta(days=settings.consent_answer_days),
         ),
         ReadOfficerLog(store.access_log, store.subjects),
-        my_disputes(store, settings, words, nouns, clock, house.hasten),
-        None if house.mine is None else house.mine(words),
+        my_disputes(store, settings, words, nouns, clock, hasten),
+        None if my_credentials is None else my_credentials(words),
     )
     return Persons(parts, door, end, {SEND: reach})
 

@@ -98,7 +98,11 @@ class PersonHouse:
     clock: Clock
     jobs: RunJobs | None = None  # None while nobody works
 
-    @asynccontextmanager
+    async def nothing_issued(subject_id: str) -> None:
+    """Nobody holds a credential in this house."""
+
+
+@asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         async with working(self.persons, self.store, self.clock, sweep_s=0.2) as self.jobs:
             yield
@@ -196,6 +200,7 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
             messages=phone,
             keys=oauth.signing_keys,
             facts=StoredFacts(store.database, clock, store.live_consents),
+            hasten=nothing_issued,
         )
         web = WebSettings(base_url=url)
         app = build_app(
