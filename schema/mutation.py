@@ -34,7 +34,13 @@ def mutation_type() -> Any:
             make_argument(
                 CREDENTIAL, list[str], "凭证配置代码,如 residence", "Credential configuration ids, e.g. residence"
             ),
-            make_argument("txCode", bool, "是否要求交易码", "Whether a transaction code is asked for", True),
+            make_argument(
+                "txCode",
+                bool,
+                "是否要求交易码（仅预授权码）",
+                "Whether a transaction code is asked for (pre-authorized code only)",
+                True,
+            ),
             make_argument("flow", CredentialOfferFlow, "领取方式", "Flow", CredentialOfferFlow.PRE_AUTHORIZED_CODE),
             make_argument("send", bool, "是否发送到本人登记的手机", "Whether to send it to the enrolled phone", False),
         ],

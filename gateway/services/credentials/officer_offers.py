@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.caller import Caller
@@ -53,7 +53,7 @@ class OfficerOffers:
     """Implements `gateway.federation.offering.OfferDesk`."""
 
     def __init__(
-        self, make: MakeOffer, offers: Offers, configurations: Callable[[], Sequence[str]], clock: Clock
+        self, make: MakeOffer, offers: Offers, configurations: Callable[[], Collection[str]], clock: Clock
     ) -> None:
         self._make, self._offers, self._known, self._clock = make, offers, configurations, clock
 
@@ -73,7 +73,7 @@ class OfficerOffers:
             subject_id=offer.subject_id,
             configuration_ids=offer.credential,
             flow=_FLOWS[offer.flow],
-            tx_code=offer.tx_code,
+            tx_code=offer.tx_code and _FLOWS[offer.flow] == PRE_AUTHORIZED,  # whoever logs in needs none
             send=offer.send,
         )
         return {
