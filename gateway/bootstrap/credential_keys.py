@@ -40,9 +40,17 @@ class Rings:
 async def open_rings(settings: Settings, keys: Keys, clock: Clock, *, look_s: float = LOOK_S) -> Rings:
     """Makes the first keys where there are none. Raises KeysUnavailable, or SettingsInvalid."""
     folder = keys_folder(settings)
-    boxes = {use: _box(settings, keys, folder / use.value) for use in KeyUse}
+    module = _module(settings)
+    secret = keys.derive("credential/key-files/v1")
     issuer, verifier = (
-        FolderRing(folder / use.value, boxes[use], use, settings.base_url, clock.now, look_s=look_s)
+        FolderRing(
+            folder / use.value,
+            module or KeyFiles(folder / use.value, secret),
+            use,
+            settings.base_url,
+            clock.now,
+            look_s=look_s,
+        )
         for use in (KeyUse.ISSUER, KeyUse.VERIFIER)
     )
     for ring in (issuer, verifier):
@@ -65,10 +73,10 @@ def trusted_roots(folder: Path | None) -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _box(settings: Settings, keys: Keys, folder: Path) -> KeyBox:
+def _module(settings: Settings) -> KeyBox | None:
     given = settings.credentials
     if given.pkcs11_module is None:
-        return KeyFiles(folder, keys.derive("credential/key-files/v1"))
+        return None
     try:
         from credentials.key_module import KeyModule  # the optional extra `pkcs11`
     except ImportError:
