@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from gateway.caller import CallerKind
+
+
+class WalletKind(StrEnum):
+    """A kind of client behind which no caller stands: its tokens open the credential endpoints and nothing else."""
+
+    WALLET = "WALLET"
+
+
+WALLET = WalletKind.WALLET
+ClientKind = CallerKind | WalletKind
+
+
+def kind_of(text: str) -> ClientKind:
+    """Raises ValueError."""
+    return WALLET if text == WALLET.value else CallerKind(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +31,7 @@ class Client:
 
     client_id: str
     client_name: str
-    kind: CallerKind  # OFFICER: officers act through it; SYSTEM | PARTNER: it acts for itself
+    kind: ClientKind  # OFFICER: officers act through it; SYSTEM | PARTNER: it acts for itself; WALLET: a person's
     org_id: str  # whose client it is
     org_kind: str
     jurisdiction: str

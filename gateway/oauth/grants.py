@@ -16,6 +16,7 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, TokenMixin, grants
 from sqlalchemy.util import await_only
 
 from gateway.caller import CallerKind
+from gateway.oauth.credential_details import read_credential_details
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.issue import (
     claims_of_client,
@@ -26,7 +27,7 @@ from gateway.oauth.issue import (
     resource_asked,
     still_granted,
 )
-from gateway.oauth.keeping import Code, RefreshToken
+from gateway.oauth.keeping import Code, PreAuthorizedCodes, RefreshToken, ShownCode
 from gateway.oauth.ports import Admission, Grant
 from gateway.oauth.rar import Asked, check_for, parse, read_granted
 from gateway.oauth.terms import PRE_AUTHORIZED_CODE, WITHOUT_DETAILS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.oauth.client import Client
     from gateway.oauth.flow_host import FlowHost
     from gateway.oauth.flow_request import FlowClient, FlowRequest
+    from gateway.oauth.incoming import Incoming
 
 
 class FlowCode(AuthorizationCodeMixin):
@@ -245,18 +247,44 @@ class PreAuthorizedCodeGrant(_OurGrant, grants.BaseGrant, grants.TokenEndpointMi
     GRANT_TYPE = PRE_AUTHORIZED_CODE
 
     def validate_token_request(self) -> None:
+        form, codes = self.request.form, self.server.kit.pre_authorized
+        if codes is None:
+            raise OAuthError("unsupported_grant_type", "unsupported_grant_type")
+        client_id = self._client_id(codes)
+        code = form.get("pre-authorized_code")
+        if code is None:
+            raise OAuthError("invalid_request", "invalid_request")
+        wanted = None
+        if "authorization_details" in form:
+            wanted = read_credential_details(form["authorization_details"], self.server.kit.terms.issuer)
+        shown = ShownCode(
+            code, form.get("tx_code"), wanted, client_id, self.request.binding.jkt, self.request.incoming.network
+        )
+        self.answer = await_only(codes.redeem(shown))
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
+        answer = {**self.answer, "token_type": self.request.binding.token_type}
+        return 200, answer, self.TOKEN_RESPONSE_HEADER
+
+    def _client_id(self, codes: PreAuthorizedCodes) -> str:
+        """ "" for a wallet that does not authenticate, where that is allowed: a `client_id` it may send proves nothing."""
+        request = self.request
+        if codes.anonymous and not is_authenticating(request.incoming):
+            request.binding = await_only(self.server.kit.bind.if_any(request.incoming, request.tally))
+            for one in request.tally.spends:
+                if not await_only(codes.spent.spend(one.kind, one.key, one.until)):
+                    raise OAuthError("invalid_dpop_proof", "dpop_replayed", nonce=self.server.kit.bind.nonce)
+            return ""
         client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE):
             raise OAuthError("unauthorized_client", "unauthorized_client")
-        form, codes = self.request.form, self.server.kit.pre_authorized
-        code = form.get("pre-authorized_code")
-        if code is None or codes is None:
-            raise OAuthError("invalid_request", "invalid_request")
-        grant = await_only(codes.redeem(code, form.get("tx_code"), client.client_id))
-        if grant is None:
-            raise OAuthError("invalid_grant", "invalid_grant")
-        self.resource = resource_asked(form.get("resource"), self.server.kit.terms)
-        self.grant = self.narrow(grant, None)
+        return str(client.client_id)
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        return 200, self.server.issue(self.request, self.grant, self.resource), self.TOKEN_RESPONSE_HEADER
+
+def is_authenticating(incoming: Incoming) -> bool:
+    """Whether somebody tries to be a certain client, well or badly."""
+    return bool(_AUTHENTICATING & set(incoming.form)) or any(name in incoming.headers for name in _ATTESTED)
+
+
+_AUTHENTICATING = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
+_ATTESTED = (b"oauth-client-attestation", b"oauth-client-attestation-pop", b"authorization")

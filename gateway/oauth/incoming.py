@@ -17,6 +17,7 @@ class Incoming:
     form: Mapping[str, str] = field(repr=False)
     headers: Mapping[bytes, bytes] = field(repr=False)
     method: str = "POST"
+    network: str = ""  # where it came from, as far as failures are counted by it
 
     @property
     def dpop(self) -> str | None:

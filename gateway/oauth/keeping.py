@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.oauth.client import Client
-from gateway.oauth.ports import Grant
+from gateway.oauth.ports import Grant, ReplaySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,34 @@ class Registrations(Protocol):
         ...
 
 
-class PreAuthorizedCodes(Protocol):
-    """What OpenID4VCI's pre-authorized code flow asks for; the issue that issues credentials brings it."""
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """A pre-authorized code as it came. `client_id` "": an anonymous wallet. `jkt`: the DPoP key its token is bound to.
+    `wanted`: the credential configurations its authorization_details name. `network`: whence it came, for counting."""
 
-    async def redeem(self, code: str, tx_code: str | None, client_id: str) -> Grant | None:
-        """The grant behind an offer, the code consumed first; None where there is none or `tx_code` is wrong too often."""
+    code: str = field(repr=False)
+    tx_code: str | None = field(repr=False)
+    wanted: tuple[str, ...] | None = None
+    client_id: str = ""
+    jkt: str | None = None
+    network: str = ""
+
+
+class PreAuthorizedCodes(Protocol):
+    """OpenID4VCI's pre-authorized code flow. Its tokens open the credential endpoint and nothing else."""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether a wallet may come without authenticating as a client."""
+        ...
+
+    @property
+    def spent(self) -> ReplaySet:
+        """Where proofs of anonymous wallets are spent; a client's are settled with its registration."""
+        ...
+
+    async def redeem(self, shown: ShownCode) -> Mapping[str, Any]:
+        """The token answer less its `token_type`. Raises OAuthError by section 6.3; the losers of a race end nothing."""
         ...
 
 

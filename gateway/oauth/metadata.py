@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.oauth.credential_details import CREDENTIAL
 from gateway.oauth.jose import ALGORITHMS
 from gateway.oauth.terms import GRANT_TYPES, PRE_AUTHORIZED_CODE, RAR_TYPE, Terms
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 
 
-def metadata(terms: Terms, *, mtls: bool = False, pre_authorized: bool = False) -> dict[str, Any]:
-    """The document. `mtls`: certificates of a trusted proxy are on."""
+def metadata(
+    terms: Terms, *, mtls: bool = False, pre_authorized: bool = False, anonymous: bool = False
+) -> dict[str, Any]:
+    """The document. `mtls`: certificates of a trusted proxy are on. `anonymous`: wallets need be no clients for an offer."""
     base = terms.issuer
     methods = ["private_key_jwt", *(["tls_client_auth", "self_signed_tls_client_auth"] if mtls else [])]
     algorithms = list(ALGORITHMS)
@@ -38,6 +41,9 @@ def metadata(terms: Terms, *, mtls: bool = False, pre_authorized: bool = False) 
         "acr_values_supported": ["1", "2", "3"],
         "ui_locales_supported": ["zh-CN", "en"],
     }
+    if pre_authorized:
+        found["pre-authorized_grant_anonymous_access_supported"] = anonymous
+        found["authorization_details_types_supported"] = [RAR_TYPE, CREDENTIAL]
     for endpoint in ("token", "introspection", "revocation"):
         found[f"{endpoint}_endpoint_auth_methods_supported"] = methods
         found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algorithms

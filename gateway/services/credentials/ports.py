@@ -267,7 +267,19 @@ class DeferredRequests(Protocol):
         """None where it is unknown, another grant's, delivered, denied or past."""
         ...
 
+    async def waiting(self, key: str) -> Deferred | None:
+        """The same for whoever works in the background: `key` is the SHA-256 of the transaction_id, in hex."""
+        ...
+
     async def later(self, transaction_id: str, retry_at: datetime) -> None: ...
+
+    async def take(self, key: str, until: datetime) -> bool:
+        """True for the first who comes once its time has: nobody else tries before `until`."""
+        ...
+
+    async def hold(self, key: str, deferred: Deferred) -> bool:
+        """What was asked for is ready, and `deferred.request` holds it until it is fetched. False where it is closed."""
+        ...
 
     async def close(self, transaction_id: str) -> bool:
         """True for the first: whoever closes it delivers."""

@@ -43,9 +43,45 @@ class StoredDeferred:
 
     async def find(self, transaction_id: str, grant_id: str) -> Deferred | None:
         """See the port. Of an erased person: None."""
-        query = sa.select(table).where(*_open(transaction_id, self._clock.now()), table.c.grant_id == grant_id)
+        return await self._one(*_open(kept(transaction_id), self._clock.now()), table.c.grant_id == grant_id)
+
+    async def waiting(self, key: str) -> Deferred | None:
+        """See the port."""
+        return await self._one(*_open(bytes.fromhex(key), self._clock.now()))
+
+    async def later(self, transaction_id: str, retry_at: datetime) -> None:
+        """See the port."""
+        change = sa.update(table).where(*_open(kept(transaction_id), self._clock.now()))
+        async with self._database.write() as connection:
+            await connection.execute(change.values(retry_at_us=to_us(retry_at)))
+
+    async def take(self, key: str, until: datetime) -> bool:
+        """See the port."""
+        now = self._clock.now()
+        due = sa.update(table).where(*_open(bytes.fromhex(key), now), table.c.retry_at_us <= to_us(now))
+        async with self._database.write() as connection:
+            return bool((await connection.execute(due.values(retry_at_us=to_us(until)))).rowcount)
+
+    async def hold(self, key: str, deferred: Deferred) -> bool:
+        """See the port."""
+        hashed = bytes.fromhex(key)
+        sealed = await self._sealed(hashed, deferred.subject_id, deferred.request)
+        change = sa.update(table).where(*_open(hashed, self._clock.now()))
+        async with self._database.write() as connection:
+            done = await connection.execute(change.values(**sealed, retry_at_us=to_us(deferred.retry_at)))
+        return bool(done.rowcount)
+
+    async def close(self, transaction_id: str) -> bool:
+        """See the port."""
+        now = self._clock.now()
+        end = sa.update(table).where(*_open(kept(transaction_id), now))
+        async with self._database.write() as connection:
+            done = await connection.execute(end.values(closed_at_us=to_us(now), request_ct=None))
+        return bool(done.rowcount)
+
+    async def _one(self, *which: sa.ColumnElement[bool]) -> Deferred | None:
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(sa.select(table).where(*which))).one_or_none()
         if row is None or not self._columns.ring.exists(row.subject_id):
             return None
         sealed = Sealed(row.request_ct, row.key_id, row.alg_id)
@@ -55,36 +91,14 @@ class StoredDeferred:
             from_us(row.expires_at_us),
         )  # fmt: skip
 
-    async def later(self, transaction_id: str, retry_at: datetime) -> None:
-        """See the port."""
-        change = sa.update(table).where(*_open(transaction_id, self._clock.now()))
-        async with self._database.write() as connection:
-            await connection.execute(change.values(retry_at_us=to_us(retry_at)))
-
-    async def hold(self, transaction_id: str, deferred: Deferred) -> bool:
-        """What was asked for is ready (`deferred.request` has it): kept until it is fetched. False where it is closed."""
-        sealed = await self._sealed(kept(transaction_id), deferred.subject_id, deferred.request)
-        change = sa.update(table).where(*_open(transaction_id, self._clock.now()))
-        async with self._database.write() as connection:
-            done = await connection.execute(change.values(**sealed, retry_at_us=to_us(deferred.retry_at)))
-        return bool(done.rowcount)
-
-    async def close(self, transaction_id: str) -> bool:
-        """See the port."""
-        now = self._clock.now()
-        end = sa.update(table).where(*_open(transaction_id, now))
-        async with self._database.write() as connection:
-            done = await connection.execute(end.values(closed_at_us=to_us(now), request_ct=None))
-        return bool(done.rowcount)
-
     async def _sealed(self, hashed: bytes, subject_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
         (sealed,) = await self._columns.seal(subject_id, (_place(hashed), orjson.dumps(dict(request))))
         return {"request_ct": sealed.ciphertext, "key_id": sealed.key_id, "alg_id": sealed.alg_id}
 
 
-def _open(transaction_id: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+def _open(hashed: bytes, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        table.c.transaction_hash == kept(transaction_id),
+        table.c.transaction_hash == hashed,
         table.c.closed_at_us.is_(None),
         table.c.expires_at_us > to_us(now),
     )

@@ -98,6 +98,13 @@ class StoredHolderGrants:
         rows = await self._database.rows(_FIND, asked)
         return _grant(dict(zip(_FOUND, rows[0], strict=True))) if rows else None
 
+    async def by_id(self, grant_id: str) -> HolderGrant | None:
+        """For what is done in the background for whoever holds a token of it; None where it is revoked."""
+        live = credential_grant.c.grant_id == grant_id, credential_grant.c.revoked_at_us.is_(None)
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(credential_grant).where(*live))).one_or_none()
+        return None if row is None else _grant({**row._mapping, "expires_at_us": None})
+
     async def extend(self, grant_id: str, until: datetime) -> None:
         """See the port. Never shortens."""
         until_us = to_us(until)
@@ -166,7 +173,8 @@ def _grant(row: Mapping[str, Any]) -> HolderGrant:
     return HolderGrant(
         row["grant_id"], row["subject_id"],
         Acting(row["org_id"], row["org_kind"], row["jurisdiction"], row["case_no"]), tuple(orjson.loads(row["configuration_ids"])),
-        orjson.loads(row["identifiers"]), row["offer_id"], row["client_id"], row["jkt"], from_us(row["expires_at_us"]),
+        orjson.loads(row["identifiers"]), row["offer_id"], row["client_id"], row["jkt"],
+        None if row["expires_at_us"] is None else from_us(row["expires_at_us"]),
     )  # fmt: skip
 
 
