@@ -58,3 +58,12 @@ class KeyRing(Protocol):
         ...
 
     async def find(self, kid: str) -> RingKey | None: ...
+
+
+def believed(key: RingKey, signed_at: datetime) -> bool:
+    """Whether what `key` signed at this moment, as the signed thing itself says (`iat`), may be believed.
+
+    Of a compromised key only what is older than its cut-off. A thief can write an older date, so whoever can also asks the
+    status list: what was never issued has no place there of its own.
+    """
+    return key.state is not KeyState.COMPROMISED or (key.cut_off is not None and signed_at < key.cut_off)
