@@ -98,11 +98,7 @@ class PersonHouse:
     clock: Clock
     jobs: RunJobs | None = None  # None while nobody works
 
-    async def nothing_issued(subject_id: str) -> None:
-    """Nobody holds a credential in this house."""
-
-
-@asynccontextmanager
+    @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         async with working(self.persons, self.store, self.clock, sweep_s=0.2) as self.jobs:
             yield
@@ -169,6 +165,10 @@ def hidden(page: str, name: str) -> str:
     found = re.search(rf'<input type="hidden" name="{name}" value="([^"]+)">', page)
     assert found is not None, page
     return unescape(found[1])
+
+
+async def nothing_issued(subject_id: str) -> None:
+    """Nobody holds a credential in this house."""
 
 
 @asynccontextmanager
