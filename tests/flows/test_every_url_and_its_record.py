@@ -22,18 +22,23 @@ RECORDED = {
     "login": "LOGGED_IN | LOGIN_FAILED", "login factor": "LOGGED_IN | LOGIN_FAILED",
     "login passkey": "LOGGED_IN | LOGIN_FAILED", "login oidc callback": "LOGGED_IN", "login enrol": "LOGIN_SET",
     "login enrol passkey": "LOGIN_SET", "authorize": "GRANT_CREATED", "revoke": "GRANT_REVOKED | TOKENS_REVOKED",
+    "create presentation": "PRESENTATION_CREATED", "presentation response": "PRESENTATION_ANSWERED",
+    "presentation result": "PRESENTATION_RETRIEVED",
+    "disputes": "query", "answer dispute": "DISPUTE_CORRECTED | DISPUTE_REFUSED", "me dispute": "DISPUTE_OPENED",
+    "me withdraw dispute": "DISPUTE_WITHDRAWN", "me credential again": "CREDENTIAL_OFFERED", "me credential end": "CREDENTIAL_REVOKED",
     "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",
 }  # fmt: skip
 OWN = {
     "me", "me ask for link", "me link sent", "me link", "me send code", "me open", "me leave", "me consents", "me consent",
     "me receipt", "me history", "me history export", "me evidence", "me consent evidence", "logout",
     "consent request",  # the state of a request that the partner made; that the person answered is on record
-    "query page session",
+    "query page session", "me credentials", "me disputes", "me new dispute",
 }  # fmt: skip
 """What people see of themselves."""
 TOKENS = {"token", "par", "introspect", "query page token"}
 """What a token says of its holder, to whom it was given or shown. What it is used for is on record."""
 NOBODYS = {
+    "presentation request",  # who asks and what for; whoever answers is not known yet
     "protected resource", "livez", "page files", "readyz", "metrics", "query page", "authorization server metadata",
     "authorization server metadata of the issuer's path", "jwks", "login invitation", "login oidc", "demo inbox",
     "ledger", "ledger checkpoints", "ledger witnesses", "ledger policy", "ledger verifier", "ledger receipt",
