@@ -100,7 +100,8 @@ class CreateRequest:
 
     def offered_to(self, org_kind: str, purposes: frozenset[str]) -> Sequence[Template]:
         """The templates somebody may use, in the file's order."""
-        return [one for one in self._templates.values() if org_kind in one.org_kinds and one.purposes & purposes]
+        usable = [one for one in self._templates.values() if org_kind in one.org_kinds and one.purposes & purposes]
+        return [one for one in usable if self._known(one)]
 
     def links(self, request_uri: str, client: str) -> Mapping[str, str]:
         query = urlencode({"client_id": client, "request_uri": request_uri, "request_uri_method": "post"})
@@ -154,13 +155,18 @@ class CreateRequest:
     def _template(self, id: str, org_kind: str, purposes: frozenset[str]) -> tuple[Template, str]:
         """With the purpose it is used under, of the register as it is now."""
         template = self._templates.get(id)
-        if template is None or org_kind not in template.org_kinds:
+        if template is None or org_kind not in template.org_kinds or not self._known(template):
             raise RequestRefused("PRESENTATION_TEMPLATE")
         for purpose in sorted(template.purposes & purposes):
             rule = self._register().get(purpose)
             if rule is not None and org_kind in rule.org_kinds:
                 return template, purpose
         raise RequestRefused("PRESENTATION_TEMPLATE")
+
+    def _known(self, template: Template) -> bool:
+        """Whether we issue every type it asks for."""
+        known = self._vct_of()
+        return all(one.type_id in known for one in template.wanted)
 
     def _check(self, wish: Wish) -> None:
         if wish.profile not in (OPEN, HAIP) or wish.prefix not in PREFIXES:

@@ -175,7 +175,9 @@ class ConsentByShowing(Protocol):
         """What the wallet shows and the holder signs, of this client's own open request. Raises RequestRefused."""
         ...
 
-    async def give(self, client_id: str, request_id: str, terms: Mapping[str, Any], places: Sequence[tuple[str, int]]) -> str:
+    async def give(
+        self, client_id: str, request_id: str, terms: Mapping[str, Any], places: Sequence[tuple[str, int]]
+    ) -> str:
         """The consent's id. The holder is whose credentials stand at `places`: all of one person, the one who was asked.
 
         Raises RequestRefused where they are not, the words are others by now, or it is closed.

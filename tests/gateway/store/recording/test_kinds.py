@@ -35,6 +35,7 @@ SHOWN = {
         "UNSEAL_ORDER_CHANGED", "MONITORING_ORDER_CHANGED",
     ],
     "oversight": ["LOG_READ", "CHANGES_READ", "EVIDENCE_READ", "ALERTS_READ", "IDENTITIES_READ"],
+    "credential": ["PRESENTATION_CREATED", "PRESENTATION_ANSWERED", "PRESENTATION_RETRIEVED"],
     "erasure": ["PERSON_ERASED"],
     # What an officer does about an alert would, under a name of its own, tell the watched body that there is one.
     "change": ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED", "LEDGER_SHARD_BEGUN"],

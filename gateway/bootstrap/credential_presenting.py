@@ -1,0 +1,130 @@
+"""Showing, put together: who asks, what wallets call, and whom we believe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from adapters.egress import Egress
+from credentials.credential_type import CredentialType
+from credentials.trust import KnownType, Trust
+from credentials.type_metadata import integrity_of, type_metadata
+from gateway.bootstrap.credential_keys import Rings
+from gateway.bootstrap.limits import client_limits
+from gateway.clock import Clock
+from gateway.errors import SettingsInvalid
+from gateway.policy.purposes import PurposeRegister
+from gateway.services.credentials.ports import StatusLists
+from gateway.services.presenting.check_presentation import CheckPresented
+from gateway.services.presenting.create_request import CreateRequest
+from gateway.services.presenting.ports import ConsentByShowing, Errands
+from gateway.services.presenting.results import Results
+from gateway.services.presenting.serve_request import ServeRequest
+from gateway.services.presenting.status_tokens import NowStatus
+from gateway.services.presenting.take_answer import TakeAnswer
+from gateway.services.presenting.templates import built_in
+from gateway.services.snapshots import Snapshots
+from gateway.services.words import Words
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.credentials.presentations import StoredPresentations
+from gateway.web.openid4vp.routes import PresentingParts
+from schema.nouns import NounSpec
+
+STATUS_PATH = "/credentials/status/"
+HOSTS_FILE = "status-hosts.txt"
+"""In `credential_trust_dir`: host:port of each issuer whose status lists we may ask for, one a line."""
+
+
+def presenting_parts(
+    settings: Settings,
+    store: Store,
+    snapshots: Snapshots,
+    rings: Rings,
+    types: Mapping[str, CredentialType],
+    lists: StatusLists | None,
+    egress: Egress,
+    clock: Clock,
+    *,
+    errands: Errands | None = None,
+    consent: ConsentByShowing | None = None,
+) -> PresentingParts:
+    base_url = settings.base_url
+    vct_of = {id: ctype.vct(base_url) for id, ctype in types.items()}
+    type_of = {vct: id for id, vct in vct_of.items()}
+    templates = built_in()
+
+    def register() -> PurposeRegister:
+        return snapshots.current.snapshot.purposes
+
+    def nouns() -> Mapping[str, NounSpec]:
+        return snapshots.current.snapshot.schema.nouns
+
+    presentations = StoredPresentations(store.database, store.keys, clock)
+    limits = client_limits(store, settings, clock)
+    words = Words(store.identities, nouns, register)
+    statuses = NowStatus(
+        lists,
+        egress,
+        clock,
+        uri_prefix=base_url + STATUS_PATH,
+        hosts=trusted_hosts(settings.credentials.trust_dir),
+    )
+    trusting = _Trusting(rings, types, base_url)
+    return PresentingParts(
+        CreateRequest(
+            presentations,
+            templates,
+            store.clients,
+            rings.verifier,
+            register,
+            limits,
+            clock,
+            base_url=base_url,
+            vct_of=lambda: vct_of,
+            lasts=timedelta(seconds=settings.credentials.presentation_s),
+            profile=settings.credentials.profile,
+            consent=consent,
+        ),
+        ServeRequest(presentations, templates, store.clients, words, rings.verifier, clock, base_url=base_url),
+        TakeAnswer(
+            presentations,
+            CheckPresented(trusting.trust, trusting.own, statuses, clock),
+            clock,
+            type_of=type_of.get,
+            errands=errands,
+            consent=consent,
+        ),
+        Results(presentations, limits, clock),
+    )
+
+
+class _Trusting:
+    """Whom we believe, as our ring stands at this moment."""
+
+    def __init__(self, rings: Rings, types: Mapping[str, CredentialType], base_url: str) -> None:
+        self._rings, self._types = rings, {}
+        for ctype in types.values():
+            vct = ctype.vct(base_url)
+            self._types[vct] = KnownType(vct, integrity_of(type_metadata(ctype, base_url)))
+
+    async def trust(self) -> Trust:
+        keys = await self._rings.issuer.keys()
+        cut_offs: dict[str, datetime] = {one.public.thumbprint: one.cut_off for one in keys if one.cut_off is not None}
+        return Trust(tuple(self._rings.anchors()), {}, self._types, cut_offs)
+
+    async def own(self) -> frozenset[str]:
+        return frozenset(one.public.thumbprint for one in await self._rings.issuer.keys())
+
+
+def trusted_hosts(folder: Path | None) -> frozenset[str]:
+    """Raises SettingsInvalid for a file that cannot be read."""
+    path = None if folder is None else folder / HOSTS_FILE
+    if path is None or not path.exists():
+        return frozenset()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsInvalid((f"credential_trust_dir: {HOSTS_FILE} cannot be read",)) from None
+    return frozenset(line.strip().lower() for line in lines if line.strip() and not line.startswith("#"))

@@ -1,0 +1,208 @@
+"""Showing over real HTTP: a gateway's endpoints on one store, with types and an issuer of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from adapters.egress_aiohttp import AiohttpEgress
+from credentials.credential_type import Card, ClaimType, CredentialType, Disclosed, Text
+from credentials.jose import Signer
+from credentials.sd_jwt import issue
+from gateway.bootstrap.credential_keys import Rings, open_rings
+from gateway.bootstrap.credential_presenting import presenting_parts
+from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
+from gateway.caller import CallerKind
+from gateway.clock import Clock, SystemClock
+from gateway.oauth.client import Client
+from gateway.oauth.terms import PRESENTATION_SCOPE
+from gateway.policy.purposes import read_register
+from gateway.services.credentials.ports import Place
+from gateway.services.presenting.templates import built_in
+from gateway.settings import Settings
+from gateway.store import Store, open_store
+from gateway.store.credentials.status import StoredStatusLists, flip
+from gateway.web.app import build_app
+from gateway.web.openid4vp.routes import presenting_routes
+from gateway.web.serve import bind, server_for
+from gateway.web.settings import WebSettings
+from gateway.web.token_door import token_door
+from schema.build import build_schema
+from tests.fakes.execute import FakeExecute
+from tests.fakes.holder import Holder
+from tests.fakes.person_house import put_organisations
+from tests.fakes.tokens import Asker, partner
+
+BACK = "https://bank.example/back"
+BANK = Client(
+    "bank-client", "禅城示范银行", CallerKind.PARTNER, "bank", "BANK", "440604", {"keys": []},
+    grant_types=frozenset({"client_credentials"}), scope=frozenset({PRESENTATION_SCOPE}), redirect_uris=(BACK,),
+    purposes=frozenset({"LOAN_SERVICE"}),
+)  # fmt: skip
+SHOP = replace(BANK, client_id="shop-client", client_name="另一家", org_id="shop", purposes=frozenset({"EMPLOYMENT"}))
+
+
+def types_of_templates() -> dict[str, CredentialType]:
+    """One for every type a template asks for, with just its claims."""
+    claims: dict[str, set[str]] = {}
+    for template in built_in().values():
+        for wanted in template.wanted:
+            claims.setdefault(wanted.type_id, set()).update(wanted.claims)
+    return {id: _type(id, names) for id, names in claims.items()}
+
+
+def _type(id: str, names: set[str]) -> CredentialType:
+    both = Text(id, id)
+    claims = tuple(ClaimType(name, Text(name, name), Disclosed.ALLOWED) for name in sorted(names))
+    return CredentialType(id, "1", both, both, claims, {}, None, Card("#ffffff", "#000000", "<svg/>"), paper=both)
+
+
+@dataclass
+class ShowHouse:
+    settings: Settings
+    store: Store
+    oauth: OAuthParts
+    rings: Rings
+    lists: StoredStatusLists
+    types: Mapping[str, CredentialType]
+    url: str
+    client: aiohttp.ClientSession
+    clock: Clock
+
+    async def bank(self, **changes: Any) -> Asker:
+        return await partner(self, "bank-client", **{"scope": {PRESENTATION_SCOPE}, **changes})
+
+    async def create(self, asker: Asker, **changes: Any) -> tuple[int, dict[str, Any]]:
+        body = {"template": "bank-account-opening", "reference": "acc-2026-118"} | changes
+        url = f"{self.url}/openid4vp/requests"
+        async with self.client.post(url, json=body, headers=asker.headers("POST", url)) as reply:
+            return reply.status, await reply.json(content_type=None)
+
+    async def result(self, asker: Asker, id: str, code: str | None = None) -> tuple[int, dict[str, Any]]:
+        url = f"{self.url}/openid4vp/results/{id}"
+        if code is None:
+            sent = self.client.get(url, headers=asker.headers("GET", url))
+        else:
+            sent = self.client.post(url, json={"response_code": code}, headers=asker.headers("POST", url))
+        async with sent as reply:
+            return reply.status, await reply.json(content_type=None)
+
+    async def issue(
+        self, holder: Holder, type_id: str, claims: Mapping[str, Any], *, signer: Signer | None = None, **changes: Any
+    ) -> tuple[str, Place]:
+        """A credential of our own issuer's, with a place in a status list of ours."""
+        (place,) = await self.lists.allot(1)
+        signer = signer or await self.rings.issuer.signer()
+        now = self.clock.now()
+        always = {
+            "iss": self.url,
+            "iat": int(now.timestamp()),
+            "exp": int((now + timedelta(days=90)).timestamp()),
+            "vct": self.types[type_id].vct(self.url),
+            "cnf": {"jwk": holder.jwk},
+            "status": {"status_list": {"idx": place.index, "uri": self.list_uri(place.list_id)}},
+        } | changes
+        always = {name: value for name, value in always.items() if value is not None}
+        header = {"kid": signer.kid, **({"x5c": list(signer.x5c)} if signer.x5c else {})}
+        return issue(signer, always, claims, header=header), place
+
+    async def wallet(self) -> Holder:
+        """A holder with both credentials of the bank's template, every claim true."""
+        holder = Holder()
+        for wanted in built_in()["bank-account-opening"].wanted:
+            holder.credentials[wanted.id], _ = await self.issue(
+                holder, wanted.type_id, dict.fromkeys(wanted.claims, True) | {"further": "nobody's business"}
+            )
+        return holder
+
+    async def flip(self, place: Place, value: int) -> None:
+        async with self.store.database.write() as connection:
+            await flip(connection, [place], value, self.clock.now())
+
+    def list_uri(self, list_id: str) -> str:
+        return f"{self.url}/credentials/status/{list_id}"
+
+
+@asynccontextmanager
+async def show_house(
+    clock: Clock | None = None,
+    *,
+    database_url: str | None = None,
+    beside: ShowHouse | None = None,
+    profile: str = "both",
+    trust_dir: Path | None = None,
+) -> AsyncIterator[ShowHouse]:
+    """`beside`: another replica, over the same database and keys, and under the same public address."""
+    clock = clock or (beside.clock if beside is not None else SystemClock())
+    listener = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with tempfile.TemporaryDirectory(prefix="yimen-show-") as folder:
+        settings = Settings(
+            database_url=database_url or f"sqlite:///{Path(folder) / 'yimen.db'}",
+            master_key=bytes(range(32)),
+            public_url=url,
+            state_dir=Path(folder),
+            demo=True,
+        )
+        settings = replace(settings, credentials=replace(settings.credentials, profile=profile, trust_dir=trust_dir))
+        if beside is not None:
+            settings = replace(
+                beside.settings,
+                credentials=replace(
+                    beside.settings.credentials, keys_dir=beside.settings.state_dir / "credential-keys"
+                ),
+            )
+        async with AsyncExitStack() as stack:
+            store = await open_store(settings, clock)
+            stack.push_async_callback(store.close)
+            egress = AiohttpEgress()
+            stack.push_async_callback(egress.close)
+            if beside is None:
+                await put_organisations(store)
+                await store.clients.put([BANK, SHOP], actor_org="operator", actor_user="operator")
+            oauth = oauth_parts(settings, store, clock)
+            snapshots: Any = SimpleNamespace(
+                current=SimpleNamespace(snapshot=SimpleNamespace(schema=build_schema(), purposes=read_register()))
+            )
+            rings = await open_rings(settings, store.keys, clock)
+            base = settings.base_url
+            lists = StoredStatusLists(
+                store.database,
+                rings.issuer,
+                clock,
+                uri_of=lambda list_id: f"{base}/credentials/status/{list_id}",
+                aggregation_uri=f"{base}/credentials/status-lists",
+                size=4096,
+            )
+            types = types_of_templates()
+            parts = presenting_parts(settings, store, snapshots, rings, types, lists, egress, clock)
+            admit = token_door(oauth.authenticate, settings.base_url)
+            app = build_app(
+                execute=FakeExecute(),
+                authenticate=oauth.authenticate,
+                settings=WebSettings(base_url=settings.base_url),
+                pages=presenting_routes(parts, admit),
+            )
+            server = server_for(app)
+            serving = asyncio.create_task(server._serve(sockets=[listener]))
+            while not server.started:
+                await asyncio.sleep(0.005)
+            client = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+            try:
+                yield ShowHouse(settings, store, oauth, rings, lists, types, url, client, clock)
+            finally:
+                app.state.gate.drain()
+                server.should_exit = True
+                await asyncio.wait_for(serving, 20)
+                listener.close()
+
+

@@ -1,0 +1,66 @@
+"""Showing over real HTTP: a partner asks, a wallet answers, and the result is there once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from credentials.openid4vp.request_object import AUDIENCE
+from credentials.x5c import VERIFIER_PURPOSE, check_chain, x509_hash
+from tests.fakes.show_house import BACK, ShowHouse, show_house
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[ShowHouse]:
+    async with show_house() as opened:
+        yield opened
+
+
+async def test_a_bank_asks_a_wallet_answers_and_the_bank_reads_it_once(house: ShowHouse) -> None:
+    bank, holder = await house.bank(), await house.wallet()
+    status, made = await house.create(bank)
+    assert status == 201, made
+    assert (await house.result(bank, made["id"]))[0] == 202
+    request = await holder.fetch(house.client, made["links"]["openid4vp"], wallet_nonce="n-0S6_WzA2Mj")
+    assert request.claims["wallet_nonce"] == "n-0S6_WzA2Mj"
+    assert await holder.send(house.client, request, holder.answer(request)) == (200, {})
+    status, said = await house.result(bank, made["id"])
+    assert status == 200 and said["state"] == "ANSWERED", said
+    shown = said["credentials"]["residence"][0]
+    assert set(shown["claims"]) == {one["path"][0] for one in request.claims["dcql_query"]["credentials"][0]["claims"]}
+    assert "further" not in str(said) and shown["status"] == "VALID" and shown["issued_here"]
+    assert (await house.result(bank, made["id"]))[0] == 404
+
+
+async def test_the_request_object_is_signed_as_haip_wants_it(house: ShowHouse) -> None:
+    _, made = await house.create(await house.bank())
+    request = await (await house.wallet()).fetch(house.client, made["links"]["haip"])
+    header, claims = request.header, request.claims
+    check_chain(header["x5c"], house.rings.reader_anchors(), house.clock.now(), purpose=VERIFIER_PURPOSE)
+    assert claims["client_id"] == "x509_hash:" + x509_hash(header["x5c"][0])
+    assert parse_qs(urlsplit(made["links"]["haip"]).query)["client_id"] == [claims["client_id"]]
+    assert (claims["aud"], claims["response_mode"], claims["response_type"]) == (AUDIENCE, "direct_post.jwt", "vp_token")
+    assert "redirect_uri" not in claims and "wallet_nonce" not in claims
+    assert claims["client_metadata"]["encrypted_response_enc_values_supported"] == ["A128GCM", "A256GCM"]
+    (key,) = claims["client_metadata"]["jwks"]["keys"]
+    assert (key["alg"], key["use"], key["crv"]) == ("ECDH-ES", "enc", "P-256") and key["kid"] and "d" not in key
+    said = claims["verifier_info"][0]["data"]
+    assert said["purpose"]["zh"] and said["purpose"]["en"] and said["reference"] == "acc-2026-118"
+    assert claims["client_metadata"]["client_name"] == "禅城示范银行"
+
+
+async def test_on_the_same_device_only_the_browser_that_was_sent_back_opens_the_result(house: ShowHouse) -> None:
+    bank, holder = await house.bank(), await house.wallet()
+    _, made = await house.create(bank, same_device=True, return_to=BACK)
+    request = await holder.fetch(house.client, made["links"]["openid4vp"])
+    status, said = await holder.send(house.client, request, holder.answer(request))
+    where, _, code = said["redirect_uri"].partition("#response_code=")
+    assert status == 200 and where == BACK and len(code) >= 43
+    assert (await house.result(bank, made["id"]))[0] == 403
+    assert (await house.result(bank, made["id"], "x" * 43))[0] == 403
+    assert (await house.result(bank, made["id"], code))[1]["state"] == "ANSWERED"
+    assert (await house.result(bank, made["id"], code))[0] == 404
