@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from credentials.errors import JoseInvalid, SdJwtInvalid
-from credentials.jose import Jws, PublicKey, Signer, base64url, dumps, json_object, parse, sign, unbase64url, verify
+from credentials.jose import Jws, PublicKey, Signer, base64url, dumps, json_value, parse, sign, unbase64url, verify
 
 TYP = "dc+sd-jwt"
 """Of an SD-JWT VC (draft-ietf-oauth-sd-jwt-vc)."""
@@ -18,16 +18,21 @@ SD_ALG = "sha-256"
 NEVER_SELECTIVE = frozenset({"iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"})
 MOST_DISCLOSURES = 200
 _DEEPEST = 16
+_NESTED = (dict, list)
+_NONE = object()
+_OWN_NAMES = frozenset({"_sd", "...", "_sd_alg"})
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure:
-    """One disclosed claim; `name` None for an element of an array."""
+class Disclosure(NamedTuple):
+    """One disclosed claim; `name` None for an element of an array. (A named tuple, because there are many of them.)"""
 
-    text: str = field(repr=False)
+    text: str
     digest: str
     name: str | None
-    value: Any = field(repr=False)
+    value: Any
+
+    def __repr__(self) -> str:
+        return f"Disclosure({self.digest!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def disclosure(name: str, value: Any, salt: str | None = None) -> str:
 
 def digest(text: str) -> str:
     """base64url of SHA-256 over the ASCII of a disclosure as it is sent (section 4.2.3)."""
-    return base64url(hashlib.sha256(text.encode("ascii")).digest())
+    return base64url(sha256(text.encode("ascii")).digest())
 
 
 def read(text: str, *, typ: str = TYP, limit: int = 65_536) -> SdJwt:
@@ -99,7 +104,7 @@ def read(text: str, *, typ: str = TYP, limit: int = 65_536) -> SdJwt:
     if len(disclosures) > MOST_DISCLOSURES:
         raise SdJwtInvalid("many")
     presented = text[: len(text) - len(last)]
-    return SdJwt(parse(jwt, typ=typ), tuple(_disclosure(one) for one in disclosures), presented, last or None)
+    return SdJwt(parse(jwt, typ=typ), _disclosures(disclosures), presented, last or None)
 
 
 def check(sd_jwt: SdJwt, key: PublicKey) -> Verified:
@@ -119,85 +124,103 @@ def put_together(sd_jwt: SdJwt, payload: dict[str, Any]) -> Verified:
     if len(held) != len(sd_jwt.disclosures):
         raise SdJwtInvalid("doubled")
     unpacking = _Unpacking(held)
-    claims = unpacking.value(payload, ())
-    if len(unpacking.used) != len(held):
+    claims = unpacking.object(payload, ())
+    if held:
         raise SdJwtInvalid("orphan")
     return Verified(sd_jwt.jwt.header, claims, tuple(unpacking.paths))
 
 
 class _Unpacking:
-    """Walks the payload once; `used` are the digests of disclosures that found their place."""
+    """Walks the payload once, in place; what is left in `held` at the end found no place."""
 
-    def __init__(self, held: Mapping[str, Disclosure]) -> None:
-        self._held, self._seen = held, set[str]()
-        self.used: set[str] = set()
+    def __init__(self, held: dict[str, Disclosure]) -> None:
+        self.held, self._seen = held, set[str]()
         self.paths: list[tuple[str | int, ...]] = []
 
-    def value(self, value: Any, path: tuple[str | int, ...]) -> Any:
+    def object(self, value: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
+        if "..." in value or ("_sd_alg" in value and path):
+            raise SdJwtInvalid("form")
         if len(path) > _DEEPEST:
             raise SdJwtInvalid("deep")
-        if isinstance(value, dict):
-            return self._object(value, path)
-        return self._array(value, path) if isinstance(value, list) else value
-
-    def _object(self, value: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
-        digests = value.get("_sd", [])
-        if not isinstance(digests, list) or "..." in value or ("_sd_alg" in value and path):
-            raise SdJwtInvalid("form")
-        found = {name: self.value(one, (*path, name)) for name, one in value.items() if name != "_sd"}
-        for one in digests:
-            disclosed = self._take(one)
+        digests = value.pop("_sd", _NONE)
+        for name, one in value.items():
+            if isinstance(one, _NESTED):
+                value[name] = self._nested(one, (*path, name))
+        if digests is _NONE:
+            return value
+        self._see(digests)
+        for digest_ in digests:
+            disclosed = self.held.pop(digest_, None)
             if disclosed is None:
                 continue
-            name = disclosed.name
-            if name is None or name in found or name in ("_sd", "...") or (not path and name in NEVER_SELECTIVE):
+            name, inner = disclosed[2:]
+            if name is None or name in value or name in _OWN_NAMES or (not path and name in NEVER_SELECTIVE):
                 raise SdJwtInvalid("claim")
-            self.paths.append((*path, name))
-            found[name] = self.value(disclosed.value, (*path, name))
-        return found
+            place = (*path, name)
+            self.paths.append(place)
+            value[name] = self._nested(deepcopy(inner), place) if isinstance(inner, _NESTED) else inner
+        return value
+
+    def _nested(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        return self.object(value, path) if isinstance(value, dict) else self._array(value, path)
 
     def _array(self, value: list[Any], path: tuple[str | int, ...]) -> list[Any]:
+        if len(path) > _DEEPEST:
+            raise SdJwtInvalid("deep")
         found: list[Any] = []
         for one in value:
+            place = (*path, len(found))
             if not (isinstance(one, dict) and "..." in one):
-                found.append(self.value(one, (*path, len(found))))
+                found.append(self._nested(one, place) if isinstance(one, _NESTED) else one)
                 continue
             if len(one) != 1:
                 raise SdJwtInvalid("form")
-            disclosed = self._take(one["..."])
+            self._see([one["..."]])
+            disclosed = self.held.pop(one["..."], None)
             if disclosed is not None:
                 if disclosed.name is not None:
                     raise SdJwtInvalid("claim")
-                self.paths.append((*path, len(found)))
-                found.append(self.value(disclosed.value, (*path, len(found))))
+                self.paths.append(place)
+                inner = disclosed.value
+                found.append(self._nested(deepcopy(inner), place) if isinstance(inner, _NESTED) else inner)
         return found
 
-    def _take(self, digest_: Any) -> Disclosure | None:
-        if not isinstance(digest_, str) or digest_ in self._seen:
+    def _see(self, digests: Any) -> None:
+        """No digest may stand anywhere twice."""
+        if not isinstance(digests, list):
+            raise SdJwtInvalid("form")
+        if set(map(type, digests)) - {str}:
             raise SdJwtInvalid("digest")
-        self._seen.add(digest_)
-        disclosed = self._held.get(digest_)
-        if disclosed is not None:
-            self.used.add(digest_)
-        return disclosed
+        before = len(self._seen)
+        self._seen.update(digests)
+        if len(self._seen) != before + len(digests):
+            raise SdJwtInvalid("digest")
 
 
-def _disclosure(text: str) -> Disclosure:
-    try:
-        array = json.loads(unbase64url(text).decode())
-        if isinstance(array, list):
-            json_object(dumps({"disclosed": array}))  # one reading of doubled names for all of it
-    except (JoseInvalid, ValueError, RecursionError):
-        raise SdJwtInvalid("disclosure") from None
-    if not isinstance(array, list) or len(array) not in (2, 3) or not isinstance(array[0], str):
-        raise SdJwtInvalid("disclosure")
-    if len(array) == 3 and not isinstance(array[1], str):
-        raise SdJwtInvalid("disclosure")
-    return Disclosure(text, digest(text), array[1] if len(array) == 3 else None, array[-1])
+def _disclosures(texts: Sequence[str]) -> tuple[Disclosure, ...]:
+    """One loop, and each text turned into bytes once: most of what reading costs beside the signature is here."""
+    found = []
+    for text in texts:
+        try:
+            array = json_value(unbase64url(text))
+        except JoseInvalid:
+            raise SdJwtInvalid("disclosure") from None
+        if type(array) is not list or len(array) not in (2, 3) or type(array[0]) is not str:
+            raise SdJwtInvalid("disclosure")
+        name = array[1] if len(array) == 3 else None
+        if len(array) == 3 and type(name) is not str:
+            raise SdJwtInvalid("disclosure")
+        digest_ = base64url(sha256(text.encode("ascii")).digest())
+        found.append(_new(Disclosure, (text, digest_, name, array[-1])))
+    return tuple(found)
+
+
+_new: Any = tuple.__new__
+"""What a named tuple's own way of making one does, without its detour."""
 
 
 def _plain(claims: Any) -> bool:
     """Whether no name in it could be taken for the mechanism's own."""
     if isinstance(claims, Mapping):
-        return not claims.keys() & {"_sd", "...", "_sd_alg"} and all(_plain(one) for one in claims.values())
+        return claims.keys().isdisjoint(_OWN_NAMES) and all(_plain(one) for one in claims.values())
     return not isinstance(claims, Sequence) or isinstance(claims, str) or all(_plain(one) for one in claims)
