@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 from adapters.egress_aiohttp import AiohttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from credentials.type_files import load_types
-from gateway.bootstrap.credential_keys import open_rings
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
-from gateway.bootstrap.credential_presenting import STATUS_PATH, presenting_parts
+from gateway.bootstrap.credential_presenting import presenting_parts
+from gateway.bootstrap.credential_status import key_room
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
 from gateway.clock import Clock
@@ -24,7 +24,6 @@ from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.credentials.status import StoredStatusLists
 from gateway.web.openid4vp.routes import presenting_routes
 from gateway.web.token_door import token_door
 
@@ -67,20 +66,13 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     handlers: dict[str, Handler] = {}
     settings, store, clock = ground.settings, ground.store, ground.clock
     types = load_types([one for one in (settings.credentials.types_dir,) if one is not None])
-    rings = await open_rings(settings, store.keys, clock)
-    lists = StoredStatusLists(
-        store.database,
-        rings.issuer,
-        clock,
-        uri_of=lambda list_id: f"{settings.base_url}{STATUS_PATH}{list_id}",
-        aggregation_uri=f"{settings.base_url}/credentials/status-lists",
-        size=settings.credentials.status_size,
-        ttl_s=settings.credentials.status_ttl_s,
-    )
-    known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
-    offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
-    ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
-    showing = presenting_parts(settings, store, ground.snapshots, rings, types, lists, ground.egress, clock)
-    admit = token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
-    routes += presenting_routes(showing, admit)
-    yield CredentialHouse(offers, types, routes, handlers)
+    async with key_room(settings, store, clock) as keys:
+        rings, lists = keys.rings, keys.lists
+        routes += keys.routes
+        known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
+        offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
+        ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
+        showing = presenting_parts(settings, store, ground.snapshots, rings, types, lists, ground.egress, clock)
+        admit = token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
+        routes += presenting_routes(showing, admit)
+        yield CredentialHouse(offers, types, routes, handlers)

@@ -28,7 +28,7 @@ SHOWN = {
     ],
     "revocation": ["GRANT_REVOKED", "TOKENS_REVOKED"],
     "policy": ["POLICY_PROPOSED", "POLICY_APPROVED"],
-    "key": ["SIGNING_KEY_ROTATED"],
+    "key": ["SIGNING_KEY_ROTATED", "SIGNING_KEY_MADE", "SIGNING_KEY_COMPROMISED", "SIGNING_KEY_CERTIFIED"],
     "emergency": ["BREAK_GLASS_OPENED", "BREAK_GLASS_APPROVED"],
     "case": [
         "CASE_CHANGED", "CASE_PARTY_CHANGED", "CASE_ASSIGNMENT_CHANGED", "RELATIONSHIP_CHANGED", "SEAL_CHANGED",
@@ -50,6 +50,7 @@ ELSEWHERE = {
     "store/alert_log.py": ("store/alert_log.py", r"ALERT_[A-Z]+"),
     "store/case_facts.py": ("store/case_facts.py", r"[A-Z_]+_CHANGED"),
     "store/consents.py": ("store/consents.py", r"CONSENT_[A-Z]+"),
+    "store/credentials/key_changes.py": ("store/credentials/key_changes.py", r"SIGNING_KEY_[A-Z]+"),
     "store/identity_changes.py": ("services/identity_plan.py", r"[A-Z]+_(?:[A-Z]*BOUND)"),
     "store/oauth_clients.py": ("store/oauth_clients.py", r"CLIENT_(?:REGISTERED|KEYS_ROTATED|DISABLED|ENABLED)"),
 }
