@@ -31,6 +31,13 @@ GONE: Mapping[str, tuple[str, str]] = {
         "personal parts and receipts of consents; those in force have ended",
     ),
     "reasons": ("紧急调阅理由原文", "the words of reasons for emergency access"),
+    "credentials": (
+        "电子证明中的事实及与本人的对应；有效的已全部吊销",
+        "what electronic credentials said and whose they were; those in force are revoked",
+    ),
+    "offers": ("领取邀请及其经过", "offers of credentials with their timelines"),
+    "wallets": ("钱包的领取授权、令牌与待签发请求", "grants and tokens of wallets, and requests that waited"),
+    "disputes": ("异议与答复的原文及与本人的对应", "the words of disputes and of their answers, and whose they were"),
 }
 STAYS: Mapping[str, tuple[str, str]] = {
     "ledger": (
@@ -49,6 +56,10 @@ STAYS: Mapping[str, tuple[str, str]] = {
     "id_hmac": (
         "证件号码的带密钥摘要：不含号码，用于拒绝重新登记",
         "a keyed digest of the ID number: not the number; so that the person is not made anew by being asked about",
+    ),
+    "statuses": (
+        "状态列表：仅含序号与已吊销状态，供核验方判断证明已失效，无法与本人对应",
+        "status lists: numbers and that they are revoked, so that whoever was shown a credential sees it has ended",
     ),
     "departments": ("各来源部门自有数据：不在一门之内", "what the departments themselves keep: it was never here"),
 }

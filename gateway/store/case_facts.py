@@ -19,6 +19,7 @@ from gateway.policy.claim import folded
 from gateway.policy.facts import Relationship, Seal
 from gateway.services.import_cases import Directory
 from gateway.store.changes import record_change
+from gateway.store.credentials.hastening import hasten_within
 from gateway.store.engine import Database, insert_on
 from gateway.store.ids import to_us
 from gateway.store.tables import case_facts as tables
@@ -97,6 +98,8 @@ async def declare(connection: AsyncConnection, at: datetime, entry: Entry, by: D
         {**detail, "was": action},
     )
     await record_change(connection, at, change)
+    if isinstance(entry, CaseEntry | PartyEntry | SealEntry):  # what was issued may rest on it
+        await hasten_within(connection, at, subject_id=subject_id, case_no=key.get("case_no"))
     return True
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import Change
 from gateway.services.erase_person import Erasure
 from gateway.store.changes import record_change
+from gateway.store.credentials.erasing import erase_credentials
 from gateway.store.encryption import Place
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectUnknown
@@ -84,6 +85,7 @@ class StoredErasures:
             removed["devices_bound"] = await self._unbind(connection, subject_id, at)
             removed["consents"] = await self._end_consents(connection, subject_id, at)
             removed["reasons"] = await self._empty_reasons(connection, subject_id)
+            removed |= await erase_credentials(connection, subject_id, at)
         return removed
 
     async def finish(self, subject_id: str, at: datetime) -> Erasure:

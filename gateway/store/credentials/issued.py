@@ -16,6 +16,7 @@ from gateway.caller import Change
 from gateway.clock import Clock
 from gateway.services.credentials.ports import CredentialState, Issued, Place
 from gateway.store.changes import record_change
+from gateway.store.credentials.hastening import hasten_within
 from gateway.store.credentials.issued_rows import issued_of, issued_row, notification_hash, sealed_place
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectErased
@@ -25,8 +26,6 @@ from gateway.store.tables.credentials import credential as table
 
 CLAIMED = timedelta(seconds=60)
 """How long a batch that is being looked at is nobody else's."""
-_AHEAD = timedelta(days=3650)
-"""What is hastened for one person comes before everything that is merely due."""
 ISSUER = "credential-issuer"
 STATUS = {CredentialState.VALID: 0, CredentialState.REVOKED: 1, CredentialState.SUSPENDED: 2}
 """The values of the status list (draft-ietf-oauth-status-list 7.1)."""
@@ -50,7 +49,7 @@ class StoredIssued:
         self._database, self._columns, self._clock, self._flip = database, columns, clock, flip
 
     async def add(self, batch: Sequence[Issued], *, notification_id: str, next_check_at: datetime) -> None:
-        """See the port."""
+        """See the port. What the person got of this configuration by another grant ends in the same transaction: REPLACED."""
         first = batch[0]
         if not self._columns.ring.exists(first.subject_id):
             raise SubjectErased("this person was erased")
@@ -67,6 +66,8 @@ class StoredIssued:
         async with self._database.write() as connection:
             await connection.execute(sa.insert(table), rows)
             await record_change(connection, first.issued_at, change)
+            for older in (await connection.scalars(_older_than(first))).all():
+                await self.set_state_within(connection, older, CredentialState.REVOKED, "REPLACED", actor_user="person")
 
     async def of_person(self, subject_id: str) -> Sequence[Issued]:
         """Newest first."""
@@ -154,22 +155,30 @@ class StoredIssued:
 
     async def hasten(self, subject_id: str | None, type_ids: Sequence[str] | None) -> int:
         """See the port. One person's come first; everybody's wait for their turn behind them."""
-        now = self._clock.now()
-        which = [table.c.next_check_at_us.is_not(None), table.c.state != CredentialState.REVOKED.value]
-        if subject_id is not None:
-            which.append(table.c.subject_id == subject_id)
-        if type_ids is not None:
-            which.append(table.c.type_id.in_(list(type_ids)))
-        at_us = to_us(now if subject_id is None else now - _AHEAD)
-        change = sa.update(table).where(*which, table.c.next_check_at_us > at_us).values(next_check_at_us=at_us)
         async with self._database.write() as connection:
-            return int((await connection.execute(change)).rowcount)
+            return await hasten_within(connection, self._clock.now(), subject_id=subject_id, type_ids=type_ids)
 
     async def _read(self, *which: sa.ColumnElement[bool]) -> list[Issued]:
         query = sa.select(table).where(*which).order_by(table.c.issued_at_us.desc(), table.c.credential_id)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [await issued_of(row, self._columns) for row in rows]
+
+
+def _older_than(one: Issued) -> sa.Select[tuple[str]]:
+    """Live batches of the same person and configuration. Those of the same grant are the same wallet's further copies."""
+    return (
+        sa.select(table.c.batch_id)
+        .distinct()
+        .where(
+            table.c.subject_id == one.subject_id,
+            table.c.configuration_id == one.configuration_id,
+            table.c.grant_id != one.grant_id,
+            table.c.state != CredentialState.REVOKED.value,
+            table.c.valid_until_us > to_us(one.issued_at),
+        )
+        .order_by(table.c.batch_id)
+    )
 
 
 def _change(

@@ -98,7 +98,8 @@ async def test_the_person_is_gone_and_the_others_are_not(apart: Settings, clock:
     assert (revealed.name, phone is not None) == ("李梅花开", True)
     assert certificate["done"] is not None
     assert {one["what"]: one["rows"] for one in certificate["gone"]} == dict.fromkeys(GONE, 1) | {
-        "links": 0, "consents": 0, "reasons": 0, "devices_bound": 0,
+        "links": 0, "consents": 0, "reasons": 0, "devices_bound": 0, "credentials": 0, "offers": 0, "wallets": 0,
+        "disputes": 0,
     }  # fmt: skip
     said = json.dumps(certificate, ensure_ascii=False)
     assert not any(secret in said for secret in (zhang, ZHANG, PHONE, "张三", store.subjects.pid(zhang, "SFJ")))

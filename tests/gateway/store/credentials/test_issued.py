@@ -176,3 +176,20 @@ async def test_nothing_is_issued_to_whom_was_erased(store: Store, clock: HandClo
     await ErasePerson(store.erasures, clock)(who, reason="file-7", org="SFJ", user="operator")
     with pytest.raises(SubjectErased):
         await issued.add(batch, notification_id="n-1", next_check_at=clock.now() + DAY)
+
+
+async def test_getting_it_again_ends_what_another_wallet_held_and_no_more(store: Store, clock: HandClock) -> None:
+    issued, zhang, li = issued_of(store, clock), await person(store), await person(store, LI)
+    first, copies = await a_batch(store, zhang, clock.now()), await a_batch(store, zhang, clock.now())
+    other_form = await a_batch(store, zhang, clock.now(), grant_id="f" * 32, configuration_id="residence.w3c")
+    of_li = await a_batch(store, li, clock.now(), grant_id="e" * 32)
+    for n, batch in enumerate((first, copies, other_form, of_li)):
+        await issued.add(batch, notification_id=f"n-{n}", next_check_at=clock.now() + DAY)
+    assert {one.state for one in await issued.of_person(zhang)} == {VALID}
+    clock.forward(1)
+    again = await a_batch(store, zhang, clock.now(), grant_id="h" * 32)
+    await issued.add(again, notification_id="n-9", next_check_at=clock.now() + DAY)
+    assert await values(store, [one.place for one in first + copies]) == [1] * 4
+    assert await values(store, [one.place for one in other_form + of_li + again]) == [0] * 6
+    assert {one.reason for one in await issued.batch(first[0].batch_id)} == {"REPLACED"}
+    assert (await kinds(store)).count("CREDENTIAL_REVOKED") == 2
