@@ -18,7 +18,7 @@ from gateway.bootstrap.policy_sets import purposes_in
 from gateway.clock import Clock, SystemClock
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
-from gateway.oauth.keeping import InitialPolicy
+from gateway.oauth.keeping import InitialPolicy, PreAuthorizedCodes
 from gateway.oauth.kit import Kit
 from gateway.oauth.metadata import metadata
 from gateway.oauth.server import Server
@@ -44,9 +44,14 @@ class Authorization:
 
 
 def authorization(
-    store: Store, clock: Clock, settings: Settings, parts: OAuthParts, register: Callable[[], PurposeRegister]
+    store: Store,
+    clock: Clock,
+    settings: Settings,
+    parts: OAuthParts,
+    register: Callable[[], PurposeRegister],
+    pre_authorized: PreAuthorizedCodes | None = None,
 ) -> Authorization:
-    """`register`: the purposes in force, asked each time."""
+    """`register`: the purposes in force, asked each time. `pre_authorized`: where offers of credentials are redeemed."""
     terms = terms_for(settings.base_url, access_s=settings.access_token_s)
     kit = Kit(
         terms=terms,
@@ -62,10 +67,18 @@ def authorization(
         tokens=parts.tokens,
         door=store.door,
         revoker=store.revocations,
+        pre_authorized=pre_authorized,
     )
     server = Server(kit)
     own = RegisterClient(store.registrations, store.revocations, register, terms, clock)
-    endpoints = Endpoints(server, own, metadata(terms, mtls=parts.certificates.on), parts.signing_keys.jwks)
+    said = metadata(
+        terms,
+        mtls=parts.certificates.on,
+        pre_authorized=pre_authorized is not None,
+        anonymous=pre_authorized is not None and pre_authorized.anonymous,
+    )
+    proxies = tuple(one for one in (settings.trusted_proxies or "").split(",") if one)
+    endpoints = Endpoints(server, own, said, parts.signing_keys.jwks, proxies)
     return Authorization(server, Authorize(server), own, oauth_routes(endpoints))
 
 

@@ -219,7 +219,9 @@ async def open_gateway(
                 )
             )
         )
-        server = authorization(store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes)
+        server = authorization(
+            store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes, house.issuing.codes
+        )
         persons = persons_of(
             settings,
             store,

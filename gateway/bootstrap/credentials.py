@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from adapters.egress_aiohttp import AiohttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from credentials.type_files import load_types
+from gateway.bootstrap.credential_issuance import IssuingRoom, Unanswered, issuing_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.credential_presenting import presenting_parts
 from gateway.bootstrap.credential_status import key_room
@@ -51,6 +52,7 @@ class CredentialHouse:
 
     offers: OfferRoom
     types: Mapping[str, CredentialType]
+    issuing: IssuingRoom
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
 
@@ -75,4 +77,18 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
         showing = presenting_parts(settings, store, ground.snapshots, rings, types, lists, ground.egress, clock)
         admit = token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
         routes += presenting_routes(showing, admit)
-        yield CredentialHouse(offers, types, routes, handlers)
+        issuing = issuing_room(
+            settings,
+            store,
+            clock,
+            ring=rings.issuer,
+            types=types,
+            status=lists,
+            offers=offers,
+            facts=Unanswered(),
+            seals=ground.seals,
+            messages=ground.messages,
+        )
+        routes += issuing.routes
+        handlers |= issuing.handlers
+        yield CredentialHouse(offers, types, issuing, routes, handlers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -11,6 +11,7 @@ from gateway.errors import GatewayError
 from gateway.oauth.incoming import Incoming
 from gateway.oauth.server import Answer
 from gateway.web.forms import FormInvalid, read_form
+from gateway.web.network import network_of
 from gateway.web.oauth_problems import JSON, answer, problem, problem_of
 from gateway.web.problems import Refusal, Reply
 from gateway.web.token_door import single
@@ -21,8 +22,10 @@ _FORM_BYTES = 65_536
 class FormEndpoint:
     """`/oauth/token`, `/oauth/par`, `/oauth/introspect`, `/oauth/revoke`: a form in, JSON out."""
 
-    def __init__(self, path: str, ask: Callable[[Incoming], Awaitable[Answer]]) -> None:
-        self._path, self._ask = path, ask
+    def __init__(
+        self, path: str, ask: Callable[[Incoming], Awaitable[Answer]], trusted_proxies: Sequence[str] = ()
+    ) -> None:
+        self._path, self._ask, self._proxies = path, ask, trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._reply(scope, receive))(scope, receive, send)
@@ -34,7 +37,8 @@ class FormEndpoint:
         try:
             form = await read_form(receive, headers, limit=_FORM_BYTES)
             # `path` is ours, not the request's: behind a proxy the two need not be the same.
-            said = await self._ask(Incoming(self._path, form, headers))
+            network = network_of(scope, self._proxies)
+            said = await self._ask(Incoming(self._path, form, headers, network=network))
         except (GatewayError, FormInvalid) as caught:
             return problem_of(caught)
         return answer(said.status, said.body, said.nonce)

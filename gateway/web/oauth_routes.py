@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.oauth.metadata import WELL_KNOWN
 from gateway.oauth.server import Server
 from gateway.services.register_client import RegisterClient
+from gateway.web.cors import from_anywhere
 from gateway.web.oauth import Document, FormEndpoint
 from gateway.web.oauth_register import Register, Registration
 
@@ -27,6 +28,7 @@ class Endpoints:
     register: RegisterClient
     metadata: Mapping[str, Any]
     jwks: Callable[[], Awaitable[Mapping[str, Any]]]
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def oauth_routes(parts: Endpoints) -> list[BaseRoute]:
@@ -37,14 +39,19 @@ def oauth_routes(parts: Endpoints) -> list[BaseRoute]:
 
     issuer_path = urlsplit(server.kit.terms.issuer).path.strip("/")
     document = Document(metadata, _METADATA_S, issuer_path)
-    return [
+    token = FormEndpoint("/oauth/token", server.token, parts.trusted_proxies)
+    routes: list[BaseRoute] = [
         Route(WELL_KNOWN, document, name="authorization server metadata"),
         Route(WELL_KNOWN + "/{issuer_path:path}", document, name="authorization server metadata of the issuer's path"),
         Route("/oauth/jwks", Document(parts.jwks, _JWKS_S), name="jwks"),
-        Route("/oauth/token", FormEndpoint("/oauth/token", server.token), name="token"),
+        # A wallet in a browser comes from any origin, and brings its DPoP proof in a header.
+        Route("/oauth/token", from_anywhere(token, ("POST",)), name="token"),
         Route("/oauth/par", FormEndpoint("/oauth/par", server.push), name="par"),
         Route("/oauth/introspect", FormEndpoint("/oauth/introspect", server.introspect), name="introspect"),
         Route("/oauth/revoke", FormEndpoint("/oauth/revoke", server.revoke), name="revoke"),
         Route("/oauth/register", Register(parts.register), name="register"),
         Route("/oauth/register/{client_id}", Registration(parts.register), name="registration"),
     ]
+    if issuer_path:  # older wallets append where the standard inserts
+        routes.append(Route(f"/{issuer_path}{WELL_KNOWN}", document, name="authorization server metadata, appended"))
+    return routes
