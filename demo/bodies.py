@@ -57,6 +57,7 @@ class Clerk:
 
 
 _CORRECTION = ("CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_HELP", "CC_SUPERVISION")
+_HANDLING = (*_CORRECTION, "CREDENTIAL_OFFER")  # of who handles cases, not of who watches
 
 
 def bodies() -> tuple[Body, ...]:
@@ -91,12 +92,12 @@ def bodies() -> tuple[Body, ...]:
 
 def posts() -> tuple[Post, ...]:
     offices = (
-        Post(org_id, "JUSTICE_OFFICER", "司法所工作人员", "Justice officer", ("JUSTICE_OFFICER",), _CORRECTION)
+        Post(org_id, "JUSTICE_OFFICER", "司法所工作人员", "Justice officer", ("JUSTICE_OFFICER",), _HANDLING)
         for org_id in OFFICES.values()
     )
     return (
         *offices,
-        Post(AGENCY, "CORRECTION_OFFICER", "社区矫正专职人员", "Correction officer", ("JUSTICE_OFFICER",), _CORRECTION),
+        Post(AGENCY, "CORRECTION_OFFICER", "社区矫正专职人员", "Correction officer", ("JUSTICE_OFFICER",), _HANDLING),
         Post(ZUMIAO, "SUPERVISOR", "司法所所长", "Head of the justice office", ("SUPERVISOR",), ()),
         Post(AGENCY, "SUPERVISOR", "监督科", "Supervision section", ("SUPERVISOR",), _CORRECTION),
         Post(AGENCY, "SYSTEM_KEEPER", "信息中心", "Information centre", ("IDENTITY_ADMIN",), ()),

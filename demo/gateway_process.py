@@ -64,6 +64,7 @@ def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
             "YIMEN_LEDGER_ORIGIN": plan.ledger,
             "YIMEN_INTROSPECTION": "true",
             "YIMEN_GRAPHIQL": "true",
+            "YIMEN_CREDENTIAL_RECHECK_S": "10",  # a visitor watches a fact change
         }
         | {name: str(path.resolve()) for name, path in files.items() if path is not None}
     )

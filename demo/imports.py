@@ -18,11 +18,11 @@ ENROLLED = ("zhang-san-017", "chen-ming", "zhao-qiang", "li-yan", "mai-mai-ti", 
 """Who has been at the counter with a phone."""
 
 
-def for_chancheng(places: Places, people: Register) -> Commands:
+def for_chancheng(places: Places, people: Register, bank_url: str = "") -> Commands:
     """Everything: identities, clients, the register of cases, phones."""
     home = places.sub("imports")
     clients, phones = home / "clients-cc.json", home / "persons.csv"
-    write_private(clients, _json(chancheng_clients(places.sub("keys"))))
+    write_private(clients, _json(chancheng_clients(places.sub("keys"), bank_url)))
     rows = [(person.id_no, person.name, person.phone) for person in map(people.by_key, ENROLLED)]
     write_private(phones, table(("id_no", "name", "phone"), rows))
     return [

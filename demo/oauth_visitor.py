@@ -63,9 +63,23 @@ def as_client(
     scope: str = "",
 ) -> Any:
     """The JSON of one request in a client's own name; `details` and `scope` are what its token is for."""
+    return asyncio.run(client_request(site, client_id, method, path, body, scope=scope, details=details))
+
+
+async def client_request(
+    site: Site,
+    client_id: str,
+    method: str,
+    path: str,
+    body: object,
+    *,
+    scope: str = "",
+    details: Sequence[Mapping[str, Any]] = (),
+) -> Any:
+    """The same for a program that runs already. Raises NoAnswer."""
     consents = [str(one.get("subjects", {}).get("consent_id", "")) for one in details]
     name = "-".join([client_id, *consents, *scope.split(":")]).strip("-")
-    return asyncio.run(_ask(site, client_id, name, details, client_token, method, path, body, scope))
+    return await _ask(site, client_id, name, details, client_token, method, path, body, scope)
 
 
 def consented(site: Site, purpose: str, consent_id: str, fields: Sequence[str], reference: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from demo.processes import Children
 from demo.registrations import NEIGHBOUR, client_key
 from demo.render import render_manifests, secret_names, write_secrets
 from demo.shunde import write_shunde
+from demo.wallet_link import first_offer, start_bank
 from demo.witnesses import Witnesses, vkeys_of
 
 FIRST_PORT = 9101
@@ -85,7 +86,9 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     written, left_out = render_manifests(TEMPLATES, cc.manifests, values)
     for name in left_out:
         say(f"  未启用 / left out: {name}")
-    seeds.append((cc, imports.for_chancheng(places, people)))
+    bank = free_port(wishes.port + 3, taken, say, "银行 bank") if not wishes.only else None
+    bank_url = "" if bank is None else f"http://127.0.0.1:{bank}"
+    seeds.append((cc, imports.for_chancheng(places, people, bank_url)))
     if oidc is not None:
         cc = plans[0] = replace(cc, oidc=start_provider(places, oidc, cc.url, known, children)[0])
     _seed(places, seeds, children, say)
@@ -101,6 +104,9 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
     if witnesses is not None:
         vkeys = [vkey for plan in plans for vkey in vkeys_of(places, plan.name)]
         card |= {"witnesses": witnesses.card(), "ledger_vkeys": vkeys, "ledger_policy": str(cc.policy)}
+    if bank is not None:
+        start_bank(places, bank, cc.url, children)
+        card |= {"bank": bank_url, "wallet": first_offer(places, cc, say)}
     write_private(places.card, json.dumps(card, ensure_ascii=False, indent=2))
     return Demo(card, people, known, witnesses)
 

@@ -20,6 +20,7 @@ DESK, AID_APP, BANK_APP, EMPLOYER_APP, INSURER_APP = (
     "insurer-app",
 )
 ARCHIVE, NEIGHBOUR = "archive-rs", "gateway-cc"
+PRESENTING = "presentation:create"
 CLIENTS = (DESK, AID_APP, BANK_APP, EMPLOYER_APP, INSURER_APP, ARCHIVE, NEIGHBOUR)
 
 
@@ -31,13 +32,14 @@ def client_key(keys: Path, client_id: str) -> SigningKey:
     return SigningKey.read(path.read_text(encoding="utf-8"))
 
 
-def chancheng_clients(keys: Path) -> list[dict[str, Any]]:
-    """Who may ask at Chancheng's gateway."""
+def chancheng_clients(keys: Path, bank_url: str = "") -> list[dict[str, Any]]:
+    """Who may ask at Chancheng's gateway. `bank_url`: where the bank's website takes customers back from their wallets."""
     state = sorted({code for post in posts() if post.org_id != LEGAL_AID for code in post.purposes})
     return [
         _officers(keys, DESK, "社区矫正经办端", AGENCY, "CORRECTION_AGENCY", state, "440604"),
         _officers(keys, AID_APP, "法律援助办案端", LEGAL_AID, "LEGAL_AID", ["LEGAL_AID_SERVICE"], "440604"),
-        _partner(keys, BANK_APP, "惠民银行信贷系统", BANK, "BANK", ["LOAN_SERVICE"]),
+        _partner(keys, BANK_APP, "惠民银行信贷系统", BANK, "BANK", ["LOAN_SERVICE"])
+        | ({"redirect_uris": [f"{bank_url}/back"]} if bank_url else {}),
         _partner(keys, EMPLOYER_APP, "明达纺织人事系统", EMPLOYER, "EMPLOYER", ["EMPLOYMENT"]),
         _partner(keys, INSURER_APP, "安民保险承保系统", INSURER, "INSURER", ["INSURANCE_SERVICE"]),
         {
@@ -71,7 +73,7 @@ def _partner(keys: Path, client_id: str, name: str, org_id: str, kind: str, purp
         **_common(keys, client_id, name, org_id, kind, purposes, ""),
         "kind": "PARTNER",
         "grant_types": ["client_credentials"],
-        "scope": "graphql consent:request",
+        "scope": f"graphql consent:request {PRESENTING}",
     }
 
 

@@ -117,6 +117,11 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
   被拒的查询 / one that is refused       script/demo query refused
   银行经本人同意查询 / the bank's, with the person's consent
                                          script/demo consent bank --agree && script/demo query bank
+  领取居住证明 (张三的手机) / get his documents (Zhang San's phone)
+                                         {card.get("wallet") or "script/demo wallet"}
+  到银行出示 / show them to the bank     {card.get("bank") or "-"}
+  流管办改登记, 证件失效 / his record changes, the document dies
+                                         script/demo move away
   第二个应用 / the second application    script/demo query legalaid
   五个见证方 / the five witnesses        script/demo witness; script/demo witness stop GA JCY
   存证日志 / the ledger, for anybody     {card["gateway"]}/ledger

@@ -63,6 +63,7 @@ def _statement(person: Person, case: CaseFact, today: date) -> dict[str, Any]:
         "sfzh": person.id_no,
         "asbd": "1" if case.state != "OUT_OF_CONTACT" else "0",
         "wjg": "0" if case.level == "STRICT" else "1",
+        "afax": "1" if case.state == "SUPERVISED" and case.level != "STRICT" else "0",
         "wcpx": "1" if case.level in ("LENIENT", "ORDINARY") else "0",
         "qj": f"{first:%Y-%m}..{issued - timedelta(days=1):%Y-%m}",
         "qfrq": f"{issued:%Y-%m-%d}",
