@@ -21,6 +21,8 @@ ROW = {  # one item or more of each row of the table
     "correctionPlan.measures": "notes", "monitoringOrder.to": "notes", "medical.result": "notes", "medical.diagnosis": "biometric",
     "aftercare.untilOn": "aftercare", "locationFix.lat": "location", "publicOrderPenalty.kind": "penalties",
     "conductStatement.reportedOnTime": "statement", "conductStatement.period": "statement", "scoreAssessment.value": "score",
+    "credential.residence": "offer", "credential.stable-income": "offer", "credential.conduct-plan": "offer-conduct",
+    "credential.leave-clearance": "offer-leave", "credential.discharge": "offer-discharge",
 }  # fmt: skip
 EMERGENCY = {"identity.name", "correctionCase.type", "residence.address"}
 
@@ -40,7 +42,13 @@ PURPOSES: dict[str, tuple[set[str], set[str]]] = {
     "LOAN_SERVICE": ({"BANK"}, {"statement"}),
     "EMPLOYMENT": ({"EMPLOYER"}, {"statement"}),
     "INSURANCE_SERVICE": ({"INSURER"}, {"statement"}),
+    "CREDENTIAL_OFFER": (CORRECTIONS, {"offer", "offer-conduct", "offer-leave", "offer-discharge"}),
+    "CREDENTIAL_ISSUE": (CORRECTIONS, {"judgments", "livelihood", "statement"}),
+    "CREDENTIAL_RECHECK": (CORRECTIONS, {"judgments", "livelihood", "statement"}),
 }
+FOR_CREDENTIALS = {"CREDENTIAL_OFFER", "CREDENTIAL_ISSUE", "CREDENTIAL_RECHECK"}
+BY_SYSTEMS = {"CREDENTIAL_ISSUE", "CREDENTIAL_RECHECK"}
+"""Only the issuing system itself claims these, in the name of the body of the case."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ def ground(ask: Asked) -> bool:
     if ask.relationship != "NONE":
         return False
     if ask.seal != "NONE":
+        if ask.purpose in FOR_CREDENTIALS:
+            return False
         opened = ask.unsealed or (ask.kind in JUDICIAL and ask.claimed)
         if ask.caller == "PARTNER" or not opened:
             return False
@@ -94,6 +104,11 @@ def may_see(ask: Asked) -> bool:
         return True
     if ask.case_link == "NONE" or row not in rows:
         return False
+    supervising = ask.case_part == "SUPERVISING"
+    if ask.purpose in BY_SYSTEMS:
+        return ask.caller == "SYSTEM" and (row == "livelihood" or supervising)
+    if ask.purpose == "CREDENTIAL_OFFER":
+        return ask.caller == "OFFICER" and (row == "offer" or supervising)
     conditions = {
         "identity": lambda: ask.kind in CASE_ORGANS,
         "judgments": lambda: (
@@ -122,6 +137,6 @@ def _location(ask: Asked) -> bool:
 def minors_shown(ask: Asked) -> bool:
     """Whether rows about an offence under eighteen are shown to who may ask about the person: to the agency of the case
     (to which the row is not sealed), to judicial bodies on that case, and to bodies with an unseal order."""
-    if not ground(ask) or ask.caller == "PARTNER" or ask.case_link == "NONE":
+    if not ground(ask) or ask.caller == "PARTNER" or ask.case_link == "NONE" or ask.purpose in FOR_CREDENTIALS:
         return False
     return ask.kind in CASE_ORGANS and (ask.unsealed or (ask.kind in JUDICIAL and ask.claimed))

@@ -15,14 +15,14 @@ from gateway.policy.decision import Effect
 from gateway.policy.examples import Example, difference, read_examples
 from gateway.policy.purposes import read_register
 from gateway.policy.ruleset import EXAMPLES, read_rules, shipped
-from tests.gateway.policy.law import EMERGENCY, PARTNERS, PURPOSES, ROW, Asked, ground, may_see
+from tests.gateway.policy.law import BY_SYSTEMS, EMERGENCY, PARTNERS, PURPOSES, ROW, Asked, ground, may_see
 
 T = TypeVar("T")
 RULES = read_rules(read_register())
 EXAMPLES_GIVEN = read_examples(shipped()[EXAMPLES], EXAMPLES)
 ROWS = {
     "catalogue", "identity", "judgments", "livelihood", "supervision", "location", "medical-biometric", "penalties",
-    "juvenile", "statement", "aggregates", "own-log",
+    "juvenile", "statement", "aggregates", "own-log", "credential",
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_every_rule_decides_some_example() -> None:
         # second locks: what they forbid, nothing permits in the first place
         "penalties-sealed", "partners-nothing-else",
         # they decide on rows of minors, not on fields: see test_cedar_policy
-        "juvenile-agency", "juvenile-judicial", "juvenile-unsealed",
+        "juvenile-agency", "juvenile-judicial", "juvenile-unsealed", "credential-no-juvenile",
         "application-items",
     }  # fmt: skip
 
@@ -71,7 +71,14 @@ def questions(draw: st.DrawFn) -> Asked:
     item = draw(st.sampled_from(sorted(item for item in ROW if ROW[item] == row)))
     return Asked(
         kind=kind,
-        caller=draw(mostly(["PARTNER"] if partner else ["OFFICER"], "OFFICER", "SYSTEM", "PARTNER")),
+        caller=draw(
+            mostly(
+                ["PARTNER"] if partner else ["SYSTEM"] if purpose in BY_SYSTEMS else ["OFFICER"],
+                "OFFICER",
+                "SYSTEM",
+                "PARTNER",
+            )
+        ),
         level=draw(mostly([2, 3], 1)),
         purpose=purpose,
         item=item,

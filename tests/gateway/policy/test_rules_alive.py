@@ -22,7 +22,17 @@ from gateway.policy.examples import difference
 from gateway.policy.items import DeclaredNoun
 from gateway.policy.purposes import read_register, register_of
 from gateway.policy.ruleset import RuleSet, read_rules, scope_entities
-from tests.gateway.policy.law import EMERGENCY, PARTNERS, PURPOSES, ROW, Asked, may_see, minors_shown
+from tests.gateway.policy.law import (
+    BY_SYSTEMS,
+    EMERGENCY,
+    FOR_CREDENTIALS,
+    PARTNERS,
+    PURPOSES,
+    ROW,
+    Asked,
+    may_see,
+    minors_shown,
+)
 from tests.gateway.policy.test_access_table import EXAMPLES_GIVEN, KINDS, as_case, within_purpose
 
 LAND = """
@@ -59,6 +69,10 @@ SECOND_LOCKS: Mapping[str, str] = {
             "aftercare-corrections", "supervision-corrections", "supervision-procuratorate", "supervision-court-revocation",
             "penalties-case-organs", "juvenile-agency", "juvenile-judicial", "juvenile-unsealed",
         )
+    },
+    **{
+        f"{rule} - (context.caseLink) != \"NONE\"": "a system finds its ground in a case alone: emergencies are for officers"
+        for rule in ("credential-facts-livelihood", "credential-facts-conduct", "credential-facts-case")
     },
     **{f"{rule} - {NOT_PARTNER} (2)": GROUND for rule in ("sealed-juvenile", "sealed-public-order")},
     **{
@@ -157,15 +171,14 @@ ALONE: Sequence[Mapping[str, Any]] = (
 def neighbourhood() -> list[Asked]:
     """From what is wholly in order every single step away, for each purpose, body and row of the table; and every two
     steps for the rows that the purpose is for. What is near comes first, for most mutants show there."""
-    one_each = {row: item for item, row in reversed(ROW.items())}
     near: dict[Asked, None] = {}
     far: dict[Asked, None] = {}
     for purpose, (kinds, rows) in PURPOSES.items():
-        for kind, (row, item) in itertools.product(sorted(kinds), one_each.items()):
+        for kind, (row, item) in itertools.product(sorted(kinds), _one_each(purpose).items()):
             partner = kind in PARTNERS
             good = Asked(
-                kind=kind, caller="PARTNER" if partner else "OFFICER", level=2, purpose=purpose, item=item,
-                case_link="ASSIGNED", case_part="DECIDING", claimed=True, relationship="NONE", seal="NONE", unsealed=True,
+                kind=kind, caller="PARTNER" if partner else "SYSTEM" if purpose in BY_SYSTEMS else "OFFICER", level=2, purpose=purpose, item=item,
+                case_link="ASSIGNED", claimed=True, case_part="SUPERVISING" if purpose in FOR_CREDENTIALS else "DECIDING", relationship="NONE", seal="NONE", unsealed=True,
                 order=True, out_of_contact=True, revocation=True,
                 consented=frozenset({item}) if partner else None, emergency=None,
             )  # fmt: skip
@@ -176,6 +189,21 @@ def neighbourhood() -> list[Asked]:
                     replace(good, **{**one, **other}) for one, other in itertools.combinations(steps, 2)
                 )
     return list(near | far)
+
+
+def _one_each(purpose: str) -> Mapping[str, str]:
+    """An item of each row: the first that the purpose reaches, where it reaches any."""
+    found: dict[str, str] = {}
+    for item, row in ROW.items():
+        if row not in found or (_reached(purpose, item) and not _reached(purpose, found[row])):
+            found[row] = item
+    return found
+
+
+def _reached(purpose: str, item: str) -> bool:
+    noun, _, name = item.partition(".")
+    fields = RULES.register.rules[purpose].nouns.get(noun, frozenset())
+    return fields is None or name in fields
 
 
 @dataclass(frozen=True)
