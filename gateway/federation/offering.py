@@ -13,9 +13,8 @@ from typing import Protocol
 from gateway.caller import Caller, CallerKind
 from gateway.errors import RequestRefused
 from gateway.federation.met import Met
-from gateway.federation.parts import Data
 from gateway.policy.decision import EXISTS, Effect, Question
-from schema.context import OfferAsked
+from schema.context import Data, OfferAsked
 from schema.errors import BadInput
 from schema.mutation import CREDENTIAL, type_of
 

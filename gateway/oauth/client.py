@@ -18,6 +18,8 @@ class WalletKind(StrEnum):
 
 WALLET = WalletKind.WALLET
 ClientKind = CallerKind | WalletKind
+ATTESTED = "attest_jwt_client_auth"
+"""The client's provider vouches for it (OpenID4VCI, appendix E)."""
 
 
 def kind_of(text: str) -> ClientKind:

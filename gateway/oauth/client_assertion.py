@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.oauth.attestation import ATTESTATION, POP, WalletAttestations
 from gateway.oauth.client import Client
 from gateway.oauth.errors import InvalidClient, OAuthError
 from gateway.oauth.jose import JoseInvalid, Jws, base64url, nobody, parse, verify
@@ -35,9 +36,11 @@ class ClientAssertions:
         issuer: str,
         clock: Clock,
         certificates: ClientCertificates | None = None,
+        attestations: WalletAttestations | None = None,
     ) -> None:
         self._clients, self._replay, self._issuer, self._clock = clients, replay, issuer, clock
         self._certificates = certificates or ClientCertificates(None, clock)
+        self._attestations = attestations
         self._key_sets = KeySets()
 
     async def authenticate(
@@ -51,6 +54,8 @@ class ClientAssertions:
         """
         if b"authorization" in headers or "client_secret" in form:
             raise OAuthError("invalid_request", "one_client_method")
+        if self._attestations is not None and (ATTESTATION in headers or POP in headers):
+            return await self._attestations.authenticate(form, headers, replay or self._replay)
         assertion, kind = form.get("client_assertion"), form.get("client_assertion_type")
         if assertion is None and kind is None:
             return await self._by_certificate(form, headers)

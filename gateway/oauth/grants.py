@@ -16,8 +16,10 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, TokenMixin, grants
 from sqlalchemy.util import await_only
 
 from gateway.caller import CallerKind
-from gateway.oauth.credential_details import read_credential_details
+from gateway.oauth.client import WALLET
+from gateway.oauth.credential_details import granted_details, read_credential_details
 from gateway.oauth.errors import OAuthError
+from gateway.oauth.holder import CODE as HOLDER_CODE
 from gateway.oauth.issue import (
     claims_of_client,
     claims_of_login,
@@ -28,9 +30,10 @@ from gateway.oauth.issue import (
     still_granted,
 )
 from gateway.oauth.keeping import Code, PreAuthorizedCodes, RefreshToken, ShownCode
+from gateway.oauth.pkce import check_verifier
 from gateway.oauth.ports import Admission, Grant
 from gateway.oauth.rar import Asked, check_for, parse, read_granted
-from gateway.oauth.terms import PRE_AUTHORIZED_CODE, WITHOUT_DETAILS
+from gateway.oauth.terms import AUTHORIZATION_CODE, CREDENTIAL_SCOPE, PRE_AUTHORIZED_CODE, WITHOUT_DETAILS
 
 if TYPE_CHECKING:
     from gateway.oauth.client import Client
@@ -239,6 +242,56 @@ class RefreshTokenGrant(_OurGrant, grants.RefreshTokenGrant):
 
     def revoke_old_credential(self, refresh_token: FlowRefreshToken) -> None:
         """Long done."""
+
+
+class HolderCodeGrant(_OurGrant, grants.BaseGrant, grants.TokenEndpointMixin):
+    """A wallet's code, after a person said yes. Stands before `AuthorizationCodeGrant`, which knows officers' codes.
+
+    Everything is looked at before the code is consumed, so that of many at once exactly one gets a token, whatever else
+    was tried with the code; and nobody gets any further without the verifier and the key.
+    """
+
+    GRANT_TYPE = AUTHORIZATION_CODE
+
+    @classmethod
+    def check_token_endpoint(cls, request: FlowRequest) -> bool:
+        form = request.form
+        return form.get("grant_type") == cls.GRANT_TYPE and form.get("code", "").startswith(HOLDER_CODE)
+
+    def validate_token_request(self) -> None:
+        client = self.authenticate_token_endpoint_client()
+        kit, form = self.server.kit, self.request.form
+        found = await_only(kit.grants.look(form["code"]))
+        if kit.holder is None or found is None or client.registered.kind is not WALLET:
+            raise OAuthError("invalid_grant", "invalid_grant")
+        if found.client_id != client.client_id or found.expires_at <= kit.clock.now():
+            raise OAuthError("invalid_grant", "invalid_grant")
+        if form.get("redirect_uri") != found.redirect_uri:
+            raise OAuthError("invalid_grant", "redirect_uri")
+        check_verifier(form.get("code_verifier", ""), found.code_challenge)
+        jkt = self.request.binding.jkt
+        if jkt is None or found.dpop_jkt not in (None, jkt):
+            raise OAuthError("invalid_grant", "dpop_key")
+        grant, replayed = await_only(kit.grants.redeem_checked(form["code"], within_s=_AT_ONCE_S))
+        if replayed is not None:
+            await_only(kit.holder.end(replayed))
+        token = None if grant is None else await_only(kit.holder.open(grant, jkt))
+        if token is None:
+            raise OAuthError("invalid_grant", "invalid_grant")
+        self.answer: dict[str, Any] = {
+            "access_token": token.access_token, "token_type": "DPoP", "expires_in": token.expires_in,
+        }  # fmt: skip
+        if token.identifiers:
+            self.answer["authorization_details"] = granted_details(token.identifiers)
+        elif grant is not None:
+            self.answer["scope"] = " ".join(CREDENTIAL_SCOPE + one for one in grant.claims["configuration_ids"])
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
+        return 200, self.answer, self.TOKEN_RESPONSE_HEADER
+
+
+_AT_ONCE_S = 5
+"""Whoever shows a used code within this time lost a race, perhaps against its own second try, and ends nothing."""
 
 
 class PreAuthorizedCodeGrant(_OurGrant, grants.BaseGrant, grants.TokenEndpointMixin):

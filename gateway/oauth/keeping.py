@@ -66,6 +66,18 @@ class Grants(Protocol):
         """Consume a code: the first gets it, expired or not. A second use revokes the grant; None then, and for none."""
         ...
 
+    async def look(self, code_text: str) -> Code | None:
+        """A code that was issued, used or not; looking spends nothing."""
+        ...
+
+    async def redeem_checked(self, code_text: str, *, within_s: int) -> tuple[Grant | None, str | None]:
+        """Consume a code that was looked at and found in the right hands: its grant for exactly one of any number.
+
+        The others get None; those within `within_s` seconds of the first end nothing, whoever comes later ends the grant,
+        and its id stands beside.
+        """
+        ...
+
     async def find(self, grant_id: str) -> Grant | None:
         """None where it is revoked."""
         ...

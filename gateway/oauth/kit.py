@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
+from gateway.oauth.holder import HolderTokens
 from gateway.oauth.keeping import Counter, Grants, PreAuthorizedCodes, PushedRequests
 from gateway.oauth.ports import Clients, ConsentsAtIssue, Door, Revoker
 from gateway.oauth.terms import Terms
@@ -33,3 +34,4 @@ class Kit:
     door: Door
     revoker: Revoker
     pre_authorized: PreAuthorizedCodes | None = None
+    holder: HolderTokens | None = None

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from gateway.oauth.client import ATTESTED
 from gateway.oauth.credential_details import CREDENTIAL
 from gateway.oauth.jose import ALGORITHMS
-from gateway.oauth.terms import GRANT_TYPES, PRE_AUTHORIZED_CODE, RAR_TYPE, Terms
+from gateway.oauth.terms import CREDENTIAL_SCOPE, GRANT_TYPES, PRE_AUTHORIZED_CODE, RAR_TYPE, Terms
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
 
 
 def metadata(
-    terms: Terms, *, mtls: bool = False, pre_authorized: bool = False, anonymous: bool = False
+    terms: Terms,
+    *,
+    mtls: bool = False,
+    pre_authorized: bool = False,
+    anonymous: bool = False,
+    credentials: Collection[str] = (),
+    attested: bool = False,
 ) -> dict[str, Any]:
-    """The document. `mtls`: certificates of a trusted proxy are on. `anonymous`: wallets need be no clients for an offer."""
+    """The document. `mtls`: certificates of a trusted proxy are on. `anonymous`: wallets need be no clients for an offer.
+    `credentials`: configuration ids that wallets may ask for in the code flow; `attested`: there are wallet providers.
+    """
     base = terms.issuer
     methods = ["private_key_jwt", *(["tls_client_auth", "self_signed_tls_client_auth"] if mtls else [])]
     algorithms = list(ALGORITHMS)
@@ -44,6 +54,13 @@ def metadata(
     if pre_authorized:
         found["pre-authorized_grant_anonymous_access_supported"] = anonymous
         found["authorization_details_types_supported"] = [RAR_TYPE, CREDENTIAL]
+    if credentials:
+        found["scopes_supported"] = [*terms.scopes, *(CREDENTIAL_SCOPE + one for one in sorted(credentials))]
+        found["authorization_details_types_supported"] = [RAR_TYPE, CREDENTIAL]
+    if attested:
+        methods = [*methods, ATTESTED]
+        found["client_attestation_signing_alg_values_supported"] = algorithms
+        found["client_attestation_pop_signing_alg_values_supported"] = algorithms
     for endpoint in ("token", "introspection", "revocation"):
         found[f"{endpoint}_endpoint_auth_methods_supported"] = methods
         found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = algorithms

@@ -63,17 +63,27 @@ def parameters(
         "max_age": _max_age(form.get("max_age")),
         "prompt": _prompt(form.get("prompt")),
     }
-    for name, longest in (("state", _LONGEST_STATE), ("nonce", _LONGEST_NONCE)):
+    check_lengths(form)
+    kept |= {name: form[name] for name in ("state", "nonce") if name in form}
+    key = dpop_key(form, jkt)
+    if key is not None:
+        kept["dpop_jkt"] = key
+    return kept
+
+
+def check_lengths(form: Mapping[str, str]) -> None:
+    """Of what is kept and handed back as it came. Raises OAuthError."""
+    for name, longest in (("state", _LONGEST_STATE), ("nonce", _LONGEST_NONCE), ("issuer_state", _LONGEST_NONCE)):
         if len(form.get(name, "")) > longest:
             raise OAuthError("invalid_request", "parameter_too_long")
-        if name in form:
-            kept[name] = form[name]
+
+
+def dpop_key(form: Mapping[str, str], jkt: str | None) -> str | None:
+    """The key the code will be bound to: the one named, the one shown, or none. Raises OAuthError where the two differ."""
     wanted = form.get("dpop_jkt")
     if wanted is not None and (not _THUMBPRINT.fullmatch(wanted) or jkt not in (None, wanted)):
         raise OAuthError("invalid_dpop_proof" if jkt is not None else "invalid_request", "dpop_jkt")
-    if wanted or jkt:
-        kept["dpop_jkt"] = wanted or jkt
-    return kept
+    return wanted or jkt
 
 
 def _level(acr_values: str | None) -> int:

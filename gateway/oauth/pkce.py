@@ -33,10 +33,15 @@ class S256(CodeChallenge):
 
     def validate_code_verifier(self, grant: Any, result: Any) -> None:
         verifier = grant.request.form.get("code_verifier", "")
-        if not 43 <= len(verifier) <= 128 or not _UNRESERVED.issuperset(verifier):
-            raise OAuthError("invalid_grant", "pkce_verifier")
-        if not hmac.compare_digest(challenge_of(verifier), grant.request.authorization_code.code_challenge):
-            raise OAuthError("invalid_grant", "pkce_verifier")
+        check_verifier(verifier, grant.request.authorization_code.code_challenge)
+
+
+def check_verifier(verifier: str, challenge: str) -> None:
+    """Raises OAuthError invalid_grant."""
+    if not 43 <= len(verifier) <= 128 or not _UNRESERVED.issuperset(verifier):
+        raise OAuthError("invalid_grant", "pkce_verifier")
+    if not hmac.compare_digest(challenge_of(verifier), challenge):
+        raise OAuthError("invalid_grant", "pkce_verifier")
 
 
 def challenge_of(verifier: str) -> str:

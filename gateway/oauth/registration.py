@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.caller import CallerKind
-from gateway.oauth.client import Client
+from gateway.oauth.client import ATTESTED, WALLET, Client, ClientKind, kind_of
 from gateway.oauth.jose import ALGORITHMS, JoseInvalid
 from gateway.oauth.jwks import check_jwks
 from gateway.oauth.terms import (
@@ -30,16 +30,20 @@ _ORG_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ORG_KIND = re.compile(r"[A-Z][A-Z_]{1,31}")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _JURISDICTION = re.compile(r"(?:[0-9]{2}){0,3}")
+_APP_URI = re.compile(r"[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+:/{1,2}[A-Za-z0-9._~/-]*")
 _METHODS = ("private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+_WALLET_METHODS = ("private_key_jwt", ATTESTED)
 _BY_KIND = {
     CallerKind.OFFICER: {AUTHORIZATION_CODE, REFRESH_TOKEN},
     CallerKind.SYSTEM: {CLIENT_CREDENTIALS},
     CallerKind.PARTNER: {CLIENT_CREDENTIALS, PRE_AUTHORIZED_CODE},
+    WALLET: {AUTHORIZATION_CODE, PRE_AUTHORIZED_CODE},
 }
 _DEFAULT_GRANTS = {
     CallerKind.OFFICER: [AUTHORIZATION_CODE, REFRESH_TOKEN],
     CallerKind.SYSTEM: [CLIENT_CREDENTIALS],
     CallerKind.PARTNER: [CLIENT_CREDENTIALS],
+    WALLET: [AUTHORIZATION_CODE],
 }
 MEMBERS = frozenset({
     "client_id", "client_name", "kind", "org_id", "org_kind", "jurisdiction", "jwks", "grant_types", "response_types",
@@ -62,7 +66,9 @@ def read_client(
     kind = reader.kind()
     is_resource_server = reader.flag("is_resource_server")
     org_id, org_kind = reader.text("org_id", _ORG_ID), reader.text("org_kind", _ORG_KIND)
-    method = reader.choice("token_endpoint_auth_method", _METHODS, "private_key_jwt")
+    method = reader.choice(
+        "token_endpoint_auth_method", _WALLET_METHODS if kind is WALLET else _METHODS, "private_key_jwt"
+    )
     client = Client(
         client_id=client_id,
         client_name=name,
@@ -70,9 +76,9 @@ def read_client(
         org_id=org_id,
         org_kind=org_kind,
         jurisdiction=reader.text("jurisdiction", _JURISDICTION, default=""),
-        jwks=reader.jwks(needed=method != "tls_client_auth"),
+        jwks=reader.jwks(needed=method not in ("tls_client_auth", ATTESTED)),
         grant_types=reader.grant_types(kind, is_resource_server),
-        redirect_uris=reader.redirect_uris(),
+        redirect_uris=reader.redirect_uris(kind),
         scope=reader.scope(scopes, kind, is_resource_server),
         purposes=reader.codes("purposes"),
         roles=reader.codes("roles"),
@@ -126,7 +132,13 @@ def _check_together(client: Client, reader: _Reader, register: PurposeRegister) 
         reader.say("tls_client_auth_subject_dn", "tls_client_auth needs it")
     if client.kind is CallerKind.OFFICER and client.roles:
         reader.say("roles", "an officer brings his own")
-    if not client.is_resource_server and not client.purposes:
+    if client.kind is WALLET:
+        for member, has in (("purposes", client.purposes), ("roles", client.roles), ("scope", client.scope)):
+            if has:
+                reader.say(member, "a wallet has none: what it may fetch is what a person lets it have")
+        if client.is_resource_server or client.tls_client_certificate_bound_access_tokens:
+            reader.say("kind", "a wallet is no resource server, and its tokens are bound by DPoP")
+    elif not client.is_resource_server and not client.purposes:
         reader.say("purposes", "at least one, for without a purpose nothing can be asked")
     for code in sorted(client.purposes):
         rule = register.get(code)
@@ -181,25 +193,29 @@ class _Reader:
             return default
         return str(value)
 
-    def kind(self) -> CallerKind:
+    def kind(self) -> ClientKind:
         value = self._metadata.get("kind")
-        if not isinstance(value, str) or value not in CallerKind.__members__:
-            self.say("kind", f"must be one of {', '.join(CallerKind)}")
+        if not isinstance(value, str) or (value not in CallerKind.__members__ and value != WALLET):
+            self.say("kind", f"must be one of {', '.join([*CallerKind, WALLET])}")
             return CallerKind.PARTNER
-        return CallerKind(value)
+        return kind_of(value)
 
     def codes(self, member: str) -> frozenset[str]:
         return frozenset(self._texts(member, [], _CODE))
 
-    def scope(self, scopes: tuple[str, ...], kind: CallerKind, is_resource_server: bool) -> frozenset[str]:
-        allowed = [one for one in scopes if one not in WITHOUT_DETAILS or kind is CallerKind.PARTNER]
+    def scope(self, scopes: tuple[str, ...], kind: ClientKind, is_resource_server: bool) -> frozenset[str]:
+        allowed = (
+            []
+            if kind is WALLET
+            else [one for one in scopes if one not in WITHOUT_DETAILS or kind is CallerKind.PARTNER]
+        )
         value = self._metadata.get("scope", "" if is_resource_server else " ".join(allowed))
         if not isinstance(value, str) or not set(value.split()) <= set(allowed):
             self.say("scope", f"must be made of: {' '.join(allowed)}")
             return frozenset()
         return frozenset(value.split())
 
-    def grant_types(self, kind: CallerKind, is_resource_server: bool) -> frozenset[str]:
+    def grant_types(self, kind: ClientKind, is_resource_server: bool) -> frozenset[str]:
         given = self._texts("grant_types", [] if is_resource_server else _DEFAULT_GRANTS[kind], None)
         for one in given:
             if one not in (*GRANT_TYPES, PRE_AUTHORIZED_CODE):
@@ -213,10 +229,10 @@ class _Reader:
             self.say("response_types", 'only ["code"]')
         return frozenset(given)
 
-    def redirect_uris(self) -> tuple[str, ...]:
+    def redirect_uris(self, kind: ClientKind) -> tuple[str, ...]:
         given = self._texts("redirect_uris", [], None)
         for one in given:
-            if not _is_redirect_uri(one):
+            if not (_is_redirect_uri(one) or (kind is WALLET and _is_of_an_app(one))):
                 self.say("redirect_uris", "must be https (or http on this machine), without fragment or user")
         return tuple(given)
 
@@ -252,6 +268,11 @@ _KEY_FAULTS = {
     "key_use": "holds a key that is not for signatures",
     "key": "holds a key that is private, weak or of another kind than P-256, Ed25519, RSA 2048-4096",
 }
+
+
+def _is_of_an_app(uri: str) -> bool:
+    """RFC 8252, 7.1: a scheme of a native application's own, a domain name turned round. Without a dot it would be anybody's."""
+    return len(uri) <= 2_000 and _APP_URI.fullmatch(uri) is not None
 
 
 def _is_redirect_uri(uri: str) -> bool:

@@ -19,18 +19,21 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer
 from sqlalchemy.util import await_only, greenlet_spawn
 
+from gateway.oauth.client import WALLET
 from gateway.oauth.errors import InvalidClient, OAuthError
 from gateway.oauth.flow_request import FlowClient, FlowRequest
 from gateway.oauth.grants import (
     AuthorizationCodeGrant,
     ClientCredentialsGrant,
+    HolderCodeGrant,
     PreAuthorizedCodeGrant,
     RefreshTokenGrant,
 )
+from gateway.oauth.holder import CODE, HOLDER, HolderApproval, credential_request
 from gateway.oauth.incoming import Incoming
 from gateway.oauth.introspection import Introspection
-from gateway.oauth.issue import lifetime_s, new_secret
-from gateway.oauth.keeping import PushedRequest
+from gateway.oauth.issue import lifetime_s, new_grant_id, new_secret
+from gateway.oauth.keeping import Code, PushedRequest
 from gateway.oauth.kit import Kit
 from gateway.oauth.par import parameters, refuse_misplaced
 from gateway.oauth.pkce import S256
@@ -61,6 +64,8 @@ class Server(AuthorizationServer):
     def __init__(self, kit: Kit) -> None:
         super().__init__(scopes_supported=list(kit.terms.scopes))
         self.kit = kit
+        if kit.holder is not None:
+            self.register_grant(HolderCodeGrant)
         self.register_grant(AuthorizationCodeGrant, [S256()])
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(RefreshTokenGrant)
@@ -97,6 +102,28 @@ class Server(AuthorizationServer):
         approval = Approval(request_uri, pushed, login)
         answer: Answer = await greenlet_spawn(self._approve, request, approval)
         return str(answer.body["location"])
+
+    async def approve_holder(self, request_uri: str, pushed: PushedRequest, approval: HolderApproval) -> str:
+        """The URL with a wallet's code, after the person said yes. Raises OAuthError where it was answered before."""
+        kit, asked = self.kit, pushed.parameters
+        client, now = await kit.clients.find(pushed.client_id), self.kit.clock.now()
+        if client is None or client.kind is not WALLET or asked["redirect_uri"] not in client.redirect_uris:
+            raise OAuthError("invalid_request_uri", "invalid_request_uri")
+        until = now + timedelta(seconds=kit.terms.code_s)
+        claims = {
+            "kind": HOLDER, "org_id": approval.acting["org_id"], "subject_id": approval.subject_id,
+            "acting": dict(approval.acting), "configuration_ids": list(approval.configuration_ids),
+            "identified": asked["identified"], "offer_id": approval.offer_id,
+        }  # fmt: skip
+        grant = Grant(new_grant_id(), client.client_id, "person", frozenset(), [], claims, now, until)
+        code = CODE + new_secret()
+        kept = Code(
+            grant.grant_id, client.client_id, asked["redirect_uri"], asked["code_challenge"], "", until,
+            asked.get("dpop_jkt"),
+        )  # fmt: skip
+        if not await kit.grants.authorise(request_uri, code, kept, grant):
+            raise OAuthError("invalid_request_uri", "invalid_request_uri")
+        return self.back_to(asked["redirect_uri"], {"code": code}, asked.get("state"))
 
     async def refuse(self, request_uri: str, pushed: PushedRequest, error: str) -> str:
         """The URL with `error`, the request burnt. Raises OAuthError where it was answered before."""
@@ -178,6 +205,8 @@ class Server(AuthorizationServer):
         client = self.authenticate_client(request, (), "par")
         request.binding = await_only(kit.bind.if_any(request.incoming, request.tally))
         self.settle(request, client)
+        if client.registered.kind is WALLET:
+            return self._push_of_wallet(request, client)
         refuse_misplaced(form, client.registered)
         form["client_id"] = client.client_id
         self.get_authorization_grant(request).validate_authorization_request()
@@ -186,10 +215,22 @@ class Server(AuthorizationServer):
             form, client.registered, request.scope or "", request.binding.jkt,
             terms=kit.terms, register=kit.register(), now=now,
         )  # fmt: skip
+        return self._keep(client, kept, kit.terms.request_s)
+
+    def _push_of_wallet(self, request: FlowRequest, client: FlowClient) -> Answer:
+        kit = self.kit
+        if kit.holder is None or not client.check_response_type("code"):
+            raise OAuthError("unauthorized_client", "unauthorized_client")
+        kept = credential_request(
+            request.form, client.registered, request.binding.jkt, kit.holder.configurations(), kit.terms
+        )
+        return self._keep(client, kept, kit.terms.wallet_request_s)
+
+    def _keep(self, client: FlowClient, kept: Mapping[str, Any], seconds: int) -> Answer:
         request_uri = REQUEST_URI + new_secret()
-        until = now + timedelta(seconds=kit.terms.request_s)
-        await_only(kit.pushed.push(request_uri, PushedRequest(client.client_id, kept, expires_at=until)))
-        return Answer(201, {"request_uri": request_uri, "expires_in": kit.terms.request_s})
+        until = self.kit.clock.now() + timedelta(seconds=seconds)
+        await_only(self.kit.pushed.push(request_uri, PushedRequest(client.client_id, kept, expires_at=until)))
+        return Answer(201, {"request_uri": request_uri, "expires_in": seconds})
 
     def _approve(self, request: FlowRequest, approval: Approval) -> Answer:
         try:

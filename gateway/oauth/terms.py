@@ -13,6 +13,8 @@ PRESENTATION_SCOPE = "presentation:create"
 """To ask a person's wallet to show something: what it opens is what that person shows, so it needs no details either."""
 WITHOUT_DETAILS = frozenset({CONSENT_SCOPE, PRESENTATION_SCOPE})
 """Scopes of partners only, that open none of our data."""
+CREDENTIAL_SCOPE = "credential:"
+"""Before the id of a configuration: a person's wallet asks for that credential (OpenID4VCI, section 5.1.2)."""
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -34,6 +36,7 @@ class Terms:
     scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE, PRESENTATION_SCOPE)
     code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
     request_s: int = 300  # less than 600
+    wallet_request_s: int = 590  # a person waits for a message and types a code
     access_s: int = 600
     refresh_s: int = 12 * 3600  # a working day
 

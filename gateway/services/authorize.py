@@ -8,6 +8,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.oauth.errors import OAuthError
+from gateway.oauth.holder import HolderApproval, is_holders
 from gateway.oauth.keeping import PushedRequest
 from gateway.oauth.ports import Login
 from gateway.oauth.rar import Asked, read_granted
@@ -46,6 +47,11 @@ class PendingAuthorization:
     log_in_again: bool = False  # `prompt=login`
     no_page: bool = False  # `prompt=none`: answer without showing anything
     pushed: PushedRequest = field(repr=False, kw_only=True)
+
+    @property
+    def is_holders(self) -> bool:
+        """A person's wallet asks, so the person answers, on pages of their own."""
+        return is_holders(self.pushed)
 
 
 class AuthorizationRequests(Protocol):
@@ -110,6 +116,8 @@ class Authorize:
 
     async def approve(self, pending: PendingAuthorization, login: Login) -> str:
         """See the port."""
+        if pending.is_holders:
+            raise OAuthError("invalid_request", "invalid_request_uri")
         if login.level < pending.level:
             return await self.deny(pending, "unmet_authentication_requirements")
         if self._too_old(pending, login):
@@ -120,6 +128,10 @@ class Authorize:
             if error.code in ("invalid_request_uri", "invalid_client", "invalid_request"):
                 raise  # answered before, or nobody left to send an answer to
             return await self.deny(pending, error.code)
+
+    async def approve_holder(self, pending: PendingAuthorization, approval: HolderApproval) -> str:
+        """The URL with the code, after the person's own yes. Raises OAuthError like `approve`."""
+        return await self._server.approve_holder(pending.request_uri, pending.pushed, approval)
 
     async def deny(self, pending: PendingAuthorization, error: str = "access_denied") -> str:
         """See the port."""
@@ -143,4 +155,6 @@ def _shown(asked: Asked, register: PurposeRegister) -> AskedPurpose:
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return f"{parts.scheme}:"  # an application's own scheme: the whole of it is that application's
     return f"{parts.scheme}://{parts.netloc}"

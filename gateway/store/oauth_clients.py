@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import CallerKind, Change
 from gateway.clock import Clock
-from gateway.oauth.client import Client
+from gateway.oauth.client import Client, kind_of
 from gateway.services.clients import ClientState
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
@@ -191,7 +191,7 @@ class StoredClients:
         values |= {name: registered[name] for name in _PLAIN}
         return Client(
             client_id=row.client_id,
-            kind=CallerKind(row.kind),
+            kind=kind_of(row.kind),
             org_id=row.org_id,
             jwks={"keys": keys},
             redirect_uris=tuple(registered["redirect_uris"]),

@@ -64,10 +64,32 @@ class StoredGrants:
                 if grant_id is not None:  # somebody else has had it: whatever came of it dies (RFC 6749, 4.1.2)
                     await self._end(connection, grant_id, now, _SERVER)
                 return None
-        return Code(
-            row.grant_id, row.client_id, row.redirect_uri, row.code_challenge, row.resource,
-            from_us(row.expires_at_us), row.dpop_jkt,
-        )  # fmt: skip
+        return _code(row)
+
+    async def look(self, code_text: str) -> Code | None:
+        """See the port."""
+        query = sa.select(oauth_code).where(oauth_code.c.code_hash == kept(code_text))
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _code(row)
+
+    async def redeem_checked(self, code_text: str, *, within_s: int) -> tuple[Grant | None, str | None]:
+        """See the port."""
+        now = self._clock.now()
+        which = oauth_code.c.code_hash == kept(code_text)
+        first = sa.update(oauth_code).where(which, oauth_code.c.used_at_us.is_(None)).values(used_at_us=to_us(now))
+        async with self._database.write() as connection:
+            grant_id = await connection.scalar(first.returning(oauth_code.c.grant_id))
+            if grant_id is not None:
+                live = sa.select(oauth_grant).where(_grant_is(grant_id), oauth_grant.c.revoked_at_us.is_(None))
+                row = (await connection.execute(live)).one_or_none()
+                return (None if row is None else _grant(row)), None
+            query = sa.select(oauth_code.c.grant_id, oauth_code.c.used_at_us).where(which)
+            used = (await connection.execute(query)).one_or_none()
+            if used is None or to_us(now) - used.used_at_us <= within_s * 1_000_000:
+                return None, None
+            await self._end(connection, used.grant_id, now, _SERVER)
+            return None, str(used.grant_id)
 
     async def find(self, grant_id: str) -> Grant | None:
         """See the port."""
@@ -177,6 +199,13 @@ class StoredGrants:
 
 def _grant_is(grant_id: str) -> sa.ColumnElement[bool]:
     return oauth_grant.c.grant_id == grant_id
+
+
+def _code(row: sa.Row[Any]) -> Code:
+    return Code(
+        row.grant_id, row.client_id, row.redirect_uri, row.code_challenge, row.resource, from_us(row.expires_at_us),
+        row.dpop_jkt,
+    )  # fmt: skip
 
 
 def _grant(row: sa.Row[Any]) -> Grant:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +28,8 @@ from gateway.web.problems import Reply, catalogue, text
 from gateway.web.visit import Visit, see_other
 
 PATH = "/oauth/authorize"
+HOLDER_PATH = "/me/wallet"
+"""Where a person answers what a wallet asks."""
 _MOST_PARAMETERS = 64
 
 
@@ -59,6 +61,8 @@ class AuthorizePage:
     async def _get(self, visit: Visit) -> Reply:
         asked = _two(visit.scope["query_string"])
         pending = await self._parts.requests.load(asked.get("client_id"), asked.get("request_uri"))
+        if pending.is_holders:
+            return see_other(f"{HOLDER_PATH}?{urlencode(asked)}")
         session = visit.cookie(self._parts.login.session_cookie)
         found = await self._parts.login.sessions.look(session)
         if pending.no_page:  # prompt=none: whoever would have to see a page is told by the error that there is one
