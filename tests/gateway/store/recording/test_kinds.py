@@ -26,7 +26,7 @@ SHOWN = {
         "CLIENT_REGISTERED", "CLIENT_KEYS_ROTATED", "CLIENT_DISABLED", "CLIENT_ENABLED", "CLIENT_INVITED",
         "CLIENT_SUSPENDED", "CLIENT_SUSPENSION_LIFTED", "CLIENT_LIMITS_CHANGED", "GRANT_CREATED",
     ],
-    "revocation": ["GRANT_REVOKED", "TOKENS_REVOKED"],
+    "revocation": ["GRANT_REVOKED", "TOKENS_REVOKED", "CREDENTIAL_REVOKED"],
     "policy": ["POLICY_PROPOSED", "POLICY_APPROVED"],
     "key": ["SIGNING_KEY_ROTATED", "SIGNING_KEY_MADE", "SIGNING_KEY_COMPROMISED", "SIGNING_KEY_CERTIFIED"],
     "emergency": ["BREAK_GLASS_OPENED", "BREAK_GLASS_APPROVED"],
@@ -35,13 +35,15 @@ SHOWN = {
         "UNSEAL_ORDER_CHANGED", "MONITORING_ORDER_CHANGED",
     ],
     "oversight": ["LOG_READ", "CHANGES_READ", "EVIDENCE_READ", "ALERTS_READ", "IDENTITIES_READ"],
-    "credential": ["PRESENTATION_CREATED", "PRESENTATION_ANSWERED", "PRESENTATION_RETRIEVED"],
+    "credential": [
+        "CREDENTIAL_OFFERED", "CREDENTIAL_OFFER_CANCELLED", "CREDENTIAL_ISSUED", "CREDENTIAL_SUSPENDED",
+        "CREDENTIAL_REINSTATED", "PRESENTATION_CREATED", "PRESENTATION_ANSWERED", "PRESENTATION_RETRIEVED",
+    ],
     "erasure": ["PERSON_ERASED"],
     # What an officer does about an alert would, under a name of its own, tell the watched body that there is one.
     "change": ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED", "LEDGER_SHARD_BEGUN"],
 }  # fmt: skip
 LATER = {
-    "CREDENTIAL_OFFERED": "credential", "CREDENTIAL_ISSUED": "credential", "CREDENTIAL_REVOKED": "revocation",
     "DOCUMENT_SENT": "document", "DOCUMENT_ACKNOWLEDGED": "acknowledgement", "DISPUTE_OPENED": "dispute",
 }  # fmt: skip
 """Of the issues that come after this one; `query`, `refusal`, `alert` and `log` are no changes."""
