@@ -27,6 +27,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.web.openid4vp.routes import presenting_routes
 from gateway.web.token_door import token_door
+from gateway.web.wallet.routes import wallet_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +91,6 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             messages=ground.messages,
         )
         routes += issuing.routes
+        routes += wallet_routes()
         handlers |= issuing.handlers
         yield CredentialHouse(offers, types, issuing, routes, handlers)

@@ -43,6 +43,7 @@ NOBODYS = {
     "authorization server metadata of the issuer's path", "jwks", "login invitation", "login oidc", "demo inbox",
     "ledger", "ledger checkpoints", "ledger witnesses", "ledger policy", "ledger verifier", "ledger receipt",
     "ledger proof", "ledger origin", "ledger checkpoint", "ledger tile", "ledger entry", "ledger entry proof", "ledger entry bytes",
+    "wallet", "wallet files",  # the same bytes for whoever opens a link
     "jwt vc issuer", "jwt vc issuer of the issuer's path", "did", "trust anchors", "status list", "status lists",
 }  # fmt: skip
 """What tells of nobody. The demo's inbox stands for phones and exists nowhere else."""
