@@ -1,0 +1,75 @@
+"""Types, the facts they are made of and who may be offered them, put together; and `yimen credentials types check`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from credentials.credential_type import CredentialType
+from credentials.errors import TypeInvalid
+from credentials.type_files import load_types
+from gateway.caller import Evidence
+from gateway.clock import Clock
+from gateway.errors import SettingsInvalid
+from gateway.services.credentials.fetch_facts import GatewayFacts, OpenDisputes
+from gateway.services.credentials.may_offer import MayOffer
+from gateway.services.execute import Execute
+from gateway.services.snapshots import Snapshots
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.credentials.holders import StoredHolders
+from gateway.web.credential_types import type_routes
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRoom:
+    """What other rooms take from this one."""
+
+    types: Mapping[str, CredentialType]
+    facts: GatewayFacts
+    may_offer: MayOffer
+    routes: Sequence[BaseRoute]
+
+
+def types_of(settings: Settings) -> Mapping[str, CredentialType]:
+    """Those of the product and of the deployment. Raises SettingsInvalid with every fault."""
+    further = settings.credentials.types_dir
+    try:
+        return load_types([further] if further is not None else [])
+    except TypeInvalid as error:
+        raise SettingsInvalid(error.faults) from None
+
+
+def type_room(
+    settings: Settings,
+    store: Store,
+    snapshots: Snapshots,
+    execute: Execute,
+    evidence: Evidence,
+    clock: Clock,
+    disputes: OpenDisputes | None = None,
+) -> TypeRoom:
+    """Raises SettingsInvalid."""
+    types = types_of(settings)
+    holders = StoredHolders(store.database, store.subjects, clock)
+    return TypeRoom(
+        types,
+        GatewayFacts(execute, snapshots, types, holders, holders, evidence, clock, disputes),
+        MayOffer(snapshots, types, holders, evidence, clock),
+        type_routes(types, settings.base_url),
+    )
+
+
+def check_types(directory: Path | None) -> int:
+    """The command: every fault of a folder of types, beside those of the product; what there is where there is none."""
+    try:
+        types = load_types([directory] if directory is not None else [])
+    except TypeInvalid as error:
+        raise SettingsInvalid(error.faults) from None
+    for one in types.values():
+        facts = ", ".join(f"{noun}({' '.join(fields)})" for noun, fields in one.facts.items())
+        print(f"{one.id}  {one.version}  {one.name.zh} / {one.name.en}  <- {facts}")
+    return 0
