@@ -234,6 +234,7 @@ async def open_gateway(
             hasten=house.hasten,
             my_credentials=my_credentials(house, snapshots, clock),
         )
+        house.showing.giving.through(persons.parts.consents)
         persons = replace(persons, handlers={**persons.handlers, **house.handlers})
         await stack.enter_async_context(working(persons, store, clock))
         yield Gateway(
@@ -320,6 +321,7 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.clock,
             ),
             *gateway.credentials.routes,
+            *gateway.credentials.showing.counter(gateway.login),
             *dispute_pages(
                 gateway.store,
                 gateway.settings,

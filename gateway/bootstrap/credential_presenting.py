@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from starlette.routing import BaseRoute
 
 from adapters.egress import Egress
 from credentials.credential_type import CredentialType
 from credentials.trust import KnownType, Trust
 from credentials.type_metadata import integrity_of, type_metadata
 from gateway.bootstrap.credential_keys import Rings
+from gateway.bootstrap.credential_status import KeyRoom
 from gateway.bootstrap.limits import client_limits
+from gateway.caller import Authenticator
 from gateway.clock import Clock
-from gateway.errors import SettingsInvalid
+from gateway.consent.persons import PersonSession
+from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.policy.purposes import PurposeRegister
-from gateway.services.credentials.ports import StatusLists
+from gateway.services.credentials.ports import IssuedCredentials, StatusLists
 from gateway.services.presenting.check_presentation import CheckPresented
+from gateway.services.presenting.consent_by_showing import GiveConsent, OwnCredentials, ShowToConsent
 from gateway.services.presenting.create_request import CreateRequest
-from gateway.services.presenting.ports import ConsentByShowing, Errands
+from gateway.services.presenting.ports import Errands
 from gateway.services.presenting.results import Results
 from gateway.services.presenting.serve_request import ServeRequest
 from gateway.services.presenting.status_tokens import NowStatus
@@ -29,12 +36,78 @@ from gateway.services.words import Words
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.credentials.presentations import StoredPresentations
-from gateway.web.openid4vp.routes import PresentingParts
+from gateway.web.login_parts import LoginParts
+from gateway.web.openid4vp.counter import CounterParts, counter_routes
+from gateway.web.openid4vp.routes import PresentingParts, presenting_routes
+from gateway.web.token_door import token_door
 from schema.nouns import NounSpec
 
 STATUS_PATH = "/credentials/status/"
 HOSTS_FILE = "status-hosts.txt"
 """In `credential_trust_dir`: host:port of each issuer whose status lists we may ask for, one a line."""
+
+
+class GivingLater:
+    """Implements `GiveConsent` once the person's side is put together; until then nobody gives anything."""
+
+    def __init__(self) -> None:
+        self._give: GiveConsent | None = None
+
+    def through(self, give: GiveConsent) -> None:
+        self._give = give
+
+    async def give(self, person: PersonSession, consent_id: str, seen: str) -> None:
+        """See the port. Raises RequestRefused CONSENT_CLOSED where there is nobody to give through."""
+        if self._give is None:
+            raise RequestRefused("CONSENT_CLOSED")
+        await self._give.give(person, consent_id, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowingRoom:
+    """What the composition root takes from here. `giving`: to be led to the person's consents."""
+
+    parts: PresentingParts
+    giving: GivingLater
+    routes: Sequence[BaseRoute]
+    types: Mapping[str, CredentialType]
+    base_url: str
+
+    def counter(self, login: LoginParts) -> Sequence[BaseRoute]:
+        """The clerk's pages."""
+        made = CounterParts(login, self.parts.create, self.parts.results, built_in(), lambda: self.types, self.base_url)
+        return counter_routes(made)
+
+
+def showing_room(
+    settings: Settings,
+    store: Store,
+    snapshots: Snapshots,
+    keys: KeyRoom,
+    types: Mapping[str, CredentialType],
+    issued: IssuedCredentials,
+    egress: Egress,
+    authenticate: Authenticator,
+    clock: Clock,
+    *,
+    errands: Errands | None = None,
+) -> ShowingRoom:
+    giving = GivingLater()
+    parts = presenting_parts(
+        settings,
+        store,
+        snapshots,
+        keys.rings,
+        types,
+        keys.lists,
+        egress,
+        clock,
+        issued=issued,
+        give=giving,
+        errands=errands,
+    )
+    admit = token_door(authenticate, settings.base_url, settings.client_certificate_header)
+    return ShowingRoom(parts, giving, presenting_routes(parts, admit), types, settings.base_url)
 
 
 def presenting_parts(
@@ -47,9 +120,11 @@ def presenting_parts(
     egress: Egress,
     clock: Clock,
     *,
+    issued: IssuedCredentials | None = None,
+    give: GiveConsent | None = None,
     errands: Errands | None = None,
-    consent: ConsentByShowing | None = None,
 ) -> PresentingParts:
+    """`issued` and `give`: without them nothing is known of our own credentials, and no consent is given by showing."""
     base_url = settings.base_url
     vct_of = {id: ctype.vct(base_url) for id, ctype in types.items()}
     type_of = {vct: id for id, vct in vct_of.items()}
@@ -64,6 +139,10 @@ def presenting_parts(
     presentations = StoredPresentations(store.database, store.keys, clock)
     limits = client_limits(store, settings, clock)
     words = Words(store.identities, nouns, register)
+    own = None if issued is None else OwnCredentials(issued, uri_prefix=base_url + STATUS_PATH)
+    consent = None
+    if own is not None and give is not None:
+        consent = ShowToConsent(store.consents, words, own, give, clock)
     statuses = NowStatus(
         lists,
         egress,
@@ -93,6 +172,7 @@ def presenting_parts(
             CheckPresented(trusting.trust, trusting.own, statuses, clock),
             clock,
             type_of=type_of.get,
+            facts_as_of=None if own is None else own.facts_as_of,
             errands=errands,
             consent=consent,
         ),

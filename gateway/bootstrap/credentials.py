@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute
 
 from adapters.egress_aiohttp import AiohttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
-from credentials.type_files import load_types
-from gateway.bootstrap.credential_issuance import IssuingRoom, Unanswered, issuing_room
+from gateway.bootstrap.credential_issuance import IssuingRoom, issuing_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
-from gateway.bootstrap.credential_presenting import presenting_parts
+from gateway.bootstrap.credential_presenting import ShowingRoom, showing_room
 from gateway.bootstrap.credential_status import key_room
+from gateway.bootstrap.credential_types import TypeRoom, type_room
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
 from gateway.clock import Clock
@@ -25,8 +25,6 @@ from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.web.openid4vp.routes import presenting_routes
-from gateway.web.token_door import token_door
 from gateway.web.wallet.routes import wallet_routes
 
 
@@ -53,7 +51,9 @@ class CredentialHouse:
 
     offers: OfferRoom
     types: Mapping[str, CredentialType]
+    kinds: TypeRoom
     issuing: IssuingRoom
+    showing: ShowingRoom
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
 
@@ -68,16 +68,27 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     routes: list[BaseRoute] = []
     handlers: dict[str, Handler] = {}
     settings, store, clock = ground.settings, ground.store, ground.clock
-    types = load_types([one for one in (settings.credentials.types_dir,) if one is not None])
+    kinds = type_room(settings, store, ground.snapshots, ground.execute, ground.evidence, clock)
+    types = kinds.types
+    routes += kinds.routes
     async with key_room(settings, store, clock) as keys:
         rings, lists = keys.rings, keys.lists
         routes += keys.routes
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
         offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
         ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
-        showing = presenting_parts(settings, store, ground.snapshots, rings, types, lists, ground.egress, clock)
-        admit = token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
-        routes += presenting_routes(showing, admit)
+        showing = showing_room(
+            settings,
+            store,
+            ground.snapshots,
+            keys,
+            types,
+            offers.issued,
+            ground.egress,
+            ground.oauth.authenticate,
+            clock,
+        )
+        routes += showing.routes
         issuing = issuing_room(
             settings,
             store,
@@ -86,11 +97,11 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             types=types,
             status=lists,
             offers=offers,
-            facts=Unanswered(),
+            facts=kinds.facts,
             seals=ground.seals,
             messages=ground.messages,
         )
         routes += issuing.routes
         routes += wallet_routes()
         handlers |= issuing.handlers
-        yield CredentialHouse(offers, types, issuing, routes, handlers)
+        yield CredentialHouse(offers, types, kinds, issuing, showing, routes, handlers)

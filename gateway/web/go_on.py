@@ -10,6 +10,7 @@ from gateway.web.forms import FormInvalid, parse_form
 HOME = "/login"
 _PAGES: Mapping[str, frozenset[str]] = {
     "/graphql": frozenset(),
+    "/counter": frozenset(),
     "/oauth/authorize": frozenset({"client_id", "request_uri"}),
 }
 _LONGEST = 1024

@@ -89,9 +89,7 @@ class Holder:
                 ]
         return found
 
-    async def fetch(
-        self, session: aiohttp.ClientSession, link: str, *, wallet_nonce: str | None = None
-    ) -> Request:
+    async def fetch(self, session: aiohttp.ClientSession, link: str, *, wallet_nonce: str | None = None) -> Request:
         """What stands behind a link of any scheme; by POST where a nonce is given."""
         uri = parse_qs(urlsplit(link).query)["request_uri"][0]
         if wallet_nonce is None:

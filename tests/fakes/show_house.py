@@ -204,5 +204,3 @@ async def show_house(
                 server.should_exit = True
                 await asyncio.wait_for(serving, 20)
                 listener.close()
-
-

@@ -23,7 +23,8 @@ RECORDED = {
     "login passkey": "LOGGED_IN | LOGIN_FAILED", "login oidc callback": "LOGGED_IN", "login enrol": "LOGIN_SET",
     "login enrol passkey": "LOGIN_SET", "authorize": "GRANT_CREATED", "revoke": "GRANT_REVOKED | TOKENS_REVOKED",
     "create presentation": "PRESENTATION_CREATED", "presentation response": "PRESENTATION_ANSWERED",
-    "presentation result": "PRESENTATION_RETRIEVED",
+    "presentation result": "PRESENTATION_RETRIEVED", "counter ask": "PRESENTATION_CREATED",
+    "counter result": "PRESENTATION_RETRIEVED",
     "disputes": "query", "answer dispute": "DISPUTE_CORRECTED | DISPUTE_REFUSED", "me dispute": "DISPUTE_OPENED",
     "me withdraw dispute": "DISPUTE_WITHDRAWN", "me credential again": "CREDENTIAL_OFFERED", "me credential end": "CREDENTIAL_REVOKED",
     "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",
@@ -38,6 +39,7 @@ OWN = {
 TOKENS = {"token", "par", "introspect", "query page token"}
 """What a token says of its holder, to whom it was given or shown. What it is used for is on record."""
 NOBODYS = {
+    "counter", "counter wait",  # what may be asked, and that nobody answered yet
     "presentation request",  # who asks and what for; whoever answers is not known yet
     "protected resource", "livez", "page files", "readyz", "metrics", "query page", "authorization server metadata",
     "authorization server metadata of the issuer's path", "jwks", "login invitation", "login oidc", "demo inbox",

@@ -28,11 +28,19 @@ class Results:
         await self._limits.admit(caller, LOOKING_COSTS)
         return await self._of(presentation_id, caller.client_id, None, code)
 
-    async def for_clerk(self, login: Login, presentation_id: str) -> tuple[Presentation, Mapping[str, Any]]:
-        """With the request itself, for the page. Raises RequestRefused NOT_FOUND."""
+    async def clerks(self, login: Login, presentation_id: str) -> Presentation:
+        """The request as it stands; reading this spends nothing. Raises RequestRefused NOT_FOUND."""
         found = await self._presentations.find(presentation_id, CLERK, login.user_id)
         if found is None:
             raise RequestRefused("NOT_FOUND")
+        return found
+
+    def over(self, presentation: Presentation) -> bool:
+        return presentation.expires_at <= self._clock.now()
+
+    async def for_clerk(self, login: Login, presentation_id: str) -> tuple[Presentation, Mapping[str, Any]]:
+        """With the request itself, for the page. Raises RequestRefused NOT_FOUND."""
+        found = await self.clerks(login, presentation_id)
         return found, await self._of(presentation_id, CLERK, login.user_id, None)
 
     async def _of(self, presentation_id: str, client: str, user: str | None, code: str | None) -> Mapping[str, Any]:
@@ -40,7 +48,7 @@ class Results:
         if found is None or found.step is Step.RETRIEVED:
             raise RequestRefused("NOT_FOUND")
         if found.step in OPEN_STEPS:
-            state = "EXPIRED" if found.expires_at <= self._clock.now() else "PENDING"
+            state = "EXPIRED" if self.over(found) else "PENDING"
             return {"id": presentation_id, "state": state}
         taken = await self._presentations.take(presentation_id, client, user, code)
         if taken is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -42,7 +42,8 @@ class Taken:
 
 
 class TakeAnswer:
-    """`types`: vct -> our type's id, for counting the papers nobody had to fetch."""
+    """`type_of`: vct -> our type's id, for counting the papers nobody had to fetch. `facts_as_of`: of a credential of ours,
+    when the departments knew what it says."""
 
     def __init__(
         self,
@@ -50,12 +51,13 @@ class TakeAnswer:
         check: CheckPresentation,
         clock: Clock,
         *,
-        type_of: Any,
+        type_of: Callable[[str], str | None],
+        facts_as_of: Callable[[tuple[str, int]], Awaitable[datetime | None]] | None = None,
         errands: Errands | None = None,
         consent: ConsentByShowing | None = None,
     ) -> None:
         self._presentations, self._check, self._clock = presentations, check, clock
-        self._type_of, self._errands, self._consent = type_of, errands, consent
+        self._type_of, self._errands, self._consent, self._facts_as_of = type_of, errands, consent, facts_as_of
 
     async def __call__(self, response_ref: str, form: Mapping[str, str]) -> Taken:
         """Raises RequestRefused NOT_FOUND where nothing is waited for (any more), RequestInvalid where what came is no
@@ -85,7 +87,7 @@ class TakeAnswer:
         query = read_query(dict(found.dcql))
         try:
             believed = await self._believed(query, found, kept, answer)
-            shown = {id: [_shown(one, query, id) for one in listed] for id, listed in believed.items()}
+            shown = {id: [_shown(one) for one in listed] for id, listed in believed.items()}
             claims = satisfies(query, shown)
             if kept.transaction_data is not None:
                 _signed_for(kept.transaction_data, believed)
@@ -100,7 +102,8 @@ class TakeAnswer:
             if consent_id is None:
                 return Outcome(Step.FAILED, "consent"), ()
         listed = {
-            id: [self._told(one, said) for one, said in zip(believed[id], claims[id], strict=True)] for id in believed
+            id: [await self._told(one, said) for one, said in zip(believed[id], claims[id], strict=True)]
+            for id in believed
         }
         result: dict[str, Any] = {"credentials": listed}
         if consent_id is not None:
@@ -134,19 +137,22 @@ class TakeAnswer:
             return None
 
     def _type_id(self, one: Believed) -> str | None:
-        found: str | None = next((id for vct in one.types if (id := self._type_of(vct)) is not None), None)
-        return found if one.issued_here else None
+        if not one.issued_here:
+            return None
+        return next((id for vct in sorted(one.types) if (id := self._type_of(vct)) is not None), None)
 
-    def _told(self, one: Believed, claims: Mapping[str, Any]) -> dict[str, Any]:
+    async def _told(self, one: Believed, claims: Mapping[str, Any]) -> dict[str, Any]:
         """Exactly the claims that were asked for, how fresh, and by whom."""
-        said = one.claims
+        said, as_of = one.claims, None
+        if one.issued_here and one.place is not None and self._facts_as_of is not None:
+            as_of = await self._facts_as_of(one.place)
         return {
             "type": said.get("vct"),
             "claims": claims,
             "issuer": one.issuer,
+            "issuer_id": said.get("iss") if isinstance(said.get("iss"), str) else None,
             "issued_here": one.issued_here,
-            "department": said.get("department"),
-            "as_of": said.get("as_of"),
+            "facts_as_of": None if as_of is None else _text(as_of),
             "issued_at": _when(said.get("iat")),
             "valid_until": _when(said.get("exp")),
             "status": "NONE" if one.status_at is None else "VALID",
@@ -155,9 +161,8 @@ class TakeAnswer:
         }
 
 
-def _shown(one: Believed, query: Query, id: str) -> Shown:
-    asked = query.find(id)
-    return Shown(one.format, one.types, one.claims, one.binding is not None and asked is not None, one.authorities)
+def _shown(one: Believed) -> Shown:
+    return Shown(one.format, one.types, one.claims, one.binding is not None, one.authorities)
 
 
 def _signed_for(transaction_data: str, believed: Mapping[str, Sequence[Believed]]) -> None:

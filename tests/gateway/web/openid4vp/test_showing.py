@@ -43,7 +43,11 @@ async def test_the_request_object_is_signed_as_haip_wants_it(house: ShowHouse) -
     check_chain(header["x5c"], house.rings.reader_anchors(), house.clock.now(), purpose=VERIFIER_PURPOSE)
     assert claims["client_id"] == "x509_hash:" + x509_hash(header["x5c"][0])
     assert parse_qs(urlsplit(made["links"]["haip"]).query)["client_id"] == [claims["client_id"]]
-    assert (claims["aud"], claims["response_mode"], claims["response_type"]) == (AUDIENCE, "direct_post.jwt", "vp_token")
+    assert (claims["aud"], claims["response_mode"], claims["response_type"]) == (
+        AUDIENCE,
+        "direct_post.jwt",
+        "vp_token",
+    )
     assert "redirect_uri" not in claims and "wallet_nonce" not in claims
     assert claims["client_metadata"]["encrypted_response_enc_values_supported"] == ["A128GCM", "A256GCM"]
     (key,) = claims["client_metadata"]["jwks"]["keys"]
