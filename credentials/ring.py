@@ -100,9 +100,12 @@ class FolderRing:
 
     def add_key(self, state: RingState, as_: KeyState) -> tuple[RingState, Kept]:
         """Within `change`: a fresh key with a leaf of ours."""
-        name = secrets.token_hex(8)
-        private = self.box.make(name)
-        public = public_of(private.public_key())
+        while True:
+            name = secrets.token_hex(8)
+            private = self.box.make(name)
+            public = public_of(private.public_key())
+            if public.thumbprint[0] != "-":  # nobody is to type a key's id that looks like an option
+                break
         key = RingKey(public.thumbprint, ES256, public, (), as_, self.now())
         state, kept = self._certified(state, Kept(name, key), private.public_key())
         return state.put(kept), kept

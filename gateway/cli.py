@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.bootstrap.case_arguments import add_case_commands
 from gateway.bootstrap.change_arguments import add_changes_command
 from gateway.bootstrap.client_arguments import add_clients_command
+from gateway.bootstrap.credential_arguments import add_credentials_command
 from gateway.bootstrap.identity_arguments import add_identity_commands
 from gateway.bootstrap.ledger_arguments import add_ledger_commands
 from gateway.bootstrap.limit_arguments import add_limit_commands
@@ -37,6 +38,7 @@ MANUAL = """\
   yimen persons erase --reason CODE 销毁本人密钥 / destroy a person's key and all it opens, backups included
   yimen limits list|pack|lift|set   客户端限额与暂停 / rates and budgets of clients, and what suspended one
   yimen keys list|rotate            令牌签名密钥 / the keys tokens are signed with; rotate overlaps, so nobody is cut off
+  yimen credentials keys --help     凭证签名密钥 / the keys credentials are signed with: list, rotate, compromised, csr, install
   yimen policy check|test|explain   共享规则 / the sharing rules: diff, replay, list, show, propose, approve
   yimen settings                    全部设置 / every setting, what it means and what is in force
   yimen officers invite LOGIN       设置登录的一次性链接 / a one-time link to set password and second factor; link joins an OIDC account
@@ -120,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add_changes_command(commands)
     add_ledger_commands(commands)
     add_witness_commands(commands)
+    add_credentials_command(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
     )
