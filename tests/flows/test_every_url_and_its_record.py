@@ -39,6 +39,7 @@ OWN = {
 TOKENS = {"token", "par", "introspect", "query page token"}
 """What a token says of its holder, to whom it was given or shown. What it is used for is on record."""
 NOBODYS = {
+    "credential type", "credential card",  # what a kind of credential is
     "counter", "counter wait",  # what may be asked, and that nobody answered yet
     "presentation request",  # who asks and what for; whoever answers is not known yet
     "protected resource", "livez", "page files", "readyz", "metrics", "query page", "authorization server metadata",
