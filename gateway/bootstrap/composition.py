@@ -19,6 +19,7 @@ from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
 from gateway.bootstrap.credential_disputes import dispute_pages
+from gateway.bootstrap.credential_haip import code_flow_tokens, wallet_attestations, wallet_pages
 from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
 from gateway.bootstrap.ledger import KeptLedger, keeping
@@ -220,7 +221,14 @@ async def open_gateway(
             )
         )
         server = authorization(
-            store, clock, settings, parts, lambda: snapshots.current.snapshot.purposes, house.issuing.codes
+            store,
+            clock,
+            settings,
+            parts,
+            lambda: snapshots.current.snapshot.purposes,
+            house.issuing.codes,
+            code_flow_tokens(house, settings, clock),
+            wallet_attestations(settings, store, clock),
         )
         persons = persons_of(
             settings,
@@ -232,6 +240,7 @@ async def open_gateway(
             facts=known,
             seals=ledger.seals,
             hasten=house.hasten,
+            listeners=(house.life.end,),
             my_credentials=my_credentials(house, snapshots, clock),
         )
         house.showing.giving.through(persons.parts.consents)
@@ -321,6 +330,14 @@ def application(gateway: Gateway) -> Starlette:
                 gateway.clock,
             ),
             *gateway.credentials.routes,
+            *wallet_pages(
+                gateway.credentials,
+                gateway.authorization.authorize,
+                gateway.persons,
+                gateway.store,
+                gateway.snapshots,
+                gateway.clock,
+            ),
             *gateway.credentials.showing.counter(gateway.login),
             *dispute_pages(
                 gateway.store,

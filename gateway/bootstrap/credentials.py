@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute
@@ -11,20 +11,25 @@ from starlette.routing import BaseRoute
 from adapters.egress_aiohttp import AiohttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from gateway.bootstrap.credential_issuance import IssuingRoom, issuing_room
+from gateway.bootstrap.credential_life import LifeRoom, following, life_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.credential_presenting import ShowingRoom, showing_room
 from gateway.bootstrap.credential_status import key_room
 from gateway.bootstrap.credential_types import TypeRoom, type_room
+from gateway.bootstrap.limits import client_limits
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
 from gateway.clock import Clock
 from gateway.policy.facts import Facts
+from gateway.services.credentials.facts_changed import FactsChanged
 from gateway.services.credentials.officer_offers import OfficerOffers
 from gateway.services.run_jobs import Handler
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.web.facts_changed import facts_routes
+from gateway.web.token_door import token_door
 from gateway.web.wallet.routes import wallet_routes
 
 
@@ -53,6 +58,7 @@ class CredentialHouse:
     types: Mapping[str, CredentialType]
     kinds: TypeRoom
     issuing: IssuingRoom
+    life: LifeRoom
     showing: ShowingRoom
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
@@ -71,7 +77,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     kinds = type_room(settings, store, ground.snapshots, ground.execute, ground.evidence, clock)
     types = kinds.types
     routes += kinds.routes
-    async with key_room(settings, store, clock) as keys:
+    async with key_room(settings, store, clock) as keys, AsyncExitStack() as stack:
         rings, lists = keys.rings, keys.lists
         routes += keys.routes
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
@@ -104,4 +110,12 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
         routes += issuing.routes
         routes += wallet_routes()
         handlers |= issuing.handlers
-        yield CredentialHouse(offers, types, kinds, issuing, showing, routes, handlers)
+        life = life_room(settings, store, offers, kinds.facts, ground.facts, types, clock)
+        handlers |= life.handlers
+        limits = client_limits(store, settings, clock)
+        changed = FactsChanged(offers.issued, store.subjects, types, limits, ground.evidence, clock)
+        routes += facts_routes(
+            changed, token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
+        )
+        await stack.enter_async_context(following(life.follow))
+        yield CredentialHouse(offers, types, kinds, issuing, life, showing, routes, handlers)

@@ -18,6 +18,7 @@ from gateway.oauth.jwks import check_jwks
 from gateway.oauth.terms import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
+    FACTS_SCOPE,
     GRANT_TYPES,
     PRE_AUTHORIZED_CODE,
     REFRESH_TOKEN,
@@ -204,12 +205,9 @@ class _Reader:
         return frozenset(self._texts(member, [], _CODE))
 
     def scope(self, scopes: tuple[str, ...], kind: ClientKind, is_resource_server: bool) -> frozenset[str]:
-        allowed = (
-            []
-            if kind is WALLET
-            else [one for one in scopes if one not in WITHOUT_DETAILS or kind is CallerKind.PARTNER]
-        )
-        value = self._metadata.get("scope", "" if is_resource_server else " ".join(allowed))
+        allowed = [] if kind is WALLET else [one for one in scopes if _is_for(one, kind)]
+        unasked = [] if is_resource_server else [one for one in allowed if one != FACTS_SCOPE]
+        value = self._metadata.get("scope", " ".join(unasked))
         if not isinstance(value, str) or not set(value.split()) <= set(allowed):
             self.say("scope", f"must be made of: {' '.join(allowed)}")
             return frozenset()
@@ -287,3 +285,9 @@ def _is_redirect_uri(uri: str) -> bool:
     if not host or "@" in parts.netloc or "#" in uri:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and host in ("127.0.0.1", "::1", "localhost"))
+
+
+def _is_for(scope: str, kind: ClientKind) -> bool:
+    if scope == FACTS_SCOPE:
+        return kind is CallerKind.SYSTEM
+    return scope not in WITHOUT_DETAILS or kind is CallerKind.PARTNER

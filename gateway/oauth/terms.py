@@ -11,8 +11,10 @@ CONSENT_SCOPE = "consent:request"
 """To ask persons for their consent, which opens no data: a partner's token for this alone needs no details."""
 PRESENTATION_SCOPE = "presentation:create"
 """To ask a person's wallet to show something: what it opens is what that person shows, so it needs no details either."""
-WITHOUT_DETAILS = frozenset({CONSENT_SCOPE, PRESENTATION_SCOPE})
-"""Scopes of partners only, that open none of our data."""
+FACTS_SCOPE = "facts:changed"
+"""To say that a fact about somebody changed: a source's own client, which learns nothing by it."""
+WITHOUT_DETAILS = frozenset({CONSENT_SCOPE, PRESENTATION_SCOPE, FACTS_SCOPE})
+"""Scopes that open none of our data: of partners only, the last of a regulator's systems only."""
 CREDENTIAL_SCOPE = "credential:"
 """Before the id of a configuration: a person's wallet asks for that credential (OpenID4VCI, section 5.1.2)."""
 
@@ -33,7 +35,7 @@ class Terms:
 
     issuer: str
     resources: tuple[str, ...]
-    scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE, PRESENTATION_SCOPE)
+    scopes: tuple[str, ...] = (SCOPE, CONSENT_SCOPE, PRESENTATION_SCOPE, FACTS_SCOPE)
     code_s: int = 60  # FAPI 2.0, section 5.3.2.1: at most
     request_s: int = 300  # less than 600
     wallet_request_s: int = 590  # a person waits for a message and types a code

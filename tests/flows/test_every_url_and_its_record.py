@@ -25,6 +25,7 @@ RECORDED = {
     "create presentation": "PRESENTATION_CREATED", "presentation response": "PRESENTATION_ANSWERED",
     "presentation result": "PRESENTATION_RETRIEVED", "counter ask": "PRESENTATION_CREATED",
     "counter result": "PRESENTATION_RETRIEVED",
+    "facts changed": "CREDENTIAL_FACTS_CHANGED | refusal",
     "disputes": "query", "answer dispute": "DISPUTE_CORRECTED | DISPUTE_REFUSED", "me dispute": "DISPUTE_OPENED",
     "me withdraw dispute": "DISPUTE_WITHDRAWN", "me credential again": "CREDENTIAL_OFFERED", "me credential end": "CREDENTIAL_REVOKED",
     "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",

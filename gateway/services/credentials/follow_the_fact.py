@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -94,10 +94,10 @@ class FollowTheFact:
         self._all = asyncio.Semaphore(pace.at_once)
         self._of: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.of_one_type))
 
-    async def sweep(self) -> Mapping[Looked, int]:
-        """Everything that is due, a handful at a time. Raises StoreUnavailable."""
+    async def sweep(self, going: Callable[[], bool] = lambda: True) -> Mapping[Looked, int]:
+        """Everything that is due, a handful at a time, while `going`. Raises StoreUnavailable."""
         counts: Counter[Looked] = Counter()
-        while due := await self._issued.due(self._clock.now(), _CLAIMED):
+        while going() and (due := await self._issued.due(self._clock.now(), _CLAIMED)):
             counts.update(await asyncio.gather(*(self.look(batch_id) for batch_id in due)))
         return counts
 

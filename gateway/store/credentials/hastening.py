@@ -23,6 +23,7 @@ async def hasten_within(
     *,
     subject_id: str | None = None,
     case_no: str | None = None,
+    subjects: Sequence[str] | None = None,
     type_ids: Sequence[str] | None = None,
 ) -> int:
     """How many batches. `case_no`: of whoever is in that case. Nobody in particular: everybody's, in their turn."""
@@ -32,8 +33,11 @@ async def hasten_within(
     if case_no is not None:
         of_case = sa.select(case_register.c.subject_id).where(case_register.c.case_no == case_no)
         which.append(table.c.subject_id.in_(of_case))
+    if subjects is not None:
+        which.append(table.c.subject_id.in_(list(subjects)))
     if type_ids is not None:
         which.append(table.c.type_id.in_(list(type_ids)))
-    at_us = to_us(at if subject_id is None and case_no is None else at - AHEAD)
+    everybody = subject_id is None and case_no is None and subjects is None
+    at_us = to_us(at if everybody else at - AHEAD)
     change: Any = sa.update(table).where(*which, table.c.next_check_at_us > at_us).values(next_check_at_us=at_us)
     return int((await connection.execute(change)).rowcount)

@@ -5,7 +5,7 @@ One row of each batch carries the time of the next look at its facts: whoever ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -157,6 +157,14 @@ class StoredIssued:
         """See the port. One person's come first; everybody's wait for their turn behind them."""
         async with self._database.write() as connection:
             return await hasten_within(connection, self._clock.now(), subject_id=subject_id, type_ids=type_ids)
+
+    async def hasten_many(self, of: Mapping[tuple[str, ...], Sequence[str]], change: Change) -> None:
+        """Implements `gateway.services.credentials.facts_changed.HastenMany`."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            for type_ids, subjects in of.items():
+                await hasten_within(connection, now, subjects=subjects, type_ids=type_ids)
+            await record_change(connection, now, change)
 
     async def _read(self, *which: sa.ColumnElement[bool]) -> list[Issued]:
         query = sa.select(table).where(*which).order_by(table.c.issued_at_us.desc(), table.c.credential_id)
