@@ -16,8 +16,10 @@ from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.bootstrap.policy_sets import purposes_in
 from gateway.clock import Clock, SystemClock
+from gateway.oauth.attestation import WalletAttestations
 from gateway.oauth.binding import Binder
 from gateway.oauth.client_assertion import ClientAssertions
+from gateway.oauth.holder import HolderTokens
 from gateway.oauth.keeping import InitialPolicy, PreAuthorizedCodes
 from gateway.oauth.kit import Kit
 from gateway.oauth.metadata import metadata
@@ -50,8 +52,11 @@ def authorization(
     parts: OAuthParts,
     register: Callable[[], PurposeRegister],
     pre_authorized: PreAuthorizedCodes | None = None,
+    holder: HolderTokens | None = None,
+    attestations: WalletAttestations | None = None,
 ) -> Authorization:
-    """`register`: the purposes in force, asked each time. `pre_authorized`: where offers of credentials are redeemed."""
+    """`register`: the purposes in force, asked each time. `pre_authorized`: where offers of credentials are redeemed;
+    `holder`: where wallets' tokens of the code flow are kept; `attestations`: who vouches for wallets."""
     terms = terms_for(settings.base_url, access_s=settings.access_token_s)
     kit = Kit(
         terms=terms,
@@ -61,13 +66,16 @@ def authorization(
         pushed=store.pushed,
         grants=store.grants,
         consents=store.live_consents,
-        assertions=ClientAssertions(store.counter, store.replays, terms.issuer, clock, parts.certificates),
+        assertions=ClientAssertions(
+            store.counter, store.replays, terms.issuer, clock, parts.certificates, attestations
+        ),
         counter=store.counter,
         bind=Binder(parts.server_proofs, parts.certificates),
         tokens=parts.tokens,
         door=store.door,
         revoker=store.revocations,
         pre_authorized=pre_authorized,
+        holder=holder,
     )
     server = Server(kit)
     own = RegisterClient(store.registrations, store.revocations, register, terms, clock)
@@ -76,6 +84,8 @@ def authorization(
         mtls=parts.certificates.on,
         pre_authorized=pre_authorized is not None,
         anonymous=pre_authorized is not None and pre_authorized.anonymous,
+        credentials=() if holder is None else holder.configurations(),
+        attested=attestations is not None,
     )
     proxies = tuple(one for one in (settings.trusted_proxies or "").split(",") if one)
     endpoints = Endpoints(server, own, said, parts.signing_keys.jwks, proxies)

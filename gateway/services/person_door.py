@@ -99,6 +99,15 @@ class PersonDoor:
         await self._messages.send(Message(enrolled.subject_id, enrolled.phone, kind, said))
         return True
 
+    async def way_in(self, subject_id: str) -> str | None:
+        """The token of a link that is sent to nobody: for a browser whose person is known already by a link of ours, and
+        who then needs the code that goes to the enrolled phone. None where no phone is enrolled."""
+        enrolled = await self._phones.phone_of(subject_id)
+        if enrolled is None:
+            return None
+        until = self._clock.now() + persons.ENTRY_LINK_LIVES
+        return await self._access.make_link(PersonLink(subject_id, enrolled.phone_id, None, until))
+
     async def link(self, token: str) -> PersonLink | None:
         """The link, where it is live and the phone is still the one it was sent to."""
         found = await self._access.link(token)

@@ -54,6 +54,12 @@ class CredentialSettings:
         "附加信任锚（PEM 根证书）目录，用于核验其他签发者的凭证",
         "folder of further trust anchors (PEM roots) for credentials others issued",
     )
+    wallet_providers_file: Path | None = setting(
+        parsing.path,
+        None,
+        "可信钱包提供方清单文件（JSON），其证明用于高保障钱包的身份验证",
+        "JSON file of wallet providers whose attestations authenticate their wallets (HAIP)",
+    )
     offer_days: float = setting(
         parsing.number(float, 0.01, 90), 7.0, "领取链接有效天数", "days a link to a credential may be used"
     )

@@ -14,6 +14,8 @@ async def home(visit: PersonVisit) -> Reply:
     """`GET /me`: what a person may do here, or the way in."""
     if await visit.desk.door.person(visit.session) is None:
         return visit.page("me_enter.html")
+    if visit.wallet is not None:  # a wallet waits for this person's word
+        return see_other("/me/wallet")
     return visit.page("me_home.html")
 
 

@@ -19,11 +19,13 @@ from gateway.web.session import Cookie, FormGuard, new_secret
 from gateway.web.visit import see_other
 
 _PATIENCE_S = 10.0
+_WALLET_S = 600
 _LARGEST_FORM = 16_384  # a thousand characters, nine bytes each as forms spell them
 
 
 class Desk:
-    """The door, the guard of the forms, and our three cookies: of a visit, of being in, of a device that is known."""
+    """The door, the guard of the forms, and our four cookies: of a visit, of being in, of a device that is
+    known, and of a wallet's request that waits while its person comes in."""
 
     def __init__(
         self, door: PersonDoor, guard: FormGuard, *, device_days: int, trusted_proxies: Sequence[str] = ()
@@ -32,6 +34,7 @@ class Desk:
         self.door, self.guard, self.trusted_proxies = door, guard, trusted_proxies
         self.visit = Cookie("yimen-me-visit", secure)
         self.session = Cookie("yimen-me", secure, int(SESSION_LIVES.total_seconds()))
+        self.wallet = Cookie("yimen-me-wallet", secure, _WALLET_S)
         self.device = Cookie("yimen-me-device", secure, device_days * 86_400)
 
 
@@ -67,6 +70,11 @@ class PersonVisit:
         return self.desk.session.read(self.headers)
 
     @cached_property
+    def wallet(self) -> str | None:
+        """The end of the request_uri of a wallet that waits for this browser's person."""
+        return self.desk.wallet.read(self.headers)
+
+    @cached_property
     def device(self) -> str | None:
         return self.desk.device.read(self.headers)
 
@@ -77,14 +85,16 @@ class PersonVisit:
             raise NotIn
         return found
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Reply:
+    def page(self, template: str, status: int = 200, *, form_to: Sequence[str] = (), **values: Any) -> Reply:
         """With the hidden field its forms need, and the cookie that belongs to it."""
         secret = self.desk.visit.read(self.headers)
         headers = []
         if secret is None:
             secret = new_secret()
             headers.append(self.desk.visit.set(secret))
-        return page(template, status=status, headers=headers, csrf=self.desk.guard.token(secret), **values)
+        return page(
+            template, status=status, headers=headers, form_to=form_to, csrf=self.desk.guard.token(secret), **values
+        )
 
 
 class NotIn(GatewayError):

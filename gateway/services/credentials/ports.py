@@ -137,8 +137,9 @@ class HolderGrants(Protocol):
         """
         ...
 
-    async def grant(self, grant: HolderGrant, new: NewToken) -> None:
-        """For the authorization code flow: grant and token, made elsewhere."""
+    async def grant(self, grant: HolderGrant, new: NewToken) -> bool:
+        """For the authorization code flow: grant and token, made elsewhere. Where it comes of an offer, that is redeemed by
+        this, once; False where it is not open (any more), and then nothing is kept."""
         ...
 
     async def find(self, token: str) -> HolderGrant | None:

@@ -80,10 +80,12 @@ class StoredHolderGrants:
         await self._purge.when_due()
         return grant
 
-    async def grant(self, grant: HolderGrant, new: NewToken) -> None:
+    async def grant(self, grant: HolderGrant, new: NewToken) -> bool:
         """See the port."""
         now = self._clock.now()
         async with self._database.write() as connection:
+            if grant.offer_id is not None and not await self._spend(connection, grant, now):
+                return False
             await self._keep(connection, grant, new, now)
             change = Change(
                 "CREDENTIAL_GRANTED", grant.grant_id, grant.acting.org_id, _WALLET, grant.subject_id,
@@ -91,6 +93,24 @@ class StoredHolderGrants:
             )  # fmt: skip
             await record_change(connection, now, change)
         await self._purge.when_due()
+        return True
+
+    @staticmethod
+    async def _spend(connection: AsyncConnection, grant: HolderGrant, now: datetime) -> bool:
+        """The offer behind a grant of the code flow, by one conditional update."""
+        spend = (
+            sa.update(credential_offer)
+            .where(
+                credential_offer.c.offer_id == grant.offer_id,
+                credential_offer.c.subject_id == grant.subject_id,
+                credential_offer.c.state == OfferState.OPEN.value,
+            )
+            .values(state=OfferState.REDEEMED.value, redeemed_at_us=to_us(now))
+        )
+        if not (await connection.execute(spend)).rowcount:
+            return False
+        await note_within(connection, str(grant.offer_id), "REDEEMED", now)
+        return True
 
     async def find(self, token: str) -> HolderGrant | None:
         """See the port."""
