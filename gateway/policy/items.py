@@ -14,6 +14,8 @@ CLASSES = ("U", "C", "N")
 SENSITIVITIES = ("PUBLIC", "GENERAL", "PERSONAL", "SENSITIVE", "LOCATION", "MEDICAL", "BIOMETRIC")
 APPLICATION = "application"
 """The group of every item that only a manifest declares."""
+CREDENTIAL = "credential"
+"""The noun whose fields are types of credentials: the one noun to which an application may add, in groups of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def read_items(
                 groups[group] = (title["zh"], title["en"])
                 own |= {group} if mine else set()
         for noun, table in _table(name, "nouns", tables, faults).items():
-            if noun in items:
+            if noun == CREDENTIAL and mine and isinstance(table, dict):
+                _add_types(f"{name}: nouns.{noun}", table, groups, items.setdefault(noun, {}), own, faults)
+            elif noun in items:
                 faults.append(f"{name}: nouns.{noun} is already there; a later file may only add")
             elif isinstance(table, dict):
                 items[noun] = _noun(f"{name}: nouns.{noun}", table, groups, faults)
@@ -91,6 +95,24 @@ def read_items(
                 name: Item((APPLICATION,), what.share_class, sensitivity) for name, sensitivity in what.fields.items()
             }
     return ItemRegister(MappingProxyType(items), MappingProxyType(groups), MappingProxyType(kinds), frozenset(own))
+
+
+def _add_types(
+    place: str,
+    table: Mapping[str, Any],
+    groups: Mapping[str, tuple[str, str]],
+    held: dict[str, Item],
+    own: set[str],
+    faults: list[str],
+) -> None:
+    """A new type of credential is opened by a rule that was written for it, so it stands in no group of others."""
+    for field_name, item in _noun(place, table, groups, faults).items():
+        if field_name in held:
+            faults.append(f"{place}: {field_name} is already there; a later file may only add")
+        elif not own.issuperset(item.groups):
+            faults.append(f"{place}: {field_name} must be in groups this application brings itself")
+        else:
+            held[field_name] = item
 
 
 _KEYS = {"kinds", "groups", "nouns"}
