@@ -27,13 +27,16 @@ def bind(holder: Signer, presented: str, *, aud: str, nonce: str, at: datetime) 
 
 
 def check(
-    sd_jwt: SdJwt, verified: Verified, *, aud: str, nonce: str, now: datetime, fresh: timedelta = FRESH
+    sd_jwt: SdJwt, verified: Verified, *, aud: str, nonce: str | None, now: datetime, fresh: timedelta = FRESH
 ) -> dict[str, Any]:
-    """Its claims. Raises KeyBindingInvalid: missing, cnf, typ, signature, sd_hash, aud, nonce, iat and what `parse` says."""
+    """Its claims. `nonce` None: any, where nobody could ask (offline); then being fresh is all that hinders a copy.
+
+    Raises KeyBindingInvalid: missing, cnf, typ, signature, sd_hash, aud, nonce, iat and what `parse` says.
+    """
     claims = opened(sd_jwt, verified)
     if claims.get("aud") != aud:
         raise KeyBindingInvalid("aud")
-    if claims.get("nonce") != nonce:
+    if not isinstance(claims.get("nonce"), str) or (nonce is not None and claims["nonce"] != nonce):
         raise KeyBindingInvalid("nonce")
     age = now.timestamp() - claims["iat"]
     if not -_SKEW.total_seconds() <= age <= fresh.total_seconds():

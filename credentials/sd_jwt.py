@@ -153,12 +153,12 @@ class _Unpacking:
             disclosed = self.held.pop(digest_, None)
             if disclosed is None:
                 continue
-            name, inner = disclosed[2:]
-            if name is None or name in value or name in _OWN_NAMES or (not path and name in NEVER_SELECTIVE):
+            named, inner = disclosed.name, disclosed.value
+            if named is None or named in value or named in _OWN_NAMES or (not path and named in NEVER_SELECTIVE):
                 raise SdJwtInvalid("claim")
-            place = (*path, name)
+            place = (*path, named)
             self.paths.append(place)
-            value[name] = self._nested(deepcopy(inner), place) if isinstance(inner, _NESTED) else inner
+            value[named] = self._nested(deepcopy(inner), place) if isinstance(inner, _NESTED) else inner
         return value
 
     def _nested(self, value: Any, path: tuple[str | int, ...]) -> Any:

@@ -27,10 +27,10 @@ LONGEST = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a key binding must say: for whom it was made and for which question."""
+    """What a key binding must say: for whom it was made and for which question (`nonce` None: for none in particular)."""
 
     aud: str
-    nonce: str
+    nonce: str | None
     fresh: timedelta = key_binding.FRESH
 
 

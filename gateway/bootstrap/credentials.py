@@ -16,6 +16,7 @@ from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.credential_presenting import ShowingRoom, showing_room
 from gateway.bootstrap.credential_status import key_room
 from gateway.bootstrap.credential_types import TypeRoom, type_room
+from gateway.bootstrap.credential_verifying import verifying_room
 from gateway.bootstrap.limits import client_limits
 from gateway.bootstrap.oauth_parts import OAuthParts
 from gateway.caller import Evidence, Messages, Seals
@@ -80,6 +81,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     async with key_room(settings, store, clock) as keys, AsyncExitStack() as stack:
         rings, lists = keys.rings, keys.lists
         routes += keys.routes
+        routes += verifying_room(settings, keys.rings, keys.lists, types, clock)
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
         offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
         ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
