@@ -140,8 +140,10 @@ def read_token(
     if iat > now.timestamp() + 60 or (exp is not None and exp <= now.timestamp() and not past):
         raise StatusInvalid("exp")
     listed = claims.get("status_list")
-    if not isinstance(listed, dict) or listed.get("bits") not in BITS or not isinstance(listed.get("lst"), str):
+    if not isinstance(listed, dict) or not isinstance(listed.get("lst"), str):
         raise StatusInvalid("form")
+    if not _is_whole(listed.get("bits")) or listed["bits"] not in BITS:
+        raise StatusInvalid("bits")
     return StatusList(uri, listed["bits"], decompress(listed["lst"], most=most), iat, exp, ttl)
 
 

@@ -54,6 +54,15 @@ def check_chain(
     `x5c`: base64 of DER, leaf first. `purpose`: an extended key usage the leaf must not exclude. `haip` refuses an anchor
     inside the chain, otherwise it is passed over. Raises ChainInvalid. Source: RFC 5280 6.1, HAIP 1.0 section 5 and 6.
     """
+    try:
+        return _walked(x5c, anchors, now, purpose, haip)
+    except ChainInvalid:
+        raise
+    except Exception:  # cryptography parses as it is asked, so a certificate may turn out broken anywhere on the way
+        raise ChainInvalid("certificate") from None
+
+
+def _walked(x5c: Sequence[str], anchors: Sequence[bytes], now: datetime, purpose: str | None, haip: bool) -> PublicKey:
     chain = read_chain(x5c)
     trusted = [_load(anchor) for anchor in anchors]
     if any(one in trusted for one in chain):
