@@ -56,7 +56,7 @@
   /** One request. `form` or `json` makes it a POST. Gives {status, headers, body, json()}; Trouble where nobody answered. */
   W.http = async (url, asked) => {
     const given = asked || {};
-    const headers = Object.assign({ accept: 'application/json' }, given.headers);
+    const headers = Object.assign({ accept: 'application/json', 'accept-language': '*' }, given.headers); // both languages are shown
     const init = { method: given.method || 'GET', headers, credentials: 'omit', redirect: 'error', cache: given.cache || 'no-store' };
     if (given.form) {
       init.method = 'POST';
