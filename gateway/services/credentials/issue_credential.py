@@ -23,6 +23,7 @@ from credentials.openid4vci.encryption import ResponseEncryption
 from credentials.openid4vci.proof import Attesters, Expected, Proven, check_attestation, check_jwt_proofs
 from credentials.openid4vci.refused import (
     DENIED,
+    INSUFFICIENT_SCOPE,
     INVALID_NONCE,
     INVALID_PROOF,
     INVALID_REQUEST,
@@ -141,8 +142,10 @@ class IssueCredential:
             if grant.identifiers:
                 raise Refused(INVALID_REQUEST, "vci_identifier_needed")
             found = request.configuration_id or ""
-        if found not in grant.configuration_ids or split_configuration(found)[0] not in self._on.make.types:
+        if split_configuration(found)[0] not in self._on.make.types:
             raise Refused(UNKNOWN_CONFIGURATION)
+        if found not in grant.configuration_ids:
+            raise Refused(INSUFFICIENT_SCOPE)  # there is such a credential, and this token is for others
         return found
 
     async def _keys(self, grant: HolderGrant, request: CredentialRequest) -> tuple[PublicKey, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from credentials.errors import CredentialsError
-from credentials.openid4vci.refused import DENIED, INVALID_REQUEST, Refused
+from credentials.openid4vci.refused import DENIED, INSUFFICIENT_SCOPE, INVALID_REQUEST, Refused
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.jose import ALGORITHMS
@@ -11,18 +11,19 @@ from gateway.web.challenge import NONCE
 from gateway.web.oauth_problems import problem, problem_of
 from gateway.web.problems import Headers, Refusal, Reply, status_of
 
-_SCOPE = "insufficient_scope"
 _BODY = frozenset({"BODY_TOO_LARGE", "BODY_TIMEOUT", "UNSUPPORTED_MEDIA_TYPE"})
 
 
 def vci_problem(caught: GatewayError | CredentialsError, malformed: str = INVALID_REQUEST) -> Reply:
     """The answer to an error; `malformed` is the endpoint's own code for a body that cannot be read (8.3.1.2, 11.3)."""
     if isinstance(caught, Unauthenticated):
-        status = 403 if caught.error == _SCOPE else 401
+        status = 403 if caught.error == INSUFFICIENT_SCOPE else 401
         return problem(caught.error or "invalid_token", caught.error or "vci_token", status, _challenge(caught))
     if isinstance(caught, Refused):
-        if caught.why == _SCOPE:
-            return problem(_SCOPE, caught.reason, 403, _challenge(Unauthenticated(error=_SCOPE)))
+        if caught.why == INSUFFICIENT_SCOPE:
+            return problem(
+                INSUFFICIENT_SCOPE, caught.reason, 403, _challenge(Unauthenticated(error=INSUFFICIENT_SCOPE))
+            )
         return problem(caught.why, caught.reason)
     if isinstance(caught, CredentialsError):  # the keys do not answer
         return problem("temporarily_unavailable", "temporarily_unavailable", 503, ((b"retry-after", b"5"),))
