@@ -20,7 +20,7 @@ SURE = frozenset({"FRESH", "NOT_FOUND"})
 PERSON = "person"
 """The noun of what the issuer itself knows of the holder: `name` and `nameMasked`. Never asked of a department."""
 _DOUBTFUL = frozenset(
-    {"CODE_UNMAPPED", "DATE_GUESSED", "DATE_BAD", "ENCODING_REPAIRED", "ADDRESS_UNPARSED", "CONFLICT"}
+    {"CODE_UNMAPPED", "DATE_GUESSED", "DATE_BAD", "ENCODING_REPAIRED", "ADDRESS_UNPARSED", "CONFLICT", "DISPUTED"}
 )
 
 
