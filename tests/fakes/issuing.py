@@ -116,7 +116,7 @@ async def issuer_house(
                 server = authorization(store, clock, settings, parts, read_register, room.codes)
                 pages = [*server.routes, *room.routes, *keys.routes]
                 app = build_app(
-                    execute=_nobody, authenticate=parts.authenticate, settings=WebSettings(base_url=url), pages=pages
+                    execute=_Nobody(), authenticate=parts.authenticate, settings=WebSettings(base_url=url), pages=pages
                 )
                 serving = asyncio.create_task((web := server_for(app)).serve(sockets=[listener]))
                 try:
@@ -132,8 +132,14 @@ async def issuer_house(
             await store.close()
 
 
-async def _nobody(*_: Any, **__: Any) -> Any:
-    raise AssertionError("nobody asks the graph here")
+class _Nobody:
+    """An `Execute` that nobody asks here."""
+
+    async def __call__(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("nobody asks the graph here")
+
+    def subscribe(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("nobody asks the graph here")
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ class Wallet:
 
     def proof(
         self,
-        nonce: str | None,
+        nonce: Any,
         key: LocalSigner | None = None,
         *,
         header: Mapping[str, Any] | None = None,
@@ -271,4 +277,4 @@ def unsigned(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
 async def _heard(response: aiohttp.ClientResponse) -> Heard:
     text = await response.text()
     is_json = response.content_type == "application/json" and text
-    return Heard(response.status, await response.json() if is_json else text, dict(response.headers))
+    return Heard(response.status, await response.json() if is_json else text, response.headers)
