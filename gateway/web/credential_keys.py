@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 from cryptography import x509
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from credentials.errors import KeysUnavailable
 from credentials.keys import KeyRing, KeyState, RingKey
 from gateway.web.problems import JSON, Refusal, Reply
+from gateway.web.status_lists import query_of
 
 _PEM = b"application/pem-certificate-chain"
 CACHE_S = 300
@@ -88,7 +89,7 @@ class TrustAnchors:
         except KeysUnavailable:
             raise Refusal("NOT_READY") from None
         accepted = dict(scope["headers"]).get(b"accept", b"")
-        asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20).get("format")
+        asked = query_of(scope).get("format")
         if asked == ["pem"] or any(kind in accepted for kind in (_PEM, b"application/x-pem-file")):
             body = b"".join(pem_of(der) for use, _, anchors in found for der in anchors if use == "issuer")
             await _reply(scope, body, _PEM)(scope, receive, send)

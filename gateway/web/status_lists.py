@@ -33,7 +33,7 @@ class StatusListFile:
         if scope["method"] not in ("GET", "HEAD"):
             raise Refusal("METHOD_NOT_ALLOWED", [(b"allow", b"GET, HEAD, OPTIONS")])
         list_id = scope["path_params"]["list_id"]
-        asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+        asked = query_of(scope)
         try:
             token, tag, cache = await self._found(list_id, asked.get("time"))
         except KeysUnavailable:
@@ -88,6 +88,14 @@ class Aggregation:
         body = orjson.dumps({"status_lists": [self._uri_of(one) for one in await self._lists.lists()]})
         headers = [(b"cache-control", self._cache), (b"x-content-type-options", b"nosniff")]
         await Reply(200, body, JSON, headers)(scope, receive, send)
+
+
+def query_of(scope: Scope) -> dict[str, list[str]]:
+    """Raises Refusal where more is asked than anybody has to ask."""
+    try:
+        return parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise Refusal("INVALID_REQUEST") from None
 
 
 def _moment(times: list[str]) -> datetime:
