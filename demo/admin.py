@@ -10,12 +10,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from demo.department import Department, Faults, Refusal
+from demo.edits import Edit
 
 
 def with_admin(app: Starlette, department: Department) -> Starlette:
     """Put the admin routes before the department's own, and a plain wording for a Refusal it did not word itself.
 
     GET /_health · GET, PUT, DELETE /_fault (PUT names the faults to change; the others stay) ·
+    GET, PUT, DELETE /_facts (PUT {"id_no", "left_on", "address"}: what the floating-population office has changes) ·
     GET, DELETE /_counters ({operation: calls}; `?keys=1`: {operation: times the most asked key was asked}).
     """
 
@@ -35,6 +37,22 @@ def with_admin(app: Starlette, department: Department) -> Starlette:
                 return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(department.faults.spoken())
 
+    async def facts(request: Request) -> Response:
+        if request.method == "DELETE":
+            department.edits.clear()
+        elif request.method == "PUT":
+            try:
+                wanted = json.loads(await request.body())
+                if not isinstance(wanted, dict):
+                    raise ValueError("the body must be a JSON object")
+                id_no, edit = Edit.read(wanted)
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            if department.people.by_id(id_no) is None:
+                return JSONResponse({"error": "查无此人 / nobody of this ID number"}, 404)
+            department.edits[id_no] = edit
+        return JSONResponse({"edited": len(department.edits)})
+
     async def counters(request: Request) -> Response:
         if request.method == "DELETE":
             department.counters.clear()
@@ -44,6 +62,7 @@ def with_admin(app: Starlette, department: Department) -> Starlette:
     app.router.routes[:0] = [
         Route("/_health", health),
         Route("/_fault", fault, methods=["GET", "PUT", "DELETE"]),
+        Route("/_facts", facts, methods=["GET", "PUT", "DELETE"]),
         Route("/_counters", counters, methods=["GET", "DELETE"]),
     ]
     if Refusal not in app.exception_handlers:

@@ -7,7 +7,7 @@ CONTRACT for demo/departments/<name>.py: one module a department (AZBJ drops bot
     def build(department: Department, options: Options) -> Starlette: ...
 
 `build` returns the department's own application, with a `lifespan` of its own if it needs one. The caller adds the admin
-routes (`/_health`, `/_fault`, `/_counters`) and a handler for `Refusal`, so `build` must not. Every operation starts with
+routes (`/_health`, `/_fault`, `/_facts`, `/_counters`) and a handler for `Refusal`, so `build` must not. Every operation starts with
 
     try:
         await department.enter("residence/query", key=id_no)
@@ -35,6 +35,7 @@ from pathlib import Path
 from time import monotonic
 from zoneinfo import ZoneInfo
 
+from demo.edits import Edit
 from demo.people import Register, register
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -182,6 +183,7 @@ class Department:
         self.people = people if people is not None else register(options.seed, options.count)
         self.counters = Counters()
         self.faults = Faults()
+        self.edits: dict[str, Edit] = {}  # ID number -> what a visitor changed
         self._listeners: list[Callable[[Faults], None]] = []
         self._bucket = Bucket(profile.rps) if profile.rps and options.limits else None
         self._started = datetime.now(SHANGHAI)

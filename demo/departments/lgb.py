@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from demo.department import Department, Options, Profile, Refusal
 from demo.departments.doors import Denied, Door
+from demo.edits import Edit
 from demo.people import Person, ResidenceFact
 
 PROFILE = Profile(code="LGB", zh="禅城区流管办", latency_s=0.4, rps=20.0)
@@ -37,7 +38,8 @@ def build(department: Department, options: Options) -> Starlette:
         if department.faults.garbage:
             return HTMLResponse("<html><body>系统维护中</body></html>")
         person = department.people.by_id(id_no)
-        held = [fact for fact in person.residences if fact.by_lgb] if person is not None else []
+        edit = department.edits.get(id_no, Edit())
+        held = [edit.of(fact) for fact in person.residences if fact.by_lgb] if person is not None else []
         if person is None or not held:
             return _said("1404", "查无登记")
         rows = [_row(department, person, fact) for fact in held]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.bootstrap.credential_key_arguments import add_credential_key_commands
+from gateway.bootstrap.credential_life_arguments import LINES, add_credential_life_commands
 from gateway.bootstrap.credential_types import check_types
 
 MANUAL = """\
@@ -21,11 +22,12 @@ def add_credentials_command(commands: Any) -> None:
     parser = commands.add_parser(
         "credentials",
         help="keys credentials are signed with, and what was issued",
-        description=MANUAL,
+        description=MANUAL + LINES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     inner = parser.add_subparsers(metavar="COMMAND", required=True)
     add_credential_key_commands(inner)
+    add_credential_life_commands(inner)
     types = inner.add_parser("types", help="kinds of credentials").add_subparsers(metavar="check", required=True)
     check = types.add_parser("check", help="every fault at once, with file and line; then every type and its facts")
     check.add_argument("directory", type=Path, nargs="?", help="further types, beside those that come with yimen")

@@ -64,8 +64,8 @@ def life_room(
 
 
 def staying(types: Mapping[str, CredentialType]) -> frozenset[str]:
-    """The types that are about having been discharged, and so go on when the case has ended."""
-    return frozenset(one.id for one in types.values() if one.holders & AFTER_DISCHARGE)
+    """The types nobody but the discharged may hold: they go on when the case has ended."""
+    return frozenset(one.id for one in types.values() if one.holders and one.holders <= AFTER_DISCHARGE)
 
 
 def sealed_persons(known: Facts, clock: Clock) -> SealedPersons:

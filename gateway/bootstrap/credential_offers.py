@@ -54,3 +54,14 @@ def offer_room(
         FactsDigest(store.keys.derive(DIGEST_KEY)),
         OfferCredential(offers, codes, store.phones, messages, seals, clock, terms, configurations),
     )
+
+
+def plain_offers(store: Store, clock: Clock) -> StoredOffers:
+    """To look at offers and end them, for a command that makes none."""
+    codes = OfferCodes(store.keys.derive(CODE_KEY), store.keys.derive(TX_KEY))
+    return StoredOffers(store.database, codes, store.subject_keys.ring, clock)
+
+
+def plain_issued(store: Store, clock: Clock) -> StoredIssued:
+    """What was issued, for a command that issues nothing."""
+    return StoredIssued(store.database, PersonalColumns(store.keys, store.subject_keys.ring), clock, flip)

@@ -106,9 +106,10 @@ class OfferCredential:
         made = Offered(kept, *self.links(kept.reference), code if kept == offer else None)
         if enrolled is None:
             return made
-        sent = await self._send(enrolled, kept, made.link, message) if send else False
-        if send_tx_code and made.tx_code is not None:
-            await self._hand_over(enrolled, SEND_CODE, {"code": made.tx_code})
+        # The code first: where the link is on its way, so is what it is opened with.
+        known = made.tx_code is None or not send_tx_code
+        known = known or await self._hand_over(enrolled, SEND_CODE, {"code": made.tx_code or ""})
+        sent = send and known and await self._send(enrolled, kept, made.link, message)
         return Offered(kept, made.link, made.other_link, made.tx_code, sent)
 
     async def send_again(self, offer: Offer, message: str = SEND_LINK) -> bool:

@@ -126,7 +126,7 @@ async def test_the_link_goes_to_the_phone_and_the_code_never_with_it() -> None:
     assert house.moments[made.offer.offer_id] == ["SENT"]
     by_two = House()
     made = await by_two.offering()(**asked(tx_code=True, send=True, send_tx_code=True))
-    first, second = (text_of(message) for message in by_two.sent)
+    second, first = (text_of(message) for message in by_two.sent)
     assert made.tx_code is not None
     assert made.tx_code not in first.zh
     assert made.tx_code in second.zh
