@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway.bootstrap.case_arguments import add_case_commands
-from gateway.bootstrap.change_arguments import add_changes_command
-from gateway.bootstrap.client_arguments import add_clients_command
-from gateway.bootstrap.credential_arguments import add_credentials_command
-from gateway.bootstrap.identity_arguments import add_identity_commands
-from gateway.bootstrap.ledger_arguments import add_ledger_commands
-from gateway.bootstrap.limit_arguments import add_limit_commands
-from gateway.bootstrap.officer_arguments import add_officers_command
-from gateway.bootstrap.policy_arguments import add_policy_commands
-from gateway.bootstrap.token_arguments import add_token_command
-from gateway.bootstrap.witness_arguments import add_witness_commands
 from gateway.errors import GatewayError, SettingsInvalid
-from gateway.settings import Settings, manifests_dir
 
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+_Done = TypeVar("_Done")
 MANUAL = """\
 一门 yimen: 社区矫正数据共享网关 / a GraphQL data-sharing gateway for community correction.
 
@@ -45,8 +36,10 @@ MANUAL = """\
   yimen clients import FILE         登记客户端 / register clients; list, show, disable, enable, rotate, invite
   yimen token --help                取令牌 / a token for a client with its key, or for an officer at a browser
   yimen cases import PATH           导入案件登记 / the register of cases from CSV files; --dry-run shows every fault first
+  yimen offers create|show|bulk     电子证明领取邀请 / lead persons to their credentials by link, message or QR code; --help
   yimen changes list                谁改了什么 / who changed identities, clients, rules, keys, cases, consents; reading is recorded too
   yimen ledger status|fsck|export   存证日志 / the ledger: check the store, mirror it, keys, a new shard, evidence; --help is its manual
+  yimen verify FILE|-               离线核验一份凭证 / check one credential offline, by a kit; --fetch-kit URL fetches the kit
   yimen witness serve|key|status    为本单位见证账本 / watch a ledger for your own agency, on your own machine: no settings, no database
   yimen schema [DIR]                打印 GraphQL 模式 / the GraphQL schema these manifests make, as SDL
 
@@ -57,13 +50,18 @@ MANUAL = """\
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] | None = getattr(given, "command", None)
-    if command is None:
-        parser.print_help()
-        return 2
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if words[:1] == ["verify"]:  # used by hand at a counter, so it starts at once: nothing else is loaded for it
+            from gateway.bootstrap.verify_command import main as verify
+
+            return verify(words[1:])
+        parser = _parser()
+        given = parser.parse_args(words)
+        command: Callable[[argparse.Namespace], int] | None = getattr(given, "command", None)
+        if command is None:
+            parser.print_help()
+            return 2
         return command(given)
     except SettingsInvalid as error:
         print("有误，未执行 This is wrong, nothing was done:", file=sys.stderr)
@@ -81,6 +79,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """All commands; what each needs is loaded with it."""
+    from gateway.bootstrap.case_arguments import add_case_commands
+    from gateway.bootstrap.change_arguments import add_changes_command
+    from gateway.bootstrap.client_arguments import add_clients_command
+    from gateway.bootstrap.credential_arguments import add_credentials_command
+    from gateway.bootstrap.identity_arguments import add_identity_commands
+    from gateway.bootstrap.ledger_arguments import add_ledger_commands
+    from gateway.bootstrap.limit_arguments import add_limit_commands
+    from gateway.bootstrap.offer_arguments import add_offer_commands
+    from gateway.bootstrap.officer_arguments import add_officers_command
+    from gateway.bootstrap.policy_arguments import add_policy_commands
+    from gateway.bootstrap.token_arguments import add_token_command
+    from gateway.bootstrap.witness_arguments import add_witness_commands
+
     parser = argparse.ArgumentParser(
         "yimen",
         description=MANUAL,
@@ -120,8 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     add_policy_commands(commands)
     add_case_commands(commands)
     add_changes_command(commands)
+    add_offer_commands(commands)
     add_ledger_commands(commands)
     add_witness_commands(commands)
+    commands.add_parser("verify", help="check one credential offline, by a kit", add_help=False)
     add_credentials_command(commands)
     keys = commands.add_parser("keys", help="what tokens are signed with").add_subparsers(
         metavar="list|rotate", required=True
@@ -139,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("yimen")
     except metadata.PackageNotFoundError:  # run from a folder of the source, never installed
@@ -148,53 +164,65 @@ def _version() -> str:
 def _serve(given: argparse.Namespace) -> int:
     from gateway.bootstrap.serving import serve_gateway
 
-    settings = Settings.from_process(
-        manifests_dir=given.manifests, host=given.host, port=given.port, workers=given.workers
-    )
+    settings = _from_process(manifests_dir=given.manifests, host=given.host, port=given.port, workers=given.workers)
     return serve_gateway(settings)
 
 
 def _sources_check(given: argparse.Namespace) -> int:
     from gateway.bootstrap.sources import check_manifests
 
-    return asyncio.run(check_manifests(_directory(given), probe=not given.no_probe))
+    return _run(check_manifests(_directory(given), probe=not given.no_probe))
 
 
 def _sources_list(given: argparse.Namespace) -> int:
     from gateway.bootstrap.sources import list_manifests
 
-    return asyncio.run(list_manifests(_directory(given)))
+    return _run(list_manifests(_directory(given)))
 
 
 def _directory(given: argparse.Namespace) -> Path:
+    from gateway.settings import manifests_dir
+
     return given.directory if given.directory is not None else manifests_dir()
+
+
+def _from_process(**given: Any) -> Settings:
+    from gateway.settings import Settings
+
+    return Settings.from_process(**given)
+
+
+def _run(work: Coroutine[Any, Any, _Done]) -> _Done:
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def _db_migrate(_given: argparse.Namespace) -> int:
     from gateway.bootstrap.database import migrate_database
 
-    print(asyncio.run(migrate_database(Settings.from_process())))
+    print(_run(migrate_database(_from_process())))
     return 0
 
 
 def _db_status(_given: argparse.Namespace) -> int:
     from gateway.bootstrap.database import database_status
 
-    print(asyncio.run(database_status(Settings.from_process())))
+    print(_run(database_status(_from_process())))
     return 0
 
 
 def _keys_list(_given: argparse.Namespace) -> int:
     from gateway.bootstrap.signing_keys import list_signing_keys
 
-    print(asyncio.run(list_signing_keys(Settings.from_process())))
+    print(_run(list_signing_keys(_from_process())))
     return 0
 
 
 def _keys_rotate(given: argparse.Namespace) -> int:
     from gateway.bootstrap.signing_keys import rotate_signing_keys
 
-    print(asyncio.run(rotate_signing_keys(Settings.from_process(), compromised=given.compromised)))
+    print(_run(rotate_signing_keys(_from_process(), compromised=given.compromised)))
     return 0
 
 
@@ -203,7 +231,7 @@ def _settings(_given: argparse.Namespace) -> int:
 
     faults: SettingsInvalid | None = None
     try:
-        values = shown(Settings.from_process())
+        values = shown(_from_process())
     except SettingsInvalid as error:  # who has yet to learn what there is to set is shown it all the same
         faults, values = error, {known.name: f"{known.default} (默认 default)".lstrip() for known in describe()}
     for known in describe():
