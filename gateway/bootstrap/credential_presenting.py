@@ -22,6 +22,7 @@ from gateway.consent.persons import PersonSession
 from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.policy.purposes import PurposeRegister
 from gateway.services.credentials.ports import IssuedCredentials, StatusLists
+from gateway.services.presenting.asking_keys import AskingKeys
 from gateway.services.presenting.check_presentation import CheckPresented
 from gateway.services.presenting.consent_by_showing import GiveConsent, OwnCredentials, ShowToConsent
 from gateway.services.presenting.create_request import CreateRequest
@@ -150,13 +151,14 @@ def presenting_parts(
         uri_prefix=base_url + STATUS_PATH,
         hosts=trusted_hosts(settings.credentials.trust_dir),
     )
+    keys = AskingKeys(rings.verifier)
     trusting = _Trusting(rings, types, base_url)
     return PresentingParts(
         CreateRequest(
             presentations,
             templates,
             store.clients,
-            rings.verifier,
+            keys,
             register,
             limits,
             clock,
@@ -166,7 +168,7 @@ def presenting_parts(
             profile=settings.credentials.profile,
             consent=consent,
         ),
-        ServeRequest(presentations, templates, store.clients, words, rings.verifier, clock, base_url=base_url),
+        ServeRequest(presentations, templates, store.clients, words, keys, clock, base_url=base_url),
         TakeAnswer(
             presentations,
             CheckPresented(trusting.trust, trusting.own, statuses, clock),

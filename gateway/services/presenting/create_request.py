@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
+from credentials.errors import ChainInvalid, KeysUnavailable
 from credentials.jose import generate_private_jwk, thumbprint
-from credentials.keys import KeyRing
 from credentials.openid4vp.client_ids import PREFIXES, X509_HASH, client_id
 from credentials.openid4vp.request_object import transaction
 from gateway.caller import Caller, CallerKind
@@ -20,6 +20,7 @@ from gateway.oauth.terms import PRESENTATION_SCOPE
 from gateway.policy.claim import claimed
 from gateway.policy.purposes import PurposeRegister
 from gateway.services.client_limits import ClientLimits
+from gateway.services.presenting.asking_keys import AskingKeys
 from gateway.services.presenting.ports import CLERK, ConsentByShowing, Presentation, Presentations, Secrets
 from gateway.services.presenting.templates import Template
 
@@ -61,7 +62,7 @@ class CreateRequest:
         presentations: Presentations,
         templates: Mapping[str, Template],
         clients: Clients,
-        ring: KeyRing,
+        keys: AskingKeys,
         register: Callable[[], PurposeRegister],
         limits: ClientLimits,
         clock: Clock,
@@ -73,7 +74,7 @@ class CreateRequest:
         consent: ConsentByShowing | None = None,
         further: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._presentations, self._templates, self._clients, self._ring = presentations, templates, clients, ring
+        self._presentations, self._templates, self._clients, self._keys = presentations, templates, clients, keys
         self._register, self._limits, self._clock, self._base_url = register, limits, clock, base_url
         self._vct_of, self._lasts, self._profile, self._consent = vct_of, lasts, profile, consent
         self._further = further
@@ -124,8 +125,13 @@ class CreateRequest:
                 raise RequestRefused("PRESENTATION_INVALID", "consent")
             terms = await self._consent.terms(client, wish.consent_request)
             signed = transaction([one.id for one in template.wanted], terms)
-        signer = await self._ring.signer()
-        asker = client_id(wish.prefix, signer.x5c, host_of(self._base_url))
+        try:
+            signer = await self._keys.current()
+            asker = client_id(wish.prefix, signer.x5c, host_of(self._base_url))
+        except KeysUnavailable:
+            raise RequestRefused("NOT_READY") from None
+        except ChainInvalid:  # there is no certificate that says what was wished for
+            raise RequestRefused("PRESENTATION_INVALID", "prefix") from None
         private = generate_private_jwk()
         private["kid"] = thumbprint(private)
         presentation = Presentation(
@@ -146,7 +152,7 @@ class CreateRequest:
             state=secrets.token_urlsafe(32),
             created_at=now,
             expires_at=now + self._lasts,
-            secrets=Secrets(private, asker, wish.encrypted, signed, wish.consent_request),
+            secrets=Secrets(private, asker, signer.kid, wish.encrypted, signed, wish.consent_request),
         )
         await self._presentations.add(presentation)
         request_uri = f"{self._base_url}/openid4vp/requests/{presentation.request_ref}"

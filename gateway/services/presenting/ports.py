@@ -27,11 +27,13 @@ DONE_STEPS = (Step.ANSWERED, Step.REFUSED, Step.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Kept sealed. `encryption`: the private JWK of this request alone, with its `kid`. `consent_request`: the partner's
+    """Kept sealed. `encryption`: the private JWK of this request alone, with its `kid`. `kid`: of the key that signs the
+    request, whose certificate `prefix` (the whole client identifier) is the hash of. `consent_request`: the partner's
     own request for consent that the answer gives, with `transaction_data` as the wallet is sent it."""
 
     encryption: Mapping[str, Any]
     prefix: str
+    kid: str
     encrypted: bool
     transaction_data: str | None = None
     consent_request: str | None = None

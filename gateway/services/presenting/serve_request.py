@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from credentials.keys import KeyRing
+from credentials.errors import KeysUnavailable
+from credentials.jose import Signer
 from credentials.openid4vp.request_object import DIRECT_POST, DIRECT_POST_JWT, Ask, request_object
 from gateway.clock import Clock
 from gateway.errors import RequestRefused
 from gateway.oauth.ports import Clients
+from gateway.services.presenting.asking_keys import AskingKeys
 from gateway.services.presenting.ports import CLERK, Presentation, Presentations
 from gateway.services.presenting.templates import Template
 from gateway.services.words import Words
@@ -20,16 +23,16 @@ class ServeRequest:
     def __init__(
         self,
         presentations: Presentations,
-        templates: dict[str, Template] | Any,
+        templates: Mapping[str, Template],
         clients: Clients,
         words: Words,
-        ring: KeyRing,
+        keys: AskingKeys,
         clock: Clock,
         *,
         base_url: str,
     ) -> None:
         self._presentations, self._templates, self._clients, self._words = presentations, templates, clients, words
-        self._ring, self._clock, self._base_url = ring, clock, base_url
+        self._keys, self._clock, self._base_url = keys, clock, base_url
 
     async def __call__(self, request_ref: str, wallet_nonce: str | None = None) -> str:
         """The signed request object. Raises RequestRefused NOT_FOUND where there is none, or it is over."""
@@ -40,6 +43,7 @@ class ServeRequest:
         client = None if found.client_id == CLERK else await self._clients.find(found.client_id)
         if found.client_id != CLERK and (client is None or client.disabled):
             raise RequestRefused("NOT_FOUND")
+        signer = await self._signer(secrets.kid)
         organisation = await self._words.organisation(found.org_id)
         name = client.client_name if client is not None else organisation.zh
         key = {member: secrets.encryption[member] for member in ("kty", "crv", "x", "y", "kid")}
@@ -56,11 +60,18 @@ class ServeRequest:
             transaction_data=() if secrets.transaction_data is None else (secrets.transaction_data,),
             wallet_nonce=wallet_nonce,
         )
-        signed = request_object(
-            await self._ring.signer(), ask, issued_at=self._clock.now(), expires_at=found.expires_at
-        )
+        signed = request_object(signer, ask, issued_at=self._clock.now(), expires_at=found.expires_at)
         await self._presentations.fetched(found.presentation_id)
         return signed
+
+    async def _signer(self, kid: str) -> Signer:
+        try:
+            signer = await self._keys.of(kid)
+        except KeysUnavailable:
+            raise RequestRefused("NOT_READY") from None
+        if signer is None:
+            raise RequestRefused("NOT_FOUND")
+        return signer
 
     def _in_words(self, found: Presentation, organisation: dict[str, str], name: str) -> dict[str, Any]:
         """What the wallet shows: who, what for, and under which mark."""

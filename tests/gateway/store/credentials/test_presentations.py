@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from gateway.services.presenting.ports import CLERK, Outcome, Presentation, Secrets, Step
 from gateway.store import Store
 from gateway.store.credentials.presentations import StoredPresentations
-from gateway.store.tables.credentials import presentation as table
 from gateway.store.tables import change_event
+from gateway.store.tables.credentials import presentation as table
 from tests.gateway.store.conftest import START, HandClock, OpenStore
 
 pytestmark = pytest.mark.anyio
-SECRETS = Secrets({"kty": "EC", "kid": "k", "d": "secret-d"}, "x509_hash:abc", True)
+SECRETS = Secrets({"kty": "EC", "kid": "k", "d": "secret-d"}, "x509_hash:abc", "kid-1", True)
 ASKED = Presentation(
     "p" * 32, "r" * 43, "a" * 43, "bank-client", "bank", "bank-client", "bank-account-opening", "LOAN_SERVICE", "acc-1",
     {"credentials": []}, "haip", False, None, "n" * 43, "s" * 43, START, START + timedelta(minutes=5), SECRETS,
@@ -53,22 +53,28 @@ async def test_from_asked_to_read_each_step_once(store: Store, kept: StoredPrese
     assert await kept.take(ASKED.presentation_id, "bank-client", None, None) is None
     assert await kept.end(ASKED.presentation_id, SHOWN)
     assert not await kept.end(ASKED.presentation_id, Outcome(Step.FAILED, "signature"))
-    assert await kept.by_response(ASKED.response_ref) is None and await kept.by_request(ASKED.request_ref) is None
+    assert await kept.by_response(ASKED.response_ref) is None
+    assert await kept.by_request(ASKED.request_ref) is None
     taken = await kept.take(ASKED.presentation_id, "bank-client", None, None)
-    assert taken is not None and taken.step is Step.ANSWERED and taken.result == SHOWN.result
+    assert taken is not None
+    assert taken.step is Step.ANSWERED
+    assert taken.result == SHOWN.result
     assert await kept.take(ASKED.presentation_id, "bank-client", None, None) is None
     told = await changes(store)
     assert [one[0] for one in told] == ["PRESENTATION_CREATED", "PRESENTATION_ANSWERED", "PRESENTATION_RETRIEVED"]
     assert {one[1:] for one in told} == {(None, "bank")}  # never with a person
 
 
-async def test_what_was_shown_and_the_key_are_sealed_and_go_with_their_use(store: Store, kept: StoredPresentations) -> None:
+async def test_what_was_shown_and_the_key_are_sealed_and_go_with_their_use(
+    store: Store, kept: StoredPresentations
+) -> None:
     await kept.add(ASKED)
     await kept.fetched(ASKED.presentation_id)
     assert b"secret-d" not in bytes((await row(store)).encryption_ct)
     await kept.end(ASKED.presentation_id, SHOWN)
     ended = await row(store)
-    assert ended.encryption_ct is None and b"440604" not in bytes(ended.result_ct)
+    assert ended.encryption_ct is None
+    assert b"440604" not in bytes(ended.result_ct)
     await kept.take(ASKED.presentation_id, "bank-client", None, None)
     assert (await row(store)).result_ct is None
 
@@ -82,7 +88,9 @@ async def test_of_forty_answers_in_two_replicas_one_counts_and_of_forty_readings
     await both[1].fetched(ASKED.presentation_id)
     ended = await asyncio.gather(*(both[n % 2].end(ASKED.presentation_id, SHOWN) for n in range(40)))
     assert sum(ended) == 1
-    taken = await asyncio.gather(*(both[n % 2].take(ASKED.presentation_id, "bank-client", None, None) for n in range(40)))
+    taken = await asyncio.gather(
+        *(both[n % 2].take(ASKED.presentation_id, "bank-client", None, None) for n in range(40))
+    )
     assert len([one for one in taken if one is not None]) == 1
     told = await changes(stores[0])
     assert sorted(one[0] for one in told) == ["PRESENTATION_ANSWERED", "PRESENTATION_CREATED", "PRESENTATION_RETRIEVED"]

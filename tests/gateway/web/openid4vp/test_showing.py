@@ -29,10 +29,12 @@ async def test_a_bank_asks_a_wallet_answers_and_the_bank_reads_it_once(house: Sh
     assert request.claims["wallet_nonce"] == "n-0S6_WzA2Mj"
     assert await holder.send(house.client, request, holder.answer(request)) == (200, {})
     status, said = await house.result(bank, made["id"])
-    assert status == 200 and said["state"] == "ANSWERED", said
+    assert (status, said["state"]) == (200, "ANSWERED"), said
     shown = said["credentials"]["residence"][0]
     assert set(shown["claims"]) == {one["path"][0] for one in request.claims["dcql_query"]["credentials"][0]["claims"]}
-    assert "further" not in str(said) and shown["status"] == "VALID" and shown["issued_here"]
+    assert "further" not in str(said)
+    assert shown["status"] == "VALID"
+    assert shown["issued_here"]
     assert (await house.result(bank, made["id"]))[0] == 404
 
 
@@ -48,12 +50,17 @@ async def test_the_request_object_is_signed_as_haip_wants_it(house: ShowHouse) -
         "direct_post.jwt",
         "vp_token",
     )
-    assert "redirect_uri" not in claims and "wallet_nonce" not in claims
+    assert "redirect_uri" not in claims
+    assert "wallet_nonce" not in claims
     assert claims["client_metadata"]["encrypted_response_enc_values_supported"] == ["A128GCM", "A256GCM"]
     (key,) = claims["client_metadata"]["jwks"]["keys"]
-    assert (key["alg"], key["use"], key["crv"]) == ("ECDH-ES", "enc", "P-256") and key["kid"] and "d" not in key
+    assert (key["alg"], key["use"], key["crv"]) == ("ECDH-ES", "enc", "P-256")
+    assert key["kid"]
+    assert "d" not in key
     said = claims["verifier_info"][0]["data"]
-    assert said["purpose"]["zh"] and said["purpose"]["en"] and said["reference"] == "acc-2026-118"
+    assert said["purpose"]["zh"]
+    assert said["purpose"]["en"]
+    assert said["reference"] == "acc-2026-118"
     assert claims["client_metadata"]["client_name"] == "禅城示范银行"
 
 
@@ -63,7 +70,9 @@ async def test_on_the_same_device_only_the_browser_that_was_sent_back_opens_the_
     request = await holder.fetch(house.client, made["links"]["openid4vp"])
     status, said = await holder.send(house.client, request, holder.answer(request))
     where, _, code = said["redirect_uri"].partition("#response_code=")
-    assert status == 200 and where == BACK and len(code) >= 43
+    assert status == 200
+    assert where == BACK
+    assert len(code) >= 43
     assert (await house.result(bank, made["id"]))[0] == 403
     assert (await house.result(bank, made["id"], "x" * 43))[0] == 403
     assert (await house.result(bank, made["id"], code))[1]["state"] == "ANSWERED"
