@@ -243,6 +243,7 @@ async def open_gateway(
             listeners=(house.life.end,),
             my_credentials=my_credentials(house, snapshots, clock),
         )
+        metrics.add(house.figures)
         house.showing.giving.through(persons.parts.consents)
         persons = replace(persons, handlers={**persons.handlers, **house.handlers})
         await stack.enter_async_context(working(persons, store, clock))

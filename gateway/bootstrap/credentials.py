@@ -29,6 +29,8 @@ from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.store.credentials.errands import StoredErrands
+from gateway.web.credential_metrics import CredentialMetrics
 from gateway.web.facts_changed import facts_routes
 from gateway.web.token_door import token_door
 from gateway.web.wallet.routes import wallet_routes
@@ -61,6 +63,7 @@ class CredentialHouse:
     issuing: IssuingRoom
     life: LifeRoom
     showing: ShowingRoom
+    figures: CredentialMetrics
     routes: Sequence[BaseRoute] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
 
@@ -85,6 +88,8 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
         offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
         ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
+        papers = frozenset(one.id for one in types.values() if one.paper is not None)
+        errands = StoredErrands(store.database, clock, papers)
         showing = showing_room(
             settings,
             store,
@@ -95,6 +100,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             ground.egress,
             ground.oauth.authenticate,
             clock,
+            errands=errands,
         )
         routes += showing.routes
         issuing = issuing_room(
@@ -120,4 +126,5 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             changed, token_door(ground.oauth.authenticate, settings.base_url, settings.client_certificate_header)
         )
         await stack.enter_async_context(following(life.follow))
-        yield CredentialHouse(offers, types, kinds, issuing, life, showing, routes, handlers)
+        figures = CredentialMetrics(errands.counted, life.follow.looked)
+        yield CredentialHouse(offers, types, kinds, issuing, life, showing, figures, routes, handlers)

@@ -91,6 +91,8 @@ class FollowTheFact:
     ) -> None:
         self._issued, self._facts, self._digest, self._types = issued, facts, digest, types
         self._renew, self._clock, self._pace, self._sealed, self._stays = renew, clock, pace, sealed, stays
+        self.looked: Counter[Looked] = Counter()
+        """Of this process since it began; for operators' figures."""
         self._all = asyncio.Semaphore(pace.at_once)
         self._of: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(pace.of_one_type))
 
@@ -99,6 +101,7 @@ class FollowTheFact:
         counts: Counter[Looked] = Counter()
         while going() and (due := await self._issued.due(self._clock.now(), _CLAIMED)):
             counts.update(await asyncio.gather(*(self.look(batch_id) for batch_id in due)))
+        self.looked.update(counts)
         return counts
 
     async def look(self, batch_id: str) -> Looked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -18,6 +19,8 @@ class StoredErrands:
 
     def __init__(self, database: Database, clock: Clock, papers: frozenset[str]) -> None:
         self._database, self._clock, self._papers = database, clock, papers
+        self.counted: Counter[str] = Counter()
+        """By type, of this process since it began; for operators' figures."""
 
     async def count(self, presentation_id: str, type_ids: Sequence[str], org_id: str) -> None:
         """See the port: each type of a presentation counts once, however often it is told."""
@@ -26,9 +29,12 @@ class StoredErrands:
             {"presentation_id": presentation_id, "type_id": one, "org_id": org_id, "at_us": at_us}
             for one in sorted(self._papers.intersection(type_ids))
         ]
-        if rows:
-            async with self._database.write() as connection:
-                await connection.execute(self._database.insert(table).on_conflict_do_nothing(), rows)
+        if not rows:
+            return
+        make = self._database.insert(table).on_conflict_do_nothing().returning(table.c.type_id)
+        async with self._database.write() as connection:
+            made = (await connection.execute(make, rows)).scalars().all()
+        self.counted.update(str(one) for one in made)
 
     async def totals(
         self, since: datetime | None = None, until: datetime | None = None
