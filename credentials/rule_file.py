@@ -71,9 +71,10 @@ def _evidence(
     if noun and noun not in facts:
         form.fault("noun", f'"{noun[:60]}" is none of the nouns under facts')
     fields = frozenset(facts.get(noun, ()))
-    newest = form.text("newest", "")
-    if newest and newest not in fields:
-        form.fault("newest", f'"{newest[:60]}" is no field that facts names for this noun')
+    newest, same = form.text("newest", ""), form.text("same", "")
+    for key, name in (("newest", newest), ("same", same)):
+        if name and name not in fields:
+            form.fault(key, f'"{name[:60]}" is no field that facts names for this noun')
     evidence = Evidence(
         id_,
         noun,
@@ -82,6 +83,7 @@ def _evidence(
         Among(form.choice("among", [one.value for one in Among], Among.SOME.value)),
         form.number("stale_days", 0, 0, _MOST_STALE),
         newest or None,
+        same or None,
         () if predicate else tuple(_gives(form.table("gives"), names, fields)),
     )
     if not evidence.where:

@@ -87,12 +87,13 @@ class Evidence:
     among: Among = Among.SOME
     stale_days: int = 0
     newest: str | None = None
+    same: str | None = None  # tells which records of two sources are the same thing, so that they can be compared
     gives: tuple[Given, ...] = ()
 
     @property
     def fields(self) -> frozenset[str]:
         used = {*fields_of(self.where), *fields_of(self.unless), *(one.field for one in self.gives if one.field)}
-        return frozenset(used | ({self.newest} if self.newest else set()))
+        return frozenset(used | {one for one in (self.newest, self.same) if one})
 
 
 @dataclass(frozen=True, slots=True)

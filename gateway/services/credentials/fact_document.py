@@ -12,8 +12,9 @@ from credentials.rules import PERSON, Part, Said
 from schema.nouns import PERSON as PERSON_NOUN
 from schema.nouns import PERSON_KEY, NounSpec
 
+# `conflicts` is not asked for: that would ask for every field sources are compared by. Of those asked for, `quality` tells it.
 _ENVELOPE = (
-    "state reason withheld sources { source state asOf reason retryAt } conflicts { field } review { source } "
+    "state reason withheld sources { source state asOf reason retryAt } review { source } "
     "quality { field flag } records { asOf quality { field flag } %s }"
 )
 
@@ -63,12 +64,15 @@ def _part(said: Mapping[str, Any], disputed: frozenset[str]) -> Part:
     answered = tuple(Said(one["source"], one["state"], moment(one["asOf"]), moment(one["retryAt"])) for one in sources)
     # A part of an answer that is missing for a reason may come yet; without one it is a match that a human must settle.
     waiting = any(one["state"] in ("UNAVAILABLE", "PARTIAL") and one["reason"] for one in sources)
-    doubted = {one["field"] or "*" for one in said["quality"] if one["flag"] == "DISPUTED"}
+    doubted = {
+        flag: frozenset(one["field"] or "*" for one in said["quality"] if one["flag"] == flag)
+        for flag in ("CONFLICT", "DISPUTED")
+    }
     return Part(
         state=said["state"],
         records=tuple(said["records"]),
-        conflicts=frozenset(one["field"] for one in said["conflicts"]),
-        disputed=disputed | doubted,
+        conflicts=doubted["CONFLICT"],
+        disputed=disputed | doubted["DISPUTED"],
         withheld=frozenset(said["withheld"]),
         review=bool(said["review"]),
         waiting=waiting,
