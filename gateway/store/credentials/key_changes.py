@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import orjson
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from credentials.ring import FolderRing
-from credentials.ring_state import RingState
+from credentials.ring_state import RingChange, RingState
 from gateway.caller import Change
 from gateway.store.changes import record_change
 from gateway.store.engine import Database
 from gateway.store.ids import to_us
+from gateway.store.tables import change_event
 from gateway.store.tables.credentials import credential
 
+_log = structlog.get_logger(__name__)
 KINDS = frozenset({"SIGNING_KEY_MADE", "SIGNING_KEY_ROTATED", "SIGNING_KEY_COMPROMISED", "SIGNING_KEY_CERTIFIED"})
 
 
@@ -29,6 +34,9 @@ async def record_ring_changes(database: Database, ring: FolderRing) -> int:
     if not pending:
         return 0
     async with database.write() as connection:
+        if any(one.detail.get("first") for one in pending) and await _had_keys(connection, ring.use, pending):
+            # Whatever was signed under the old root leads nowhere now: a folder was lost, or another one was mounted.
+            _log.error("credential_keys_replaced", use=str(ring.use))
         for one in pending:
             if one.kind not in KINDS:  # the folder is not the database: what it says is not taken on trust
                 continue
@@ -41,6 +49,14 @@ async def record_ring_changes(database: Database, ring: FolderRing) -> int:
 
     await ring.change(told)
     return len(pending)
+
+
+async def _had_keys(connection: AsyncConnection, use: str, pending: Sequence[RingChange]) -> bool:
+    """Whether this database remembers keys of that use that are not among those made just now."""
+    made = sa.select(change_event.c.object_id, change_event.c.detail).where(change_event.c.kind == "SIGNING_KEY_MADE")
+    new = {one.kid for one in pending}
+    rows = (await connection.execute(made)).all()
+    return any(kid not in new and orjson.loads(detail).get("use") == use for kid, detail in rows)
 
 
 class StoredSignedWith:
