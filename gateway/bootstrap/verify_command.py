@@ -172,20 +172,16 @@ def _type_name(checked: Checked, kit: Kit | None) -> str:
 
 
 def _claims(checked: Checked, kit: Kit | None) -> list[tuple[str, str]]:
-    """By the type's own words where they are known, else by name."""
+    """By the type's own words where it has any, else by name."""
     known = kit.trust.types.get(checked.vct or "") if kit is not None and kit.trust.types is not None else None
     subject = checked.claims.get("credentialSubject", checked.claims)
-    if known is None or not isinstance(subject, dict):
-        return [
-            (str(path[0]), _value(checked.claims.get(str(path[0])))) for path in checked.disclosed if len(path) == 1
-        ]
-    rows = []
-    for claim in known.metadata.get("claims", ()):
-        name = claim["path"][0]
-        if name in subject:
-            label = " ".join(str(one["label"]) for one in claim.get("display", ()))
-            rows.append((label or name, _value(subject[name])))
-    return rows
+    if not isinstance(subject, dict):
+        return []
+    labels = {}
+    for claim in known.metadata.get("claims", ()) if known is not None else ():
+        labels[claim["path"][0]] = " ".join(str(one["label"]) for one in claim.get("display", ()))
+    further = [path[0] for path in checked.disclosed if len(path) == 1 and path[0] not in labels]
+    return [(labels.get(name) or str(name), _value(subject[name])) for name in (*labels, *further) if name in subject]
 
 
 def _value(value: Any) -> str:

@@ -52,6 +52,8 @@
     const listed = found.type ? found.type.metadata.claims || [] : [];
     const subject = W.isObject(found.claims.credentialSubject) ? found.claims.credentialSubject : found.claims;
     const rows = listed.map((one) => [W.words(one.display, 'label'), W.at(subject, one.path)]).filter((one) => one[1] !== undefined);
+    found.disclosed.filter((path) => path.length === 1 && !listed.some((one) => one.path[0] === path[0]))
+      .forEach((path) => rows.push([[String(path[0]), ''], W.at(subject, path)]));
     return rows.length ? rows.map((one) => [el('dt', {}, W.pair(one[0])), el('dd', {}, W.pair(W.value(one[1])))]) : [el('dt', {}, ''), el('dd', {}, say('CLAIMS_NONE'))];
   };
 
