@@ -28,6 +28,7 @@ RECORDED = {
     "facts changed": "CREDENTIAL_FACTS_CHANGED | refusal",
     "disputes": "query", "answer dispute": "DISPUTE_CORRECTED | DISPUTE_REFUSED", "me dispute": "DISPUTE_OPENED",
     "me withdraw dispute": "DISPUTE_WITHDRAWN", "me credential again": "CREDENTIAL_OFFERED", "me credential end": "CREDENTIAL_REVOKED",
+    "me wallet decides": "GRANT_CREATED",
     "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",
 }  # fmt: skip
 OWN = {
@@ -35,6 +36,7 @@ OWN = {
     "me receipt", "me history", "me history export", "me evidence", "me consent evidence", "logout",
     "consent request",  # the state of a request that the partner made; that the person answered is on record
     "query page session", "me credentials", "me disputes", "me new dispute",
+    "me wallet",  # which wallet asks for which of their own documents
 }  # fmt: skip
 """What people see of themselves."""
 TOKENS = {"token", "par", "introspect", "query page token"}
