@@ -51,6 +51,7 @@ NOBODYS = {
     "ledger proof", "ledger origin", "ledger checkpoint", "ledger tile", "ledger entry", "ledger entry proof", "ledger entry bytes",
     "wallet", "wallet files",  # the same bytes for whoever opens a link
     "jwt vc issuer", "jwt vc issuer of the issuer's path", "did", "trust anchors", "status list", "status lists",
+    "offline kit", "offline verifier",  # what anybody may check a credential with
 }  # fmt: skip
 """What tells of nobody. The demo's inbox stands for phones and exists nowhere else."""
 
