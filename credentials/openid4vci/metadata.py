@@ -26,6 +26,7 @@ class IssuerFacts:
     request_key: RequestKey
     encryption_required: bool = False
     attestations: bool = False
+    attested: frozenset[str] = frozenset()  # types whose keys must be attested
 
 
 def issuer_metadata(facts: IssuerFacts, types: Iterable[CredentialType]) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def signed_metadata(document: Mapping[str, Any], signer: Signer, at: datetime) -
 
 
 def _configuration(kind: CredentialType, format: str, facts: IssuerFacts) -> dict[str, Any]:
-    signed_by = {"proof_signing_alg_values_supported": list(ALGORITHMS)}
+    signed_by: dict[str, Any] = {"proof_signing_alg_values_supported": list(ALGORITHMS)}
+    if kind.id in facts.attested:
+        signed_by["key_attestations_required"] = {}  # by whom is our matter, how strong the key is kept the provider's
     configuration_id = configuration_of(kind.id, format)
     found: dict[str, Any] = {
         "format": format,

@@ -18,8 +18,9 @@ from adapters.egress_aiohttp import AiohttpEgress
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
+from gateway.bootstrap.credential_attesters import wallet_attestations
 from gateway.bootstrap.credential_disputes import dispute_pages
-from gateway.bootstrap.credential_haip import code_flow_tokens, wallet_attestations, wallet_pages
+from gateway.bootstrap.credential_haip import code_flow_tokens, wallet_pages
 from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
 from gateway.bootstrap.ledger import KeptLedger, keeping

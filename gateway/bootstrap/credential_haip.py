@@ -1,22 +1,13 @@
-"""Wallets that are clients: their tokens, who vouches for them, and the pages on which a person lets them."""
+"""Wallets that are clients: their tokens, and the pages on which a person lets them have a document."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
-
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_pem_x509_certificate
 from starlette.routing import BaseRoute, Route
 
 from credentials.credential_type import SD_JWT, W3C, configuration_of
-from credentials.errors import ChainInvalid
-from credentials.x5c import check_chain
 from gateway.bootstrap.credentials import CredentialHouse
 from gateway.bootstrap.persons import Persons
 from gateway.clock import Clock
-from gateway.oauth.attestation import WalletAttestations, read_providers
 from gateway.services.authorize import Authorize
 from gateway.services.credentials.authorize_wallet import AuthorizeWallet
 from gateway.services.credentials.holder_tokens import CodeFlowTokens
@@ -27,14 +18,6 @@ from gateway.store import Store
 from gateway.store.credentials.acting_bodies import StoredActingBodies
 from gateway.web.me_visit import PersonPage
 from gateway.web.me_wallet import PATH, WalletPages
-
-
-def wallet_attestations(settings: Settings, store: Store, clock: Clock) -> WalletAttestations | None:
-    """None where no provider is trusted. Raises SettingsInvalid."""
-    providers = read_providers(settings.credentials.wallet_providers_file, _anchor)
-    if not providers:
-        return None
-    return WalletAttestations(providers, store.counter, settings.base_url, clock, _leaf)
 
 
 def code_flow_tokens(house: CredentialHouse, settings: Settings, clock: Clock) -> CodeFlowTokens:
@@ -64,14 +47,3 @@ def wallet_pages(
         Route(PATH, PersonPage(desk, pages.show), methods=["GET"], name="me wallet"),
         Route(PATH, PersonPage(desk, pages.decide), methods=["POST"], name="me wallet decides"),
     ]
-
-
-def _anchor(pem: str) -> bytes:
-    return load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
-
-
-def _leaf(x5c: Sequence[str], anchors: Sequence[bytes], now: datetime) -> Mapping[str, Any]:
-    try:
-        return check_chain(x5c, anchors, now).jwk
-    except ChainInvalid as error:
-        raise ValueError("chain") from error

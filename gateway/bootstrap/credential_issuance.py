@@ -19,6 +19,7 @@ from credentials.type_metadata import integrity_of, type_metadata
 from gateway.bootstrap.credential_offers import OfferRoom
 from gateway.caller import Messages, Seals
 from gateway.clock import Clock
+from gateway.errors import SettingsInvalid
 from gateway.oauth.dpop import DpopProofs
 from gateway.oauth.nonce import Nonces
 from gateway.services.credentials.deferred_credential import (
@@ -76,6 +77,9 @@ def issuing_room(
 ) -> IssuingRoom:
     """`attesters`: the wallet providers whose key attestations count; None where none is trusted."""
     chosen, issuer = settings.credentials, settings.base_url
+    attested = frozenset((chosen.attested_types or "").split(",")) - {""}
+    if not attested <= types.keys() or (attested and attesters is None):
+        raise SettingsInvalid(("credential_attested_types: unknown types, or no provider with certificates to attest",))
     grants = StoredHolderGrants(store.database, offers.codes, clock, tries=chosen.tx_tries)
     nonces = CredentialNonces(store.keys.derive(NONCE_KEY), store.replays, clock)
     integrity = {one.id: integrity_of(type_metadata(one, issuer)) for one in types.values()}
@@ -104,12 +108,20 @@ def issuing_room(
         most=chosen.batch,
         deferred_for=timedelta(days=chosen.deferred_days),
         attesters=attesters,
+        attested=attested,
     )
     key = RequestKey(store.keys.derive(_REQUEST_KEY))
     nonce_on = settings.dpop_nonces == "everywhere"
     proofs = DpopProofs(issuer, Nonces(store.keys.derive(_DPOP), clock) if nonce_on else None, clock)
     document = issuer_metadata(
-        IssuerFacts(issuer, _words("vci_issuer"), chosen.batch, key, attestations=attesters is not None),
+        IssuerFacts(
+            issuer,
+            _words("vci_issuer"),
+            chosen.batch,
+            key,
+            attestations=attesters is not None,
+            attested=attested,
+        ),
         types.values(),
     )
     credential = IssueCredential(issuing)

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from adapters.egress_aiohttp import AiohttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
+from gateway.bootstrap.credential_attesters import key_attesters
 from gateway.bootstrap.credential_issuance import IssuingRoom, issuing_room
 from gateway.bootstrap.credential_life import LifeRoom, following, life_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
@@ -114,6 +115,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             facts=kinds.facts,
             seals=ground.seals,
             messages=ground.messages,
+            attesters=key_attesters(settings, clock),
         )
         routes += issuing.routes
         routes += wallet_routes()

@@ -60,6 +60,12 @@ class CredentialSettings:
         "可信钱包提供方清单文件（JSON），其证明用于高保障钱包的身份验证",
         "JSON file of wallet providers whose attestations authenticate their wallets (HAIP)",
     )
+    attested_types: str | None = setting(
+        parsing.text(r"[a-z][a-z0-9-]*(,[a-z][a-z0-9-]*)*", "credential types with commas between"),
+        None,
+        "须由可信钱包提供方证明密钥存储方式的凭证类型（逗号分隔）；浏览器钱包不能领取这些类型",
+        "credential types whose keys a trusted wallet provider must attest, commas between; no browser wallet gets these",
+    )
     offer_days: float = setting(
         parsing.number(float, 0.01, 90), 7.0, "领取链接有效天数", "days a link to a credential may be used"
     )

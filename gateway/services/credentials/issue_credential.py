@@ -87,6 +87,7 @@ class Issuing:
     deferred_for: timedelta
     encryption_required: bool = False
     attesters: Attesters | None = None
+    attested: frozenset[str] = frozenset()  # types for which a wallet provider must attest the keys
 
 
 class IssueCredential:
@@ -100,7 +101,7 @@ class IssueCredential:
             said, encrypted=encrypted, most=on.most, encryption_required=on.encryption_required
         )
         configuration_id = self._configuration(grant, request)
-        keys = await self._keys(grant, request)
+        keys = await self._keys(grant, request, configuration_id)
         if request.legacy:
             _log.info("a wallet sent the proof of an older draft")
         await on.seals.allow()
@@ -148,7 +149,9 @@ class IssueCredential:
             raise Refused(INSUFFICIENT_SCOPE)  # there is such a credential, and this token is for others
         return found
 
-    async def _keys(self, grant: HolderGrant, request: CredentialRequest) -> tuple[PublicKey, ...]:
+    async def _keys(
+        self, grant: HolderGrant, request: CredentialRequest, configuration_id: str
+    ) -> tuple[PublicKey, ...]:
         """The keys that were proved; the nonce is spent last, so that nothing but good proofs costs a write."""
         on = self._on
         expected = Expected(on.issuer, on.clock.now(), grant.client_id, on.attesters)
@@ -156,6 +159,8 @@ class IssueCredential:
             proven = self._proven(request, expected)
         except ProofInvalid as error:
             raise Refused(INVALID_NONCE if error.why == "nonce" else INVALID_PROOF, f"vci_proof_{error.why}") from None
+        if split_configuration(configuration_id)[0] in on.attested and not proven.attested:
+            raise Refused(INVALID_PROOF, "vci_proof_attester")
         if not all(on.nonces.good(nonce) for nonce in proven.nonces):
             raise Refused(INVALID_NONCE)
         for nonce in sorted(proven.nonces):
