@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,18 +21,28 @@ from credentials.jose import Signer
 from credentials.sd_jwt import issue
 from gateway.bootstrap.credential_keys import Rings, open_rings
 from gateway.bootstrap.credential_presenting import presenting_parts
+from gateway.bootstrap.logging_in import open_login
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
+from gateway.bootstrap.persons import persons_of
 from gateway.caller import CallerKind
 from gateway.clock import Clock, SystemClock
 from gateway.oauth.client import Client
 from gateway.oauth.terms import PRESENTATION_SCOPE
 from gateway.policy.purposes import read_register
-from gateway.services.credentials.ports import Place
+from gateway.services.credentials.facts_digest import facts_text
+from gateway.services.credentials.ports import Acting, FactSource, Issued, Place
+from gateway.services.identity_rows import from_files
+from gateway.services.import_identities import ImportIdentities
 from gateway.services.presenting.templates import built_in
 from gateway.settings import Settings
 from gateway.store import Store, open_store
+from gateway.store.credentials.errands import StoredErrands
+from gateway.store.credentials.issued import StoredIssued
 from gateway.store.credentials.status import StoredStatusLists, flip
+from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
+from gateway.web.login_parts import LoginParts
+from gateway.web.openid4vp.counter import CounterParts, counter_routes
 from gateway.web.openid4vp.routes import presenting_routes
 from gateway.web.serve import bind, server_for
 from gateway.web.settings import WebSettings
@@ -39,8 +50,15 @@ from gateway.web.token_door import token_door
 from schema.build import build_schema
 from tests.fakes.execute import FakeExecute
 from tests.fakes.holder import Holder
-from tests.fakes.person_house import put_organisations
+from tests.fakes.person_house import Phone, put_organisations
 from tests.fakes.tokens import Asker, partner
+from tests.gateway.services.identity_examples import district
+from tests.gateway.store.credentials.issuing import issued_of
+
+
+async def nobody(subject_id: str) -> None:
+    """Nobody's facts are followed in this house."""
+
 
 BACK = "https://bank.example/back"
 BANK = Client(
@@ -77,6 +95,9 @@ class ShowHouse:
     url: str
     client: aiohttp.ClientSession
     clock: Clock
+    issued: StoredIssued
+    errands: StoredErrands
+    login: LoginParts
 
     async def bank(self, **changes: Any) -> Asker:
         return await partner(self, "bank-client", **{"scope": {PRESENTATION_SCOPE}, **changes})
@@ -123,6 +144,29 @@ class ShowHouse:
                 holder, wanted.type_id, dict.fromkeys(wanted.claims, True) | {"further": "nobody's business"}
             )
         return holder
+
+    async def remember(self, subject_id: str, holder: Holder, type_id: str, place: Place) -> None:
+        """As the issuer does: whose credential stands at this place, and of what facts."""
+        now = self.clock.now()
+        facts = facts_text({}, [FactSource("residence", "LGB", now - timedelta(days=3))])
+        one = Issued(
+            secrets.token_hex(16), secrets.token_hex(16), subject_id, type_id, type_id,
+            Acting("office", "JUSTICE_OFFICE", "440604", "2026-1"), secrets.token_hex(16), None, "kid", place,
+            holder.key.public.thumbprint, now, now + timedelta(days=90), facts, b"d" * 32,
+        )  # fmt: skip
+        await self.issued.add([one], notification_id=secrets.token_urlsafe(24), next_check_at=now + timedelta(days=1))
+
+    async def clerk(self, login: str = "sw0001") -> dict[str, str]:
+        """A logged-in officer's cookie, as a header."""
+        importing = ImportIdentities(
+            self.store.identity_changes, self.store.subjects, self.store.revocations, self.clock
+        )
+        await importing(from_files(district()), actor_org="OPERATOR", actor_user="operator")
+        officer = await self.store.identities.officer_by_login(login)
+        assert officer is not None
+        cookie = secrets.token_urlsafe(32)
+        await self.login.sessions.open(cookie, officer, 2, ("pwd", "otp"))
+        return {"cookie": f"{self.login.session_cookie.name}={cookie}"}
 
     async def flip(self, place: Place, value: int) -> None:
         async with self.store.database.write() as connection:
@@ -184,13 +228,39 @@ async def show_house(
                 size=4096,
             )
             types = types_of_templates()
-            parts = presenting_parts(settings, store, snapshots, rings, types, lists, egress, clock)
+            persons = persons_of(
+                settings,
+                store,
+                snapshots,
+                clock,
+                messages=Phone(),
+                keys=oauth.signing_keys,
+                facts=StoredFacts(store.database, clock, store.live_consents),
+                hasten=nobody,
+            )
+            issued = issued_of(store, clock)
+            errands = StoredErrands(store.database, clock, frozenset(types))
+            parts = presenting_parts(
+                settings,
+                store,
+                snapshots,
+                rings,
+                types,
+                lists,
+                egress,
+                clock,
+                issued=issued,
+                give=persons.parts.consents,
+                errands=errands,
+            )
             admit = token_door(oauth.authenticate, settings.base_url)
+            login = await open_login(settings, store, egress, clock, floor_s=0.0)
+            counter = CounterParts(login, parts.create, parts.results, built_in(), lambda: types, base)
             app = build_app(
                 execute=FakeExecute(),
                 authenticate=oauth.authenticate,
                 settings=WebSettings(base_url=settings.base_url),
-                pages=presenting_routes(parts, admit),
+                pages=[*presenting_routes(parts, admit), *counter_routes(counter)],
             )
             server = server_for(app)
             serving = asyncio.create_task(server._serve(sockets=[listener]))
@@ -198,7 +268,7 @@ async def show_house(
                 await asyncio.sleep(0.005)
             client = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             try:
-                yield ShowHouse(settings, store, oauth, rings, lists, types, url, client, clock)
+                yield ShowHouse(settings, store, oauth, rings, lists, types, url, client, clock, issued, errands, login)
             finally:
                 app.state.gate.drain()
                 server.should_exit = True
