@@ -77,8 +77,10 @@ def _module(settings: Settings) -> KeyBox | None:
     given = settings.credentials
     if given.pkcs11_module is None:
         return None
+    if given.pkcs11_token is None or given.pkcs11_pin is None:
+        raise SettingsInvalid(("credential_pkcs11_module: set credential_pkcs11_token and credential_pkcs11_pin, too",))
     try:
         from credentials.key_module import KeyModule  # the optional extra `pkcs11`
     except ImportError:
         raise SettingsInvalid(("credential_pkcs11_module: needs the extra `pkcs11` (python-pkcs11)",)) from None
-    return KeyModule(given.pkcs11_module, given.pkcs11_token or "", given.pkcs11_pin or "")
+    return KeyModule(given.pkcs11_module, given.pkcs11_token, given.pkcs11_pin)

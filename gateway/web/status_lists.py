@@ -20,6 +20,8 @@ from gateway.web.problems import JSON, Refusal, Reply
 _TYPE = MEDIA_TYPE.encode()
 _FOR_EVER = b"public, max-age=86400"
 _MOST_PACKED = 64
+_MOST_LOOKING_BACK = 4
+"""A list of the past is put together and signed for whoever asks, so few may ask at once."""
 
 
 class StatusListFile:
@@ -28,6 +30,7 @@ class StatusListFile:
     def __init__(self, lists: StatusLists, ttl_s: int) -> None:
         self._lists, self._fresh = lists, b"public, max-age=%d" % ttl_s
         self._packed: OrderedDict[str, bytes] = OrderedDict()
+        self._looking_back = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -60,7 +63,14 @@ class StatusListFile:
             return now[0], now[1], self._fresh
         if times is None:
             raise Refusal("NOT_FOUND")
-        past = await self._lists.history(list_id, _moment(times))
+        moment = _moment(times)
+        if self._looking_back >= _MOST_LOOKING_BACK:
+            raise Refusal("OVERLOADED")
+        self._looking_back += 1
+        try:
+            past = await self._lists.history(list_id, moment)
+        finally:
+            self._looking_back -= 1
         if past is None:
             # Nothing for that time, or no such list: the first is what the draft wants 406 for (section 8.4).
             raise Refusal("NOT_ACCEPTABLE" if list_id in await self._lists.lists() else "NOT_FOUND")

@@ -191,3 +191,20 @@ async def test_the_past_of_a_list(tmp_path: Path) -> None:
             assert (await get(web, f"/credentials/status/a?time={bad}")).status == 400
         many = await asyncio.gather(*(get(web, "/credentials/status/a?" + "x=1&" * n) for n in (1, 19, 25)))
         assert [one.status for one in many] == [200, 200, 400]
+
+
+async def test_few_may_look_back_at_once_and_the_present_is_not_kept_waiting(tmp_path: Path) -> None:
+    async with served(tmp_path) as (web, _, lists):
+        held = asyncio.Event()
+
+        async def slow(list_id: str, at: datetime) -> str:
+            await held.wait()
+            return "past"
+
+        lists.history = slow  # type: ignore[method-assign]  # a store that takes its time
+        asking = [asyncio.create_task(get(web, "/credentials/status/a?time=1")) for _ in range(12)]
+        done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert {one.result().status for one in done} == {503}
+        assert (await get(web, "/credentials/status/a")).status == 200
+        held.set()
+        assert sorted(one.status for one in await asyncio.gather(*asking)) == [200] * 4 + [503] * 8
