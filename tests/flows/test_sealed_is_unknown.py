@@ -22,6 +22,7 @@ from demo.people import register
 from gateway.bootstrap.watching import watch_rounds
 from gateway.services.ledger.keeper import Keeper
 from gateway.store.tables import access_event, alert
+from gateway.store.tables.credentials import credential_offer
 from tests.fakes.postgres import new_database
 from tests.fakes.tokens import Asker, officer
 from tests.flows.house import House
@@ -130,7 +131,7 @@ class Watched:
 
     async def rows(self, table: sa.Table) -> list[Any]:
         async with self.gateway.store.database.read() as connection:
-            return list(await connection.execute(sa.select(table).order_by(table.c.id)))
+            return list(await connection.execute(sa.select(table).order_by(*table.primary_key)))
 
 
 def alike(body: bytes) -> bytes:
@@ -298,6 +299,51 @@ async def test_kin_oneself_and_strangers_are_the_same_no(watched: Watched) -> No
         assert one == seen[0]
     inner = [" ".join(one.inner) for one in seen]
     assert len({*inner}) == 4, "evidence knows which it was; a stranger and nobody are one"
+
+
+OFFER = """mutation Offer($idNo: String!, $name: String!) @purpose(code: "CREDENTIAL_OFFER", caseNo: "%s") {
+  offerCredential(idNo: $idNo, name: $name, credential: ["residence"]) { link txCode offer { id } } }"""
+OFFERS = """query Offers($idNo: String!, $name: String!) @purpose(code: "CREDENTIAL_OFFER", caseNo: "%s") {
+  credentialOffers(idNo: $idNo, name: $name) { id state } }"""
+OFFERING = ("CREDENTIAL_OFFER",)
+
+
+async def test_a_credential_is_offered_to_him_as_little_as_to_nobody(watched: Watched) -> None:
+    """Sealed, unknown, kin, oneself and a stranger: one refusal, byte for byte, and nobody has an offer afterwards."""
+    lin = await officer(watched.gateway, "officer-lin", purposes=OFFERING)
+    zhou = await officer(watched.gateway, ZHOU, org_id="cc-jo-of-zhou", purposes=OFFERING)
+    for asker, people in (
+        (lin, [key_of(MINOR), NOBODY[0]]),
+        (zhou, [key_of("li-mei"), key_of("zhou-kai"), key_of(MINOR), key_of("zhang-san-033"), NOBODY[0]]),
+    ):
+        for text in (OFFER % MINE, OFFERS % MINE):
+            for key in people:  # one's own earlier questions help one
+                await watched.look(asker, text, **key)
+            seen = [await watched.look(asker, text, **key) for key in people]
+            for one in seen[1:]:
+                assert one == seen[0]
+            assert seen[0].events == 1
+        assert b'"credentialOffers":[]' in seen[0].body
+    refused = await watched.look(lin, OFFER % MINE, **key_of(MINOR))
+    assert (refused.status, b'"code":"NO_GROUND"' in refused.body) == (200, True)
+    assert await watched.rows(credential_offer) == []
+
+
+async def test_to_the_person_of_the_case_it_is_offered_and_only_that_body_sees_the_offer(watched: Watched) -> None:
+    lin = await officer(watched.gateway, "officer-lin", purposes=OFFERING)
+    zhang = key_of("zhang-san-017")
+    made = await watched.look(lin, OFFER % MINE, **zhang)
+    assert made.status == 200
+    assert b'"errors"' not in made.body
+    (offer,) = await watched.rows(credential_offer)
+    one = f'query {{ credentialOffer(id: "{offer.offer_id}") {{ id state timeline {{ step }} }} }}'
+    one = one.replace("query {", f'query One @purpose(code: "CREDENTIAL_OFFER", caseNo: "{MINE}") {{', 1)
+    assert b'"timeline":[{"step":"CREATED"}]' in (await watched.look(lin, one)).body
+    far = await officer(watched.gateway, "officer-far", org_id="cc-jo-far", purposes=OFFERING)
+    others = await watched.look(far, one)
+    none = await watched.look(far, one.replace(offer.offer_id, "0" * 32))
+    assert others.body == none.body
+    assert b'"credentialOffer":null' in none.body
 
 
 async def test_the_alarms_are_raised_afterwards_by_other_work(watched: Watched, lin: Asker) -> None:
