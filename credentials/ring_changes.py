@@ -21,11 +21,15 @@ PUBLISHED_AHEAD = timedelta(minutes=15)
 
 
 class RingRefused(CredentialsError):
-    """`why`: unknown_key | too_early | future | already | chain | own_key."""
+    """`why`: unknown_key | too_early | uncertified | future | already | chain."""
 
 
-async def rotate(ring: FolderRing, by: str) -> str:
-    """NEXT signs from now on, CURRENT is RETIRED and verifies still; the kid of what signs. Raises RingRefused."""
+async def rotate(ring: FolderRing, by: str, *, uncertified: bool = False) -> str:
+    """NEXT signs from now on, CURRENT is RETIRED and verifies still; the kid of what signs.
+
+    Raises RingRefused where NEXT was not shown long enough, or, unless `uncertified`, where it would put our own
+    certificate in the place of a bureau's: whoever trusts the bureau alone could verify nothing any more.
+    """
     now = ring.now()
 
     def step(state: RingState) -> RingState:
@@ -33,6 +37,8 @@ async def rotate(ring: FolderRing, by: str) -> str:
         made = following.key.created_at
         if made is None or now - made < PUBLISHED_AHEAD:
             raise RingRefused("too_early")
+        if _one(state, KeyState.CURRENT).installed and not following.installed and not uncertified:
+            raise RingRefused("uncertified")
         state = _turned(ring, state)
         detail = {"use": str(ring.use), "compromised": False}
         return state.told(RingChange("SIGNING_KEY_ROTATED", following.key.kid, now, by, detail))

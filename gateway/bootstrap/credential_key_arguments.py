@@ -46,6 +46,12 @@ def add_credential_key_commands(commands: Any) -> None:
         one = keys.add_parser(name, help=text)
         if name != "list":
             one.add_argument("--use", choices=("issuer", "verifier"), default="issuer", help="which ring")
+        if name == "rotate":
+            one.add_argument(
+                "--uncertified",
+                action="store_true",
+                help="机构证书换成自建证书也可 even from a bureau's certificate to ours",
+            )
         if name == "compromised":
             one.add_argument("kid", metavar="KID")
             one.add_argument("--since", type=_instant, metavar="ISO", help="with its zone; default: now")
@@ -73,7 +79,7 @@ def _list(_given: argparse.Namespace) -> int:
 def _rotate(given: argparse.Namespace) -> int:
     from gateway.bootstrap.credential_key_command import rotate_key
 
-    return asyncio.run(rotate_key(Settings.from_process(), given.use))
+    return asyncio.run(rotate_key(Settings.from_process(), given.use, uncertified=given.uncertified))
 
 
 def _compromised(given: argparse.Namespace) -> int:

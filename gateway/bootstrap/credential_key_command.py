@@ -33,6 +33,8 @@ from gateway.store.subject_keys.columns import PersonalColumns
 _WORDS = {
     "unknown_key": "没有这把密钥，或它已不再使用 there is no such key, or it is not in use any more",
     "too_early": "备用密钥公布不足 15 分钟，他人可能还不认识它 the next key was published less than 15 minutes ago",
+    "uncertified": "备用密钥还没有机构证书：先 csr、install，或加 --uncertified "
+    "the next key has no certificate of the bureau: csr and install first, or say --uncertified",
     "future": "时刻在将来 that moment is still to come",
     "already": "已按更早或同一时刻处理过 it was given up from that moment or an earlier one already",
     "chain": "文件须含叶证书和唯一的根证书 the file must hold the leaf and exactly one root",
@@ -52,10 +54,10 @@ async def list_keys(settings: Settings) -> int:
     return 0
 
 
-async def rotate_key(settings: Settings, use: str) -> int:
+async def rotate_key(settings: Settings, use: str, *, uncertified: bool) -> int:
     async with _opened(settings) as (store, rings):
         ring = _ring(rings, use)
-        kid = await rotate(ring, _who())
+        kid = await rotate(ring, _who(), uncertified=uncertified)
         await record_ring_changes(store.database, ring)
     print(f"现用密钥 signing key in use: {kid}\n各进程 {LOOK_S:.0f} 秒内换用 every process uses it within seconds")
     return 0

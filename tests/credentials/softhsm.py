@@ -8,6 +8,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 TOKEN, PIN = "yimen", "123456"
 _PLACES = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -31,9 +33,19 @@ def module() -> Path | None:
     return next((Path(place) for place in _PLACES if Path(place).exists()), None)
 
 
+_FOLDERS: list[Path] = []
+
+
+def folder(factory: pytest.TempPathFactory) -> Path:
+    """SoftHSM reads its settings once a process, hence one folder for all of its tests."""
+    if not _FOLDERS:
+        _FOLDERS.append(factory.mktemp("softhsm"))
+    return _FOLDERS[0]
+
+
 @cache
 def prepared(folder: Path) -> Path:
-    """The module, with a fresh token in `folder`. SoftHSM reads its settings once a process, hence one folder for all."""
+    """The module, with a fresh token in `folder`."""
     tokens, conf = folder / "tokens", folder / "softhsm2.conf"
     tokens.mkdir()
     conf.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n", "utf-8")

@@ -58,7 +58,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reason = softhsm.missing()
     if reason is not None:
         pytest.skip(reason)
-    return softhsm.prepared(tmp_path_factory.mktemp("softhsm"))
+    return softhsm.prepared(softhsm.folder(tmp_path_factory))
 
 
 @pytest.fixture(params=["files", "module"])
@@ -211,6 +211,12 @@ async def test_a_bureaus_certificate_takes_the_place_of_ours_and_stays(house: Ho
     check_chain(signer.x5c, [root.public_bytes(Encoding.DER)], NOW)
     assert root.public_bytes(Encoding.DER) in ring.roots
     assert len(ring.roots) == 2  # what ours signed is believed still
+
+    house.now.at += PUBLISHED_AHEAD
+    with pytest.raises(RingRefused, match="uncertified"):
+        await rotate(ring, "op")
+    assert (await ring.signer()).kid == kid
+    assert await rotate(ring, "op", uncertified=True) != kid
 
     stranger = make_leaf(root_key.public_key(), root, root_key, URL, ISSUER_PURPOSE, NOW)
     with pytest.raises(RingRefused, match="unknown_key"):
