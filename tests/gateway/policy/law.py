@@ -73,7 +73,7 @@ class Asked:
 
 def ground(ask: Asked) -> bool:
     """Whether the person may be asked about at all."""
-    if ask.relationship != "NONE":
+    if ask.relationship != "NONE" or (ask.purpose in BY_SYSTEMS and ask.caller != "SYSTEM"):
         return False
     if ask.seal != "NONE":
         if ask.purpose in FOR_CREDENTIALS:

@@ -71,14 +71,18 @@ SECOND_LOCKS: Mapping[str, str] = {
         )
     },
     **{
-        f"{rule} - (context.caseLink) != \"NONE\"": "a system finds its ground in a case alone: emergencies are for officers"
+        f"{rule} - {condition}": "a system finds its ground in a case alone, and who is no system finds none"
         for rule in ("credential-facts-livelihood", "credential-facts-conduct", "credential-facts-case")
+        for condition in ('(context.caller) == "SYSTEM"', '(context.caseLink) != "NONE"')
     },
     **{f"{rule} - {NOT_PARTNER} (2)": GROUND for rule in ("sealed-juvenile", "sealed-public-order")},
     **{
         f"{rule} - {OFFICER_ONLY}": "location-corrections-only says the same of all location"
         for rule in ("location-assigned-officer", "location-police", "location-procuratorate")
     },
+    'credential-facts-livelihood - when ((context.caller) == "SYSTEM") && ((context.caseLink) != "NONE")': (
+        "the ground says both: see the two halves above"
+    ),
     "statement-consent - (context.caller) == \"PARTNER\"": "person-consent says the same before",
     "own-log - when (context.relationship) == \"SELF\"": "person-self says the same before",
     "emergency-items - context.breakGlass": DERIVED,
