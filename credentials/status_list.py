@@ -36,7 +36,7 @@ def put(packed: bytearray, statuses: Mapping[int, int], *, size: int, bits: int 
     if not statuses:
         return
     least, most = min(statuses.values()), max(statuses.values())
-    if not (0 <= min(statuses) and max(statuses) < size and 0 <= least and most < 1 << bits):
+    if min(statuses) < 0 or max(statuses) >= size or least < 0 or most >= 1 << bits:
         raise StatusInvalid("index")
     each = {1: 3, 2: 2, 4: 1, 8: 0}[bits]  # how many bits of an index say where in its byte it is
     inside, mask = (1 << each) - 1, (1 << bits) - 1
