@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,16 +97,19 @@ class BulkOffers:
         after = -1
         while items := await self._bulks.waiting(bulk.bulk_id, after, _TAKEN):
             for start in range(0, len(items), _AT_ONCE):
-                await asyncio.gather(*(self._one(bulk, caller, one) for one in items[start : start + _AT_ONCE]))
+                some = (self._one(bulk, caller, one) for one in items[start : start + _AT_ONCE])
+                ends = await asyncio.gather(*some, return_exceptions=True)  # none is left at work behind a fault
+                for end in ends:
+                    if end is not None:
+                        raise end
             after = items[-1].n
             progress(await self._bulks.counts(bulk.bulk_id))
         await self._bulks.finish(bulk.bulk_id)
         return await self._bulks.counts(bulk.bulk_id)
 
     async def _one(self, bulk: Bulk, caller: Caller, one: BulkItem) -> None:
-        offer_id = hashlib.sha256(f"bulk/{bulk.bulk_id}/{one.n}".encode()).hexdigest()[:32]
         try:
-            outcome = await self._offered(bulk, caller, one, offer_id)
+            outcome, offer_id = await self._offered(bulk, caller, one)
         except GatewayError as error:
             if error.code in _STOPS:
                 raise
@@ -113,18 +117,20 @@ class BulkOffers:
             return
         await self._bulks.done(bulk.bulk_id, one.n, outcome, offer_id)
 
-    async def _offered(self, bulk: Bulk, caller: Caller, one: BulkItem, offer_id: str) -> str:
+    async def _offered(self, bulk: Bulk, caller: Caller, one: BulkItem) -> tuple[str, str]:
         wishes = bulk.wishes
-        kept = await self._offers.find(offer_id)
-        if kept is not None:
+        for attempt in itertools.count():
+            offer_id = _offer_id(bulk.bulk_id, one.n, attempt)
+            kept = await self._offers.find(offer_id)
+            if kept is None:
+                break
             told = {moment.kind for moment in await self._offers.timeline(offer_id)}
             if not wishes.send or "SENT" in told:
-                return OFFERED
+                return OFFERED, offer_id
             if not kept.tx_code:
-                return OFFERED if await self._offer.send_again(kept) else NOT_SENT
+                return OFFERED if await self._offer.send_again(kept) else NOT_SENT, offer_id
             # Nobody knows its code any more: it ends, and another one takes its place.
             await self._offers.cancel(offer_id, actor_org=wishes.acting.org_id, actor_user=bulk.actor_user)
-            offer_id = secrets.token_hex(16)
         case_no = wishes.acting.case_no or await self._case_of(one.subject_id, wishes.acting.org_id)
         types = list(dict.fromkeys(split_configuration(each)[0] for each in bulk.configuration_ids))
         await self._allowed(caller, one.subject_id, types, case_no)
@@ -134,4 +140,8 @@ class BulkOffers:
             tx_code=wishes.tx_code, send=wishes.send, send_tx_code=wishes.send and wishes.tx_code, offer_id=offer_id,
             bulk_id=bulk.bulk_id,
         )  # fmt: skip
-        return OFFERED if made.sent or not wishes.send else NOT_SENT
+        return OFFERED if made.sent or not wishes.send else NOT_SENT, offer_id
+
+
+def _offer_id(bulk_id: str, n: int, attempt: int) -> str:
+    return hashlib.sha256(f"bulk/{bulk_id}/{n}/{attempt}".encode()).hexdigest()[:32]
