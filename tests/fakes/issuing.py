@@ -21,6 +21,7 @@ from credentials.credential_type import SD_JWT, W3C, configuration_of
 from credentials.jose import LocalSigner, base64url, decrypt, dumps, encrypt, generate_private_jwk, sign
 from credentials.type_files import load_types
 from gateway.bootstrap.authorization import authorization
+from gateway.bootstrap.credential_attesters import key_attesters
 from gateway.bootstrap.credential_issuance import IssuingRoom, issuing_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.credential_status import key_room
@@ -110,7 +111,7 @@ async def issuer_house(
                 offers = offer_room(settings, store, store.inbox, seals, clock, lambda: known)
                 room = issuing_room(
                     settings, store, clock, ring=keys.rings.issuer, types=types, status=keys.lists, offers=offers,
-                    facts=facts, seals=seals, messages=store.inbox,
+                    facts=facts, seals=seals, messages=store.inbox, attesters=key_attesters(settings, clock),
                 )  # fmt: skip
                 parts = oauth_parts(settings, store, clock)
                 server = authorization(store, clock, settings, parts, read_register, room.codes)
