@@ -128,7 +128,7 @@ def presenting_parts(
     """`issued` and `give`: without them nothing is known of our own credentials, and no consent is given by showing."""
     base_url = settings.base_url
     vct_of = {id: ctype.vct(base_url) for id, ctype in types.items()}
-    type_of = {vct: id for id, vct in vct_of.items()}
+    type_of = {vct: types[id] for id, vct in vct_of.items()}
     templates = built_in()
 
     def register() -> PurposeRegister:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from credentials.credential_type import CredentialType, Text
 from credentials.errors import RequestInvalid
 from credentials.jose import base64url, json_object, unbase64url
 from credentials.openid4vp.dcql import Query, Shown, read_query, satisfies
@@ -42,8 +43,8 @@ class Taken:
 
 
 class TakeAnswer:
-    """`type_of`: vct -> our type's id, for counting the papers nobody had to fetch. `facts_as_of`: of a credential of ours,
-    when the departments knew what it says."""
+    """`type_of`: vct -> our type, for what things are called and for counting the papers nobody had to fetch.
+    `facts_as_of`: of a credential of ours, when the departments knew what it says."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class TakeAnswer:
         check: CheckPresentation,
         clock: Clock,
         *,
-        type_of: Callable[[str], str | None],
+        type_of: Callable[[str], CredentialType | None],
         facts_as_of: Callable[[tuple[str, int]], Awaitable[datetime | None]] | None = None,
         errands: Errands | None = None,
         consent: ConsentByShowing | None = None,
@@ -101,14 +102,17 @@ class TakeAnswer:
             consent_id = await self._give(found, kept, everything)
             if consent_id is None:
                 return Outcome(Step.FAILED, "consent"), ()
-        listed = {
-            id: [await self._told(one, said) for one, said in zip(believed[id], claims[id], strict=True)]
+        listed = [
+            await self._told(id, one, said)
             for id in believed
-        }
+            for one, said in zip(believed[id], claims[id], strict=True)
+        ]
         result: dict[str, Any] = {"credentials": listed}
         if consent_id is not None:
             result["consent_id"] = consent_id
-        types = dict.fromkeys(type_id for one in everything if (type_id := self._type_id(one)) is not None)
+        types = dict.fromkeys(
+            kind.id for one in everything if one.issued_here and (kind := self._type(one)) is not None
+        )
         return Outcome(Step.ANSWERED, None, result, None, consent_id), tuple(types)
 
     async def _believed(
@@ -136,19 +140,23 @@ class TakeAnswer:
         except RequestRefused:
             return None
 
-    def _type_id(self, one: Believed) -> str | None:
-        if not one.issued_here:
-            return None
-        return next((id for vct in sorted(one.types) if (id := self._type_of(vct)) is not None), None)
+    def _type(self, one: Believed) -> CredentialType | None:
+        return next((found for vct in sorted(one.types) if (found := self._type_of(vct)) is not None), None)
 
-    async def _told(self, one: Believed, claims: Mapping[str, Any]) -> dict[str, Any]:
+    async def _told(self, id: str, one: Believed, claims: Mapping[str, Any]) -> dict[str, Any]:
         """Exactly the claims that were asked for, how fresh, and by whom."""
-        said, as_of = one.claims, None
+        said, kind, as_of = one.claims, self._type(one), None
         if one.issued_here and one.place is not None and self._facts_as_of is not None:
             as_of = await self._facts_as_of(one.place)
+        labels = {} if kind is None else {claim.name: claim.label for claim in kind.claims}
         return {
+            "id": id,
             "type": said.get("vct"),
-            "claims": claims,
+            "name": None if kind is None else _both(kind.name),
+            "claims": [
+                {"name": name, "label": _both(labels.get(name.partition(".")[0])), "value": value}
+                for name, value in claims.items()
+            ],
             "issuer": one.issuer,
             "issuer_id": said.get("iss") if isinstance(said.get("iss"), str) else None,
             "issued_here": one.issued_here,
@@ -159,6 +167,10 @@ class TakeAnswer:
             "status_at": None if one.status_at is None else _text(one.status_at),
             "checked_at": _text(self._clock.now()),
         }
+
+
+def _both(text: Text | None) -> dict[str, str] | None:
+    return None if text is None else {"zh": text.zh, "en": text.en}
 
 
 def _shown(one: Believed) -> Shown:

@@ -16,7 +16,7 @@ from gateway.consent.notice import in_words
 from gateway.errors import GatewayError
 from gateway.oauth.ports import Login
 from gateway.services.presenting.create_request import CreateRequest
-from gateway.services.presenting.ports import OPEN_STEPS, Presentation
+from gateway.services.presenting.ports import OPEN_STEPS
 from gateway.services.presenting.results import Results
 from gateway.services.presenting.templates import Template
 from gateway.web.go_on import login_for
@@ -135,7 +135,7 @@ class _Pages:
             state=said["state"],
             reason=said.get("reason", ""),
             ask=self._described(self._parts.templates[found.template]),
-            shown=self._shown(found, said),
+            shown=self._shown(said),
         )
 
     def _id(self, clerk: _Clerk) -> str:
@@ -155,19 +155,15 @@ class _Pages:
             "any": bool(template.options),
         }  # fmt: skip
 
-    def _shown(self, found: Presentation, said: Mapping[str, Any]) -> list[dict[str, Any]]:
-        by_id = {one.id: one.type_id for one in self._parts.templates[found.template].wanted}
+    def _shown(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
         shown = []
-        for id, listed in said.get("credentials", {}).items():
-            type_id = by_id[id]
-            for one in listed:
-                claims = [(self._label(type_id, name), _value(value)) for name, value in one["claims"].items()]
-                dates = {name: _date(one[name]) for name in ("facts_as_of", "issued_at", "valid_until", "status_at")}
-                shown.append({"name": self._name(type_id), "claims": claims, "issuer": one["issuer"], **dates})
+        for one in said.get("credentials", ()):
+            claims = [
+                (claim["label"] or {"zh": claim["name"], "en": ""}, _value(claim["value"])) for claim in one["claims"]
+            ]
+            dates = {name: _date(one[name]) for name in ("facts_as_of", "issued_at", "valid_until", "status_at")}
+            shown.append({"name": one["name"], "claims": claims, "issuer": one["issuer"], **dates})
         return shown
-
-    def _name(self, type_id: str) -> Any:
-        return self._parts.types()[type_id].name
 
     def _label(self, type_id: str, claim: str) -> Any:
         return next(one.label for one in self._parts.types()[type_id].claims if one.name == claim)

@@ -30,8 +30,11 @@ async def test_a_bank_asks_a_wallet_answers_and_the_bank_reads_it_once(house: Sh
     assert await holder.send(house.client, request, holder.answer(request)) == (200, {})
     status, said = await house.result(bank, made["id"])
     assert (status, said["state"]) == (200, "ANSWERED"), said
-    shown = said["credentials"]["residence"][0]
-    assert set(shown["claims"]) == {one["path"][0] for one in request.claims["dcql_query"]["credentials"][0]["claims"]}
+    shown = said["credentials"][0]
+    assert shown["id"] == "residence"
+    assert {claim["name"] for claim in shown["claims"]} == {
+        one["path"][0] for one in request.claims["dcql_query"]["credentials"][0]["claims"]
+    }
     assert "further" not in str(said)
     assert shown["status"] == "VALID"
     assert shown["issued_here"]
