@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import stat
 from collections.abc import Callable
@@ -150,6 +151,22 @@ async def test_rotation_under_load_fails_no_verification(house: House) -> None:
     over.set()
     assert await working > 0
     assert len(kids) == 4
+
+
+async def test_who_looked_before_a_rotation_verifies_what_is_signed_after_it_and_the_other_way_round(
+    house: House,
+) -> None:
+    old_view, new_view = house.ring(look_s=3600.0), house.ring()
+    before = await old_view.signer()
+    house.now.at += PUBLISHED_AHEAD
+    await rotate(new_view, "op")
+    after = await new_view.signer()
+    for signer, view in ((after, old_view), (before, new_view)):
+        made = parse(sign(signer, {"kid": signer.kid, "x5c": list(signer.x5c)}, b"{}"))
+        key = await view.find(signer.kid)
+        assert key is not None
+        verify(made, key.public)
+        verify(made, check_chain(made.header["x5c"], view.roots, house.now.at))
 
 
 async def test_a_rotation_elsewhere_is_noticed_when_it_is_time_to_look(
@@ -300,3 +317,21 @@ async def test_a_module_that_does_not_answer_is_said_in_a_word(tmp_path: Path, t
             KeyModule(module, label, pin).make("00")
         assert str(tmp_path) not in str(refused.value)
         assert softhsm.PIN not in str(refused.value)
+
+
+# python-pkcs11 complains while it clears up after the session that is gone; what we see of it is what is tested.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_module_that_was_restarted_is_logged_into_anew(tmp_path: Path, token: Path) -> None:
+    from credentials.key_module import KeyModule
+
+    box = KeyModule(token, softhsm.TOKEN, softhsm.PIN)
+    house = House(tmp_path, lambda _: box)
+    signer = await house.ring().signer()
+    box._session.close()
+    made = parse(sign(signer, {"kid": signer.kid, "x5c": list(signer.x5c)}, b"{}"))
+    verify(made, check_chain(made.header["x5c"], house_roots(house), NOW))
+
+
+def house_roots(house: House) -> tuple[bytes, ...]:
+    said = json.loads((house.folder / "issuer" / "ring.json").read_bytes())
+    return tuple(base64.b64decode(one["der"]) for one in said["roots"])

@@ -83,6 +83,15 @@ async def test_opened_twice_it_is_the_same_and_each_use_has_its_own_purpose(sett
         await store.close()
 
 
+async def test_another_master_key_leaves_the_keys_as_they_are(settings: Settings) -> None:
+    kids = []
+    for now in (settings, replace(settings, master_key=bytes(31) + b"1", previous_master_key=settings.master_key)):
+        store = await open_store(now, SystemClock())
+        kids.append((await (await open_rings(now, store.keys, SystemClock())).issuer.signer()).kid)
+        await store.close()
+    assert kids[0] == kids[1]
+
+
 async def test_a_folder_that_was_lost_is_said_and_one_that_cannot_be_read_stops_the_start(settings: Settings) -> None:
     store = await open_store(settings, SystemClock())
     try:
