@@ -32,6 +32,7 @@ from gateway.federation.parts import (
     withheld_part,
 )
 from gateway.policy.decision import Mask, Policy, Question
+from schema.context import Data as Told
 from schema.context import OfferAsked
 from schema.errors import BadInput
 from schema.wiring import LINKS
@@ -217,15 +218,15 @@ class OperationContext:
             part["state"] = "PARTIAL"
         return self._count(noun, connection(part, first, after, more=len(kept) > first))
 
-    async def offer(self, offer_id: str) -> Data | None:
+    async def offer(self, offer_id: str) -> Told | None:
         """See the port."""
         return await self._offering().one(offer_id)
 
-    async def offers(self, id_no: str, name: str) -> Sequence[Data]:
+    async def offers(self, id_no: str, name: str) -> Sequence[Told]:
         """See the port."""
         return await self._offering().of_person(await self._subject(id_no, name))
 
-    async def offer_credential(self, asked: OfferAsked) -> Data:
+    async def offer_credential(self, asked: OfferAsked) -> Told:
         """See the port."""
         check_asked(self._desk, asked)
         return await self._offering().make(asked, await self._subject(asked.id_no, asked.name))

@@ -7,11 +7,14 @@ import json
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from jwcrypto.jwk import JWK
 
+from gateway.bootstrap.credential_attesters import _leaf
 from gateway.errors import SettingsInvalid
 from gateway.oauth.attestation import ATTESTATION_TYPE, POP_TYPE, WalletAttestations, WalletProvider, read_providers
 from gateway.oauth.client import ATTESTED, WALLET, Client
@@ -20,13 +23,14 @@ from gateway.oauth.errors import OAuthError
 from gateway.oauth.holder import HolderApproval, HolderToken
 from gateway.oauth.incoming import Incoming
 from gateway.oauth.jose import PrivateKey, thumbprint
-from gateway.oauth.jwks import read_jwks
+from gateway.oauth.jwks import KeySet, read_jwks
 from gateway.oauth.pkce import challenge_of
 from gateway.oauth.ports import Grant
 from gateway.oauth.registration import read_client
 from gateway.oauth.server import Server
 from gateway.oauth.terms import REQUEST_URI
 from gateway.services.authorize import Authorize
+from tests.credentials.certificates import Made, Recipe, authority
 from tests.fakes.authorization import BASE, DPOP_KEY, KEYS, REGISTER, VERIFIER, Desk
 from tests.gateway.oauth.conftest import HandClock
 
@@ -323,14 +327,15 @@ class Attested:
 
     def headers(
         self, *, by: PrivateKey = PROVIDER_KEY, pop_by: PrivateKey = INSTANCE_KEY, typ: str = ATTESTATION_TYPE,
-        pop_typ: str = POP_TYPE, pop: Mapping[str, Any] | None = None, **claims: Any,
+        pop_typ: str = POP_TYPE, pop: Mapping[str, Any] | None = None,
+        header: Mapping[str, Any] | None = None, **claims: Any,
     ) -> dict[bytes, bytes]:  # fmt: skip
         now = self.house.desk.now()
         public = {name: INSTANCE_KEY.public_jwk()[name] for name in ("kty", "crv", "x", "y")}
         said = {"sub": "attested", "exp": now + 3600, "iat": now, "cnf": {"jwk": public}} | claims
         shown = {"aud": BASE, "iat": now, "jti": secrets.token_hex(8)} | (pop or {})
         return {
-            b"oauth-client-attestation": by.sign({"typ": typ}, said).encode(),
+            b"oauth-client-attestation": by.sign({"typ": typ, **(header or {})}, said).encode(),
             b"oauth-client-attestation-pop": pop_by.sign({"typ": pop_typ}, shown).encode(),
         }
 
@@ -389,6 +394,26 @@ async def test_an_attestation_is_no_use_twice_with_one_proof_nor_beside_an_asser
     assert await refused(attested.push(attested.headers(), client_id="wallet")) == "invalid_client"
     half = {b"oauth-client-attestation": attested.headers()[b"oauth-client-attestation"]}
     assert await refused(attested.push(half)) == "invalid_client"
+
+
+async def test_a_provider_may_be_known_by_certificates(house: House, attested: Attested, clock: HandClock) -> None:
+    life = {"begins": clock.now() - timedelta(days=1), "ends": clock.now() + timedelta(days=100)}
+    root, other = authority("provider", **life).under(), authority("other", **life).under()
+    leaf, strange = Recipe(**life).under(root), Recipe(**life).under(other)
+    store = house.desk.store
+    provider = WalletProvider("某厂商", frozenset({"attested"}), KeySet(()), (root.der,))
+    attestations = WalletAttestations([provider], store.counter, BASE, clock, _leaf)
+    assertions = ClientAssertions(store.counter, store.replays, BASE, clock, None, attestations)
+    house.server.kit = replace(house.server.kit, assertions=assertions)
+
+    def headers(by: Made) -> dict[bytes, bytes]:
+        key = PrivateKey(JWK.from_pyca(by.key).export(as_dict=True))
+        return attested.headers(by=key, header={"x5c": [by.entry]})
+
+    assert (await attested.push(headers(leaf))).startswith(REQUEST_URI)
+    assert await refused(attested.push(headers(strange))) == "invalid_client"
+    assert await refused(attested.push(attested.headers())) == "invalid_client", "it has no keys beside"
+    assert await refused(attested.push(attested.headers(header={"x5c": "no list"}))) == "invalid_client"
 
 
 def test_the_file_of_providers_says_every_fault(tmp_path: Any) -> None:
