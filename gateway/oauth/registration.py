@@ -21,6 +21,7 @@ from gateway.oauth.terms import (
     FACTS_SCOPE,
     GRANT_TYPES,
     PRE_AUTHORIZED_CODE,
+    PRESENTATION_SCOPE,
     REFRESH_TOKEN,
     WITHOUT_DETAILS,
 )
@@ -125,8 +126,8 @@ def _check_together(client: Client, reader: _Reader, register: PurposeRegister) 
     """What only shows when members are seen side by side."""
     if AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
         reader.say("redirect_uris", "authorization_code needs at least one")
-    if AUTHORIZATION_CODE not in client.grant_types and client.redirect_uris:
-        reader.say("redirect_uris", "are for authorization_code only")
+    if client.redirect_uris and AUTHORIZATION_CODE not in client.grant_types and PRESENTATION_SCOPE not in client.scope:
+        reader.say("redirect_uris", "are for authorization_code, or for coming back from a wallet (presentation:create)")
     if REFRESH_TOKEN in client.grant_types and AUTHORIZATION_CODE not in client.grant_types:
         reader.say("grant_types", "refresh_token goes with authorization_code only")
     if client.token_endpoint_auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:  # noqa: S105  (a method's name)
