@@ -14,6 +14,7 @@ from pathlib import Path
 from demo.places import Places, write_private
 from demo.processes import Children
 
+_NAMES = {"cc": ("禅城", "Chancheng"), "sd": ("顺德", "Shunde")}
 _DISTRICTS = {"cc": "chancheng", "sd": "shunde"}
 
 
@@ -64,6 +65,8 @@ def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
             "YIMEN_LEDGER_ORIGIN": plan.ledger,
             "YIMEN_INTROSPECTION": "true",
             "YIMEN_GRAPHIQL": "true",
+            "YIMEN_CREDENTIAL_ISSUER_ZH": f"佛山市{_NAMES[plan.name][0]}区司法局",
+            "YIMEN_CREDENTIAL_ISSUER_EN": f"{_NAMES[plan.name][1]} justice bureau, Foshan",
             "YIMEN_CREDENTIAL_RECHECK_S": "10",  # a visitor watches a fact change
         }
         | {name: str(path.resolve()) for name, path in files.items() if path is not None}

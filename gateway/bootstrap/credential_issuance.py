@@ -116,7 +116,7 @@ def issuing_room(
     document = issuer_metadata(
         IssuerFacts(
             issuer,
-            _words("vci_issuer"),
+            Text(chosen.issuer_zh, chosen.issuer_en),
             chosen.batch,
             key,
             attestations=attesters is not None,

@@ -20,6 +20,18 @@ class CredentialSettings:
         "凭证签发与出示的规格：open 允许匿名钱包（浏览器钱包需要），haip 仅高保障规格，both 两者",
         "open lets anonymous wallets in (the browser wallet needs it), haip is high assurance alone, both is both",
     )
+    issuer_zh: str = setting(
+        parsing.text(r"\S.{0,59}", "a name of up to 60 characters"),
+        "一门电子证明",
+        "签发单位的名称，钱包和出示页上显示，例如：佛山市禅城区司法局",
+        "name of the issuing body in Chinese, as wallets show it",
+    )
+    issuer_en: str = setting(
+        parsing.text(r"\S.{0,99}", "a name of up to 100 characters"),
+        "yimen electronic certificates",
+        "签发单位的英文名称",
+        "its English name",
+    )
     keys_dir: Path | None = setting(
         parsing.path,
         None,
