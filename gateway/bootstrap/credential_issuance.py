@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import resources
 from typing import Any
 
 from starlette.routing import BaseRoute
@@ -44,7 +46,6 @@ from gateway.store.credentials.grants import StoredHolderGrants
 from gateway.store.subject_keys.columns import PersonalColumns
 from gateway.web.openid4vci.door import HolderDoor
 from gateway.web.openid4vci.routes import IssuerParts, issuer_routes
-from gateway.web.problems import catalogue
 
 _REQUEST_KEY, _DPOP = "credential/request-encryption/v1", "dpop-nonce/openid4vci/v1"
 
@@ -125,7 +126,7 @@ def issuing_room(
         types.values(),
     )
     credential = IssueCredential(issuing)
-    code_told = _words("vci_tx_description")
+    code_told = _words("tx_code")
     parts = IssuerParts(
         issuer,
         HolderDoor(grants, proofs, store.replays),
@@ -183,6 +184,7 @@ class _Signing:
         return self._made[key]
 
 
-def _words(code: str) -> Text:
-    entry = catalogue()[code]
+def _words(name: str) -> Text:
+    file = resources.files("gateway.services.credentials").joinpath("issuer_words.toml")
+    entry = tomllib.loads(file.read_text("utf-8"))[name]
     return Text(entry["zh"], entry["en"])

@@ -29,6 +29,7 @@ RECORDED = {
     "disputes": "query", "answer dispute": "DISPUTE_CORRECTED | DISPUTE_REFUSED", "me dispute": "DISPUTE_OPENED",
     "me withdraw dispute": "DISPUTE_WITHDRAWN", "me credential again": "CREDENTIAL_OFFERED", "me credential end": "CREDENTIAL_REVOKED",
     "me wallet decides": "GRANT_CREATED",
+    "credential": "query | CREDENTIAL_ISSUED", "deferred credential": "query | CREDENTIAL_ISSUED",
     "register": "CLIENT_REGISTERED", "registration": "CLIENT_KEYS_ROTATED | CLIENT_DISABLED",
 }  # fmt: skip
 OWN = {
@@ -36,12 +37,15 @@ OWN = {
     "me receipt", "me history", "me history export", "me evidence", "me consent evidence", "logout",
     "consent request",  # the state of a request that the partner made; that the person answered is on record
     "query page session", "me credentials", "me disputes", "me new dispute",
+    "credential offer",  # what is offered, to whoever holds the link; that it was opened stands in the offer's timeline
+    "credential notification",  # what their wallet did, told by it
     "me wallet",  # which wallet asks for which of their own documents
 }  # fmt: skip
 """What people see of themselves."""
 TOKENS = {"token", "par", "introspect", "query page token"}
 """What a token says of its holder, to whom it was given or shown. What it is used for is on record."""
 NOBODYS = {
+    "c_nonce", "credential issuer metadata", "credential issuer metadata of the issuer's path",
     "credential type", "credential card",  # what a kind of credential is
     "counter", "counter wait",  # what may be asked, and that nobody answered yet
     "presentation request",  # who asks and what for; whoever answers is not known yet
