@@ -184,7 +184,10 @@ class StoredStatusLists:
         if row.token is None:
             return None
         token = row.token.decode()
-        kid = parse(token, limit=LONGEST_TOKEN).header.get("kid", "")
+        jws = parse(token, limit=LONGEST_TOKEN)
+        if jws.claims.get("sub") != self._uri_of(list_id):
+            return None  # made when we were reached by another address
+        kid = jws.header.get("kid", "")
         return _Signed(row.token_version, row.token_exp_us, kid, token, _etag(token))
 
     async def _make(self, list_id: str) -> _Signed:

@@ -186,6 +186,21 @@ async def test_a_token_says_how_long_it_holds_and_where_the_others_are(
     assert await lists.token("0" * 16) is None
 
 
+async def test_whoever_moves_to_another_address_signs_for_that_one(
+    store: Store, ring: FolderRing, clock: HandClock
+) -> None:
+    lists = lists_of(store, ring, clock)
+    (one,) = await lists.allot(1)
+    await lists.token(one.list_id)
+    moved = StoredStatusLists(
+        store.database, ring, clock, uri_of=lambda list_id: f"https://new/{list_id}", aggregation_uri="https://new"
+    )
+    found = await moved.token(one.list_id)
+    assert found is not None
+    assert parse(found[0]).claims["sub"] == f"https://new/{one.list_id}"
+    assert await moved.token(one.list_id) == found
+
+
 async def test_a_key_given_up_signs_no_list_any_more(store: Store, ring: FolderRing, clock: HandClock) -> None:
     lists = lists_of(store, ring, clock)
     (one,) = await lists.allot(1)
