@@ -49,6 +49,8 @@ def main() -> int:
     parser.add_argument("--access", action="store_true", help="what access costs instead; writes bench/ACCESS.md")
     parser.add_argument("--ledger", nargs="?", const="all", choices=("all", "append", "audit", "list", "witness"),
                         help="what the ledger costs instead, or one part of it; all of it writes bench/LEDGER.md")  # fmt: skip
+    parser.add_argument("--credentials", nargs="?", const="all", metavar="PART",
+                        help="what credentials cost instead, or one part of it; writes bench/CREDENTIALS.md")  # fmt: skip
     given = parser.parse_args()
     wanted = frozenset(given.only.split(",")) if given.only else None
     if wanted is not None and not wanted <= set(_NAMES):
@@ -59,6 +61,12 @@ def main() -> int:
         return _access(given.rounds)
     if given.ledger is not None:
         return _ledger(given.ledger, given.rounds)
+    if given.credentials is not None:
+        from bench.credentials import parts
+
+        if given.credentials not in ("all", *parts.PARTS):
+            parser.error(f"--credentials knows {', '.join(parts.PARTS)}")
+        return parts.main(given.credentials, given.rounds)
     plan = measure.Plan(
         given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak, given.profile
     )

@@ -259,7 +259,7 @@ def json_value(raw: bytes) -> Any:
 
 
 def base64url(raw: bytes) -> str:
-    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL, b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(TO_URL, b"=").decode()
 
 
 def unbase64url(part: str) -> bytes:
@@ -273,7 +273,7 @@ def unbase64url(part: str) -> bytes:
         raise JoseInvalid("base64") from None
 
 
-_TO_URL = bytes.maketrans(b"+/", b"-_")
+TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # `!` is in no alphabet
 _PADDING = (b"", b"", b"==", b"=")
 _LAST = ("", "", frozenset("AQgw"), frozenset("AEIMQUYcgkosw048"))

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import orjson
+
 from credentials.errors import JoseInvalid, SdJwtInvalid
-from credentials.jose import Jws, PublicKey, Signer, base64url, dumps, json_value, parse, sign, unbase64url, verify
+from credentials.jose import (
+    TO_URL,
+    Jws,
+    PublicKey,
+    Signer,
+    base64url,
+    dumps,
+    json_value,
+    parse,
+    sign,
+    unbase64url,
+    verify,
+)
 
 TYP = "dc+sd-jwt"
 """Of an SD-JWT VC (draft-ietf-oauth-sd-jwt-vc)."""
@@ -97,14 +112,14 @@ def read(text: str, *, typ: str = TYP, limit: int = 65_536) -> SdJwt:
     """Raises SdJwtInvalid, JoseInvalid for what is no SD-JWT of this `typ`, with or without key binding."""
     if len(text) > limit or not text.isascii():
         raise SdJwtInvalid("size")
-    jwt, *rest = text.split("~")
-    if not rest:
+    parts = text.split("~")
+    if len(parts) < 2:
         raise SdJwtInvalid("form")
-    *disclosures, last = rest
-    if len(disclosures) > MOST_DISCLOSURES:
+    if len(parts) > MOST_DISCLOSURES + 2:
         raise SdJwtInvalid("many")
+    last = parts[-1]
     presented = text[: len(text) - len(last)]
-    return SdJwt(parse(jwt, typ=typ), _disclosures(disclosures), presented, last or None)
+    return SdJwt(parse(parts[0], typ=typ, limit=limit), _disclosures(parts[1:-1]), presented, last or None)
 
 
 def check(sd_jwt: SdJwt, key: PublicKey) -> Verified:
@@ -120,7 +135,7 @@ def put_together(sd_jwt: SdJwt, payload: dict[str, Any]) -> Verified:
     """`check` for who verified the signature already and read the payload, which is used up. Raises SdJwtInvalid."""
     if payload.pop("_sd_alg", SD_ALG) != SD_ALG:
         raise SdJwtInvalid("sd_alg")
-    held = {one.digest: one for one in sd_jwt.disclosures}
+    held = {one[1]: one for one in sd_jwt.disclosures}  # by digest
     if len(held) != len(sd_jwt.disclosures):
         raise SdJwtInvalid("doubled")
     unpacking = _Unpacking(held)
@@ -189,10 +204,12 @@ class _Unpacking:
         """No digest may stand anywhere twice."""
         if not isinstance(digests, list):
             raise SdJwtInvalid("form")
-        if set(map(type, digests)) - {str}:
-            raise SdJwtInvalid("digest")
         before = len(self._seen)
-        self._seen.update(digests)
+        try:
+            "".join(digests)  # the quickest way to see that each is text
+            self._seen.update(digests)
+        except TypeError:
+            raise SdJwtInvalid("digest") from None
         if len(self._seen) != before + len(digests):
             raise SdJwtInvalid("digest")
 
@@ -202,16 +219,17 @@ def _disclosures(texts: Sequence[str]) -> tuple[Disclosure, ...]:
     found = []
     for text in texts:
         try:
-            array = json_value(unbase64url(text))
-        except JoseInvalid:
+            raw = unbase64url(text)
+            array = json_value(raw) if b"{" in raw else orjson.loads(raw)  # no name in it, so none twice
+        except (JoseInvalid, ValueError):
             raise SdJwtInvalid("disclosure") from None
         if type(array) is not list or len(array) not in (2, 3) or type(array[0]) is not str:
             raise SdJwtInvalid("disclosure")
         name = array[1] if len(array) == 3 else None
         if len(array) == 3 and type(name) is not str:
             raise SdJwtInvalid("disclosure")
-        digest_ = base64url(sha256(text.encode("ascii")).digest())
-        found.append(_new(Disclosure, (text, digest_, name, array[-1])))
+        hashed = b2a_base64(sha256(text.encode("ascii")).digest(), newline=False)
+        found.append(_new(Disclosure, (text, hashed[:43].translate(TO_URL).decode(), name, array[-1])))
     return tuple(found)
 
 

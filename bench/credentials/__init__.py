@@ -1,0 +1,1 @@
+"""What credentials cost: `script/bench --credentials`; one module a part, each with `measured(rounds) -> Part`."""
