@@ -37,7 +37,7 @@ _RENEW = timedelta(days=400)
 """A leaf of ours that ends sooner is made anew, over the same key."""
 _NEW_ROOT = timedelta(days=2 * 365)
 _ORDER = (KeyState.CURRENT, KeyState.NEXT, KeyState.RETIRED, KeyState.COMPROMISED)
-_REVIEW_S = 86_400.0
+_REVIEW_S, _RETRY_S = 86_400.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,12 @@ class FolderRing:
         now: Callable[[], datetime],
         *,
         look_s: float = LOOK_S,
+        renews: bool = True,
     ) -> None:
+        """`renews`: whether certificates that do not fit are made anew: by what serves, and not by an operator's command,
+        which may know another address than the gateway beside it."""
         self.folder, self.box, self.use, self.issuer_url, self.now = folder, box, use, issuer_url, now
-        self._look_s = look_s
+        self._look_s, self._renews, self._unfit = look_s, renews, False
         self._seen: _Seen | None = None
         self._looked = self._reviewed = float("-inf")
         self._looking = asyncio.Lock()
@@ -120,7 +123,7 @@ class FolderRing:
             return self._seen
 
     def _look(self) -> _Seen:
-        if time.monotonic() - self._reviewed >= _REVIEW_S:
+        if time.monotonic() - self._reviewed >= (_RETRY_S if self._unfit else _REVIEW_S):
             self._review()
             self._reviewed = time.monotonic()
         try:
@@ -130,9 +133,11 @@ class FolderRing:
         if self._seen is not None and self._seen.stamp == stamp:
             return self._seen
         state = self._read()
-        current = state.one(KeyState.CURRENT)
-        if current is None:
+        current, following = state.one(KeyState.CURRENT), state.one(KeyState.NEXT)
+        if current is None or following is None:
             raise KeysUnavailable("current")
+        # Somebody else's command may have certified for another address; it is put right long before that key signs.
+        self._unfit = self._renews and not (self._fits(current) and self._fits(following))
         private = self.box.open(current.name)
         if public_of(private.public_key()) != current.key.public:
             raise KeysUnavailable("mismatch")
@@ -152,7 +157,7 @@ class FolderRing:
                     state, kept = self.add_key(state, wanted)
                     detail = {"use": str(self.use), "state": str(wanted), "first": not before.keys}
                     state = state.told(RingChange("SIGNING_KEY_MADE", kept.key.kid, self.now(), "yimen", detail))
-                elif not kept.installed and not self._fits(kept):
+                elif self._renews and not self._fits(kept):
                     state, kept = self._certified(state, kept, self.box.open(kept.name).public_key())
                     state = state.put(kept)
                     detail = {"use": str(self.use), "renewed": True}
@@ -161,6 +166,8 @@ class FolderRing:
                 self._write(state)
 
     def _fits(self, kept: Kept) -> bool:
+        if kept.installed:
+            return True
         leaf = x509.load_der_x509_certificate(der_of(kept.key.x5c[0]))
         return self.issuer_url in names_of(kept.key.x5c[0])[1] and leaf.not_valid_after_utc - self.now() >= _RENEW
 

@@ -109,7 +109,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Store, Rings]]:
     """What the keys refuse becomes a sentence for whoever typed the command."""
     try:
         async with opened_store(settings) as store:
-            rings = await open_rings(settings, store.keys, SystemClock(), look_s=0.0)
+            rings = await open_rings(settings, store.keys, SystemClock(), look_s=0.0, renews=False)
             for ring in (rings.issuer, rings.verifier):
                 await record_ring_changes(store.database, ring)
             yield store, rings

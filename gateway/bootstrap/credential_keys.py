@@ -37,8 +37,10 @@ class Rings:
         return self.verifier.roots
 
 
-async def open_rings(settings: Settings, keys: Keys, clock: Clock, *, look_s: float = LOOK_S) -> Rings:
-    """Makes the first keys where there are none. Raises KeysUnavailable, or SettingsInvalid."""
+async def open_rings(
+    settings: Settings, keys: Keys, clock: Clock, *, look_s: float = LOOK_S, renews: bool = True
+) -> Rings:
+    """Makes the first keys where there are none; `renews` as of `FolderRing`. Raises KeysUnavailable, or SettingsInvalid."""
     folder = keys_folder(settings)
     module = _module(settings)
     secret = keys.derive("credential/key-files/v1")
@@ -50,6 +52,7 @@ async def open_rings(settings: Settings, keys: Keys, clock: Clock, *, look_s: fl
             settings.base_url,
             clock.now,
             look_s=look_s,
+            renews=renews,
         )
         for use in (KeyUse.ISSUER, KeyUse.VERIFIER)
     )

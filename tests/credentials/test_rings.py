@@ -258,6 +258,29 @@ async def test_a_leaf_that_names_another_address_or_ends_soon_is_made_anew_over_
     check_chain(late.x5c, ring.roots, house.now.at + timedelta(days=700))
 
 
+async def test_a_command_that_knows_another_address_changes_no_certificate_and_what_it_makes_is_put_right(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = house.ring()
+    before = await serving.signer()
+    folder = house.folder / KeyUse.ISSUER
+    command = FolderRing(
+        folder, serving.box, KeyUse.ISSUER, "http://127.0.0.1:8000", house.now, look_s=0.0, renews=False
+    )
+    assert (await command.signer()).x5c == before.x5c
+    house.now.at += PUBLISHED_AHEAD
+    await rotate(command, "op")
+    made = (await command.keys())[1]
+    assert names_of(made.x5c[0])[1] == {"http://127.0.0.1:8000"}
+    await serving.signer()
+    ahead = ring_module.time.monotonic() + 61
+    monkeypatch.setattr(ring_module.time, "monotonic", lambda: ahead)
+    await serving.signer()
+    now = await command.find(made.kid)
+    assert now is not None
+    assert names_of(now.x5c[0])[1] == {URL}
+
+
 async def test_a_private_key_is_never_in_the_clear(house: House) -> None:
     ring = house.ring()
     signer = await ring.signer()
