@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,6 @@ from tests.browser.test_query_page import page as browser_page  # noqa: F401  (f
 from tests.credentials.spoilings import CODE, REVOKED, Town, town
 
 pytestmark = pytest.mark.anyio
-PICTURES = Path(__file__).parents[2] / "docs/pictures"
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,14 @@ async def _check(page: Any, text: str, code: str) -> str:
     return str(await page.get_attribute("#verdict", "class"))
 
 
+async def _keep(page: Any, name: str) -> None:
+    """Nothing stands outside the screen's width; and the picture, where somebody wants it."""
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+    folder = os.environ.get("YIMEN_SCREENSHOTS")
+    if folder:
+        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
 async def test_its_verdicts_are_those_of_the_table(page: Any, issuer: Town) -> None:
     cases = issuer.cases()
     script = """async ([kitText, now, aud, cases]) => {
@@ -73,9 +81,20 @@ async def test_its_verdicts_are_those_of_the_table(page: Any, issuer: Town) -> N
 async def test_a_clerk_sees_what_it_is_by_whom_and_how_old_the_knowledge_is(page: Any, issuer: Town) -> None:
     assert await _check(page, issuer.shown(age_s=0), CODE) == "good"
     said = await page.inner_text("#out")
-    for words in (issuer.ctype.name.zh, issuer.ctype.name.en, "https://yimen.example", "云溪县", "2024年3月1日", "有效", "核对码", "前）"):
+    for words in (
+        issuer.ctype.name.zh,
+        issuer.ctype.name.en,
+        "https://yimen.example",
+        "云溪县",
+        "2024年3月1日",
+        "有效",
+        "核对码",
+        "前）",
+    ):
         assert words in said
+    await _keep(page, "verify-good")
     assert await _check(page, issuer.shown(issuer.issued(**issuer.listed(REVOKED)), age_s=0), CODE) == "bad"
+    await _keep(page, "verify-revoked")
     assert "已被签发者撤销" in await page.inner_text("#out")
 
 
