@@ -24,8 +24,9 @@ from gateway.policy.purposes import PurposeRegister
 from gateway.services.credentials.ports import IssuedCredentials, StatusLists
 from gateway.services.presenting.asking_keys import AskingKeys
 from gateway.services.presenting.check_presentation import CheckPresented
-from gateway.services.presenting.consent_by_showing import GiveConsent, OwnCredentials, ShowToConsent
+from gateway.services.presenting.consent_by_showing import GiveConsent, ShowToConsent
 from gateway.services.presenting.create_request import CreateRequest
+from gateway.services.presenting.issued_here import IssuedHere
 from gateway.services.presenting.ports import Errands
 from gateway.services.presenting.results import Results
 from gateway.services.presenting.serve_request import ServeRequest
@@ -140,7 +141,7 @@ def presenting_parts(
     presentations = StoredPresentations(store.database, store.keys, clock)
     limits = client_limits(store, settings, clock)
     words = Words(store.identities, nouns, register)
-    own = None if issued is None else OwnCredentials(issued, uri_prefix=base_url + STATUS_PATH)
+    own = None if issued is None else IssuedHere(issued, uri_prefix=base_url + STATUS_PATH)
     consent = None
     if own is not None and give is not None:
         consent = ShowToConsent(store.consents, words, own, give, clock)
@@ -174,7 +175,7 @@ def presenting_parts(
             CheckPresented(trusting.trust, trusting.own, statuses, clock),
             clock,
             type_of=type_of.get,
-            facts_as_of=None if own is None else own.facts_as_of,
+            own=own,
             errands=errands,
             consent=consent,
         ),

@@ -50,7 +50,7 @@ from gateway.web.token_door import token_door
 from schema.build import build_schema
 from tests.fakes.execute import FakeExecute
 from tests.fakes.holder import Holder
-from tests.fakes.person_house import Phone, put_organisations
+from tests.fakes.person_house import ID_NO, Phone, put_organisations
 from tests.fakes.tokens import Asker, partner
 from tests.gateway.services.identity_examples import district
 from tests.gateway.store.credentials.issuing import issued_of
@@ -118,10 +118,20 @@ class ShowHouse:
             return reply.status, await reply.json(content_type=None)
 
     async def issue(
-        self, holder: Holder, type_id: str, claims: Mapping[str, Any], *, signer: Signer | None = None, **changes: Any
+        self,
+        holder: Holder,
+        type_id: str,
+        claims: Mapping[str, Any],
+        *,
+        signer: Signer | None = None,
+        id_no: str | None = ID_NO,
+        **changes: Any,
     ) -> tuple[str, Place]:
-        """A credential of our own issuer's, with a place in a status list of ours."""
+        """A credential of our own issuer's, with a place in a status list of ours; remembered as this person's, if any's."""
         (place,) = await self.lists.allot(1)
+        if id_no is not None:
+            (subject,) = await self.store.subjects.intern([id_no])
+            await self._remember(subject, holder, type_id, place)
         signer = signer or await self.rings.issuer.signer()
         now = self.clock.now()
         always = {
@@ -136,16 +146,19 @@ class ShowHouse:
         header = {"kid": signer.kid, **({"x5c": list(signer.x5c)} if signer.x5c else {})}
         return issue(signer, always, claims, header=header), place
 
-    async def wallet(self) -> Holder:
+    async def wallet(self, id_no: str = ID_NO) -> Holder:
         """A holder with both credentials of the bank's template, every claim true."""
         holder = Holder()
         for wanted in built_in()["bank-account-opening"].wanted:
             holder.credentials[wanted.id], _ = await self.issue(
-                holder, wanted.type_id, dict.fromkeys(wanted.claims, True) | {"further": "nobody's business"}
+                holder,
+                wanted.type_id,
+                dict.fromkeys(wanted.claims, True) | {"further": "nobody's business"},
+                id_no=id_no,
             )
         return holder
 
-    async def remember(self, subject_id: str, holder: Holder, type_id: str, place: Place) -> None:
+    async def _remember(self, subject_id: str, holder: Holder, type_id: str, place: Place) -> None:
         """As the issuer does: whose credential stands at this place, and of what facts."""
         now = self.clock.now()
         facts = facts_text({}, [FactSource("residence", "LGB", now - timedelta(days=3))])

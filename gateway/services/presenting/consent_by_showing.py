@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, Protocol
-
-import orjson
 
 from gateway.clock import Clock
 from gateway.consent.consent import Consent
 from gateway.consent.notice import Notice, notice_of
 from gateway.consent.persons import PersonSession
 from gateway.consent.ports import Consents
-from gateway.errors import GatewayError, RequestRefused
-from gateway.services.credentials.ports import CredentialState, Issued, IssuedCredentials, Place
+from gateway.errors import RequestRefused
+from gateway.services.credentials.ports import CredentialState
+from gateway.services.presenting.issued_here import IssuedHere
 from gateway.services.words import Words
 
 METHOD = "presentation"
@@ -27,34 +25,10 @@ class GiveConsent(Protocol):
     async def give(self, person: PersonSession, consent_id: str, seen: str) -> None: ...
 
 
-class OwnCredentials:
-    """What we know of a credential of our own by its place in a status list; of anybody else's nothing."""
-
-    def __init__(self, issued: IssuedCredentials, *, uri_prefix: str) -> None:
-        self._issued, self._prefix = issued, uri_prefix
-
-    async def at(self, place: tuple[str, int]) -> Issued | None:
-        uri, index = place
-        if not uri.startswith(self._prefix):
-            return None
-        try:
-            return await self._issued.at(Place(uri.removeprefix(self._prefix), index))
-        except GatewayError:  # whoever it was is erased: then it is nobody's
-            return None
-
-    async def facts_as_of(self, place: tuple[str, int]) -> datetime | None:
-        """When the oldest of the facts behind it was known; not by which department, which would say more than the claim."""
-        found = await self.at(place)
-        if found is None or not found.facts:
-            return None
-        known = [one["as_of"] for one in orjson.loads(found.facts)["sources"] if one["as_of"] is not None]
-        return min((datetime.fromisoformat(one) for one in known), default=None)
-
-
 class ShowToConsent:
     """Implements `ConsentByShowing`. Whatever is not entirely sure is no consent."""
 
-    def __init__(self, consents: Consents, words: Words, own: OwnCredentials, give: GiveConsent, clock: Clock) -> None:
+    def __init__(self, consents: Consents, words: Words, own: IssuedHere, give: GiveConsent, clock: Clock) -> None:
         self._consents, self._words, self._own, self._give, self._clock = consents, words, own, give, clock
 
     async def terms(self, client_id: str, request_id: str) -> Mapping[str, Any]:

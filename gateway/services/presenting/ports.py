@@ -166,6 +166,19 @@ class CheckFailed(Exception):
         self.why = why
 
 
+class OwnCredentials(Protocol):
+    """What the issuer in us knows of what the verifier in us was shown; nothing of the showing is kept there."""
+
+    async def fault(self, places: Sequence[tuple[str, int]]) -> str | None:
+        """Why credentials of ours, shown together, do not hold: revoked | suspended | status_unknown, as they stand this
+        moment and not as a list said; holders: they are not all of one person. None where they hold."""
+        ...
+
+    async def facts_as_of(self, place: tuple[str, int]) -> datetime | None:
+        """When the oldest of the facts behind it was known."""
+        ...
+
+
 class Errands(Protocol):
     async def count(self, presentation_id: str, type_ids: Sequence[str], org_id: str) -> None:
         """A paper nobody had to fetch; each type of a presentation counts once. Whose it was is not said."""

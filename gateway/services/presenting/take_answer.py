@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from gateway.services.presenting.ports import (
     ConsentByShowing,
     Errands,
     Outcome,
+    OwnCredentials,
     Presentation,
     Presentations,
     Secrets,
@@ -44,7 +45,7 @@ class Taken:
 
 class TakeAnswer:
     """`type_of`: vct -> our type, for what things are called and for counting the papers nobody had to fetch.
-    `facts_as_of`: of a credential of ours, when the departments knew what it says."""
+    `own`: what we know of credentials of ours."""
 
     def __init__(
         self,
@@ -53,12 +54,12 @@ class TakeAnswer:
         clock: Clock,
         *,
         type_of: Callable[[str], CredentialType | None],
-        facts_as_of: Callable[[tuple[str, int]], Awaitable[datetime | None]] | None = None,
+        own: OwnCredentials | None = None,
         errands: Errands | None = None,
         consent: ConsentByShowing | None = None,
     ) -> None:
         self._presentations, self._check, self._clock = presentations, check, clock
-        self._type_of, self._errands, self._consent, self._facts_as_of = type_of, errands, consent, facts_as_of
+        self._type_of, self._errands, self._consent, self._own = type_of, errands, consent, own
 
     async def __call__(self, response_ref: str, form: Mapping[str, str]) -> Taken:
         """Raises RequestRefused NOT_FOUND where nothing is waited for (any more), RequestInvalid where what came is no
@@ -97,6 +98,10 @@ class TakeAnswer:
         except RequestInvalid as invalid:
             return Outcome(Step.FAILED, f"query_{invalid.why}"), ()
         everything = [one for listed in believed.values() for one in listed]
+        places = [one.place for one in everything if one.issued_here and one.place is not None]
+        fault = None if self._own is None else await self._own.fault(places)
+        if fault is not None:
+            return Outcome(Step.FAILED, fault), ()
         consent_id = None
         if kept.consent_request is not None:
             consent_id = await self._give(found, kept, everything)
@@ -146,8 +151,8 @@ class TakeAnswer:
     async def _told(self, id: str, one: Believed, claims: Mapping[str, Any]) -> dict[str, Any]:
         """Exactly the claims that were asked for, how fresh, and by whom."""
         said, kind, as_of = one.claims, self._type(one), None
-        if one.issued_here and one.place is not None and self._facts_as_of is not None:
-            as_of = await self._facts_as_of(one.place)
+        if one.issued_here and one.place is not None and self._own is not None:
+            as_of = await self._own.facts_as_of(one.place)
         labels = {} if kind is None else {claim.name: claim.label for claim in kind.claims}
         return {
             "id": id,

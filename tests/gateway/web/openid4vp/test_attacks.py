@@ -27,6 +27,7 @@ from tests.fakes.tokens import Asker, partner
 pytestmark = pytest.mark.anyio
 RESIDENCE = {"livesInDistrict": "440604", "name": "张*"}
 INCOME = {"stableIncome": True, "name": "张*"}
+OTHER_ID = "440606198807213328"
 Spoil = Callable[[Holder, Request], dict[str, list[str]]]
 
 
@@ -112,14 +113,21 @@ async def test_a_key_binding_of_one_choice_is_none_of_another(house: ShowHouse) 
 
 
 async def test_somebody_elses_credential_with_ones_own_key(house: ShowHouse) -> None:
-    holder, other = await house.wallet(), await house.wallet()
+    holder, other = await house.wallet(), await house.wallet(OTHER_ID)
     holder.credentials["income"] = other.credentials["income"]
     assert await refused(house, holder, holder.answer) == "key_binding"
 
 
+async def test_two_persons_credentials_in_one_wallet_are_no_answer(house: ShowHouse) -> None:
+    """Both genuine, both bound to keys of this wallet: but the income is somebody else's."""
+    holder = await house.wallet()
+    holder.credentials["income"], _ = await house.issue(holder, "stable-income", INCOME, id_no=OTHER_ID)
+    assert await refused(house, holder, holder.answer) == "holders"
+
+
 async def test_the_wrong_type_is_not_what_was_asked_for(house: ShowHouse) -> None:
     holder = await house.wallet()
-    holder.credentials["income"], _ = await house.issue(holder, "residence", RESIDENCE | INCOME)
+    holder.credentials["income"], _ = await house.issue(holder, "business", RESIDENCE | INCOME)
     assert await refused(house, holder, holder.answer) == "query_type"
 
 
