@@ -130,7 +130,7 @@ async def _check_name(desk: OfferDesk, subject_id: str, name: str | None) -> Non
     except GatewayError:
         known = None
     if known is None or fold_name(known.name) != fold_name(name):
-        raise RequestRefused(NO_GROUND.code, "no body of ours has a case with this person")
+        raise RequestRefused(NO_GROUND.code)
 
 
 def _id_no(text: str) -> str:

@@ -54,7 +54,7 @@ class OfferDesk:
         """For the body named, or the one that supervises the person now. Raises RequestRefused NO_GROUND, ORG_UNKNOWN."""
         org_id = org_id or await self.cases.supervising(subject_id)
         if org_id is None:
-            raise RequestRefused(NO_GROUND.code, "no body of ours has a case with this person")
+            raise RequestRefused(NO_GROUND.code)
         return await self.body(org_id, case_no or await self.cases.case_no(subject_id, org_id))
 
     async def body(self, org_id: str, case_no: str | None = None) -> Acting:
