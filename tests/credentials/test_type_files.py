@@ -14,7 +14,7 @@ from credentials.credential_type import Disclosed
 from credentials.errors import TypeInvalid
 from credentials.sd_jwt import NEVER_SELECTIVE
 from credentials.toml_form import line_index, nearest
-from credentials.type_files import SHIPPED, load_types
+from credentials.type_files import CASE_STATES, SHIPPED, load_types
 
 TYPES = {
     "residence", "stable-income", "social-insurance", "business", "conduct-reporting", "conduct-no-warning", "conduct-plan",
@@ -43,6 +43,12 @@ def test_the_types_that_come_with_yimen() -> None:
         assert not one.selective & NEVER_SELECTIVE
         assert any(claim.disclosed is Disclosed.ALWAYS for claim in one.claims)
         assert "name" in one.selective, "a name is shown only where the holder chooses"
+
+
+def test_what_has_nothing_to_do_with_supervision_does_not_die_of_it() -> None:
+    """Else the status of a proof of residence would tell a bank that its holder is out of contact."""
+    for type_id in ("residence", "stable-income", "social-insurance", "business"):
+        assert load_types()[type_id].holders == CASE_STATES
 
 
 def test_a_folder_adds_types_and_takes_none_away(tmp_path: Path) -> None:
