@@ -163,7 +163,7 @@ class _Unpacking:
                 value[name] = self._nested(one, (*path, name))
         if digests is _NONE:
             return value
-        self._see(digests)
+        self._see(digests, path)
         for digest_ in digests:
             disclosed = self.held.pop(digest_, None)
             if disclosed is None:
@@ -190,7 +190,7 @@ class _Unpacking:
                 continue
             if len(one) != 1:
                 raise SdJwtInvalid("form")
-            self._see([one["..."]])
+            self._see([one["..."]], path)
             disclosed = self.held.pop(one["..."], None)
             if disclosed is not None:
                 if disclosed.name is not None:
@@ -200,10 +200,12 @@ class _Unpacking:
                 found.append(self._nested(deepcopy(inner), place) if isinstance(inner, _NESTED) else inner)
         return found
 
-    def _see(self, digests: Any) -> None:
-        """No digest may stand anywhere twice."""
+    def _see(self, digests: Any, path: tuple[str | int, ...]) -> None:
+        """No digest may stand anywhere twice, nor any within a claim that is open as a whole (VC draft, section 2.2)."""
         if not isinstance(digests, list):
             raise SdJwtInvalid("form")
+        if path and path[0] in NEVER_SELECTIVE:
+            raise SdJwtInvalid("claim")
         before = len(self._seen)
         try:
             "".join(digests)  # the quickest way to see that each is text

@@ -24,7 +24,9 @@ from credentials.type_metadata import card_svg, integrity_of, type_metadata
 from credentials.x5c import ISSUER_PURPOSE, VERIFIER_PURPOSE, entry
 
 ISS = "https://yimen.example"
-LIST, OLD_LIST, OTHER_LIST = (f"{ISS}/credentials/status/{one}" for one in ("1", "2", "3"))
+LIST, OLD_LIST, OTHER_LIST, NEXT_LIST, FOREIGN_LIST, ASKERS_LIST = (
+    f"{ISS}/credentials/status/{n}" for n in range(1, 7)
+)
 CODE = "482913"
 HOLDER, STRANGER = LocalSigner.generate(), LocalSigner.generate()
 VALID, REVOKED, SUSPENDED = 5, 6, 7
@@ -52,6 +54,7 @@ class Town:
         root_key = ec.generate_private_key(ec.SECP256R1())
         self.root = make_root(root_key, ISS, "issuer", made)
         self.issuer = self._signer(root_key, ISS, ISSUER_PURPOSE, made)
+        self.next = self._signer(root_key, ISS, ISSUER_PURPOSE, made)  # after a rotation, say
         self.compromised = self._signer(root_key, ISS, ISSUER_PURPOSE, made)
         self.asker = self._signer(root_key, ISS, VERIFIER_PURPOSE, made)
         self.elsewhere = self._signer(root_key, "https://other.example", ISSUER_PURPOSE, made)
@@ -81,6 +84,9 @@ class Town:
                 LIST: self.list(LIST, self.issuer, 60),
                 OLD_LIST: self.list(OLD_LIST, self.issuer, 90_000),
                 OTHER_LIST: self.list(LIST, self.issuer, 60),
+                NEXT_LIST: self.list(NEXT_LIST, self.next, 60),
+                FOREIGN_LIST: self.list(FOREIGN_LIST, self.elsewhere, 60),
+                ASKERS_LIST: self.list(ASKERS_LIST, self.asker, 60),
             },
         )
 
@@ -214,6 +220,8 @@ class Town:
             Case("more beside dots", self.payload({**self.claims(), "a": [{"...": sd_jwt.digest(element), "b": 1}]}, element), "BAD", "disclosures:form"),
             Case("dots in an object", self.payload({**self.claims(), "a": {"...": "x"}}), "BAD", "disclosures:form"),
             Case("_sd within a disclosure", holding(sd_jwt.disclosure("a", {"_sd": "x"})), "BAD", "disclosures:form"),
+            Case("within cnf", self.payload({**self.claims(), "cnf": {"_sd": [sd_jwt.digest(one)]}}, one), "BAD", "disclosures:claim"),
+            Case("within status", self.payload({**self.claims(), "status": {"status_list": [{"...": sd_jwt.digest(element)}]}}, element), "BAD", "disclosures:claim"),
             Case("deep", self._nested(40), "BAD", "disclosures:deep"),
             Case("many", "~".join([jwt, *[orphan] * 201, ""]), "BAD", "form:many"),
             Case("__proto__", self.shown(holding(sd_jwt.disclosure("__proto__", {"exp": 1}))), "GOOD"),
@@ -274,6 +282,9 @@ class Town:
             Case("old list, valid", shown(VALID, OLD_LIST), "UNKNOWN", "status:stale"),
             Case("old list, revoked", shown(REVOKED, OLD_LIST), "BAD", "status:revoked"),
             Case("another list's token", shown(VALID, OTHER_LIST), "UNKNOWN", "status:sub"),
+            Case("a list the next key signed", shown(VALID, NEXT_LIST), "GOOD"),
+            Case("a list another issuer signed", shown(VALID, FOREIGN_LIST), "UNKNOWN", "status:issuer_name"),
+            Case("a list who asks signed", shown(VALID, ASKERS_LIST), "UNKNOWN", "status:purpose"),
             Case("no such list", shown(VALID, LIST + "0"), "UNKNOWN", "status:no_list"),
             Case("list of __proto__", shown(VALID, "__proto__"), "UNKNOWN", "status:no_list"),
             Case("negative", shown(-1), "UNKNOWN", "status:mechanism"),

@@ -94,6 +94,7 @@
             return;
           }
           if (Object.keys(one).length !== 1) W.why('form');
+          if (NEVER.indexOf(path[0]) >= 0) W.why('claim');
           const part = take(one['...']);
           if (!part) return;
           if (part.name !== null) W.why('claim');
@@ -107,6 +108,7 @@
       Object.keys(value).forEach((name) => { if (name !== '_sd') W.member(found, name, unpack(value[name], path.concat(name))); });
       if (!W.has(value, '_sd')) return found;
       if (!Array.isArray(value._sd)) W.why('form');
+      if (path.length && NEVER.indexOf(path[0]) >= 0) W.why('claim');
       if (value._sd.some((one) => typeof one !== 'string') || new Set(value._sd).size !== value._sd.length || value._sd.some((one) => seen.has(one))) W.why('digest');
       value._sd.forEach((one) => seen.add(one));
       value._sd.forEach((one) => {
