@@ -32,11 +32,14 @@ class Watched:
     def __init__(self, page: Any) -> None:
         self.asked: list[str] = []
         self.complaints: list[str] = []
+        self.quiet = False
         page.on("request", lambda one: self.asked.append(f"{one.method} {one.url}"))
         page.on("console", lambda one: self._said(one.text))
         page.on("pageerror", lambda one: self.complaints.append(str(one)))
 
     def _said(self, text: str) -> None:
+        if self.quiet and "ERR_INTERNET_DISCONNECTED" in text:
+            return
         if "status of 400" not in text and "status of 401" not in text and "status of 404" not in text:
             self.complaints.append(text)  # Chromium notes every refusal; what it means is on the page
 
@@ -44,6 +47,7 @@ class Watched:
 @pytest.fixture
 async def page(browser_page: Any) -> AsyncIterator[Any]:  # noqa: F811
     await browser_page.set_viewport_size(SCREEN)
+    browser_page.set_default_timeout(20_000)  # ms
     watched = Watched(browser_page)
     browser_page.watched = watched
     yield browser_page

@@ -18,6 +18,8 @@ POLICY = (
     b"manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What a card or an asker says can neither run here nor call anybody: the wallet speaks to its own gateway alone."""
+_WORKER_POLICY = b"default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+"""A worker is held to what comes with its own file: it fetches the files it keeps."""
 _LETS = b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"
 
 
@@ -40,7 +42,9 @@ class WalletFiles:
         name = scope["path_params"]["file"]
         if name == PAGE or name not in wallet_files():
             raise Refusal("NOT_FOUND")
-        headers = [(b"service-worker-allowed", b"../wallet")] if name == WORKER else []
+        headers = []
+        if name == WORKER:
+            headers = [(b"service-worker-allowed", b"../wallet"), (b"content-security-policy", _WORKER_POLICY)]
         await _send(name, headers, scope, receive, send)
 
 

@@ -155,6 +155,9 @@
   };
   W.say = (code, params) => W.pair(W.both(code, params));
 
+  /** Several [zh, en] as one. */
+  W.listed = (all) => [all.map((one) => one[0]).join('、'), all.map((one) => one[1] || one[0]).join(', ')];
+
   /** [zh, en] from whatever a server says: a text, {zh, en}, or a list of {locale|lang, name|label}. */
   W.words = (value, member) => {
     if (typeof value === 'string') return [value, ''];

@@ -30,8 +30,10 @@
   W.cardsPage = async () => {
     const troubles = W.live();
     const list = el('div', { id: 'cards' });
+    const known = {}; // what this page learnt last, a failure to learn too
     const draw = async () => {
-      const cards = (await W.all('cards')).sort((a, b) => rank[W.stateOf(a)] - rank[W.stateOf(b)] || b.received - a.received);
+      const cards = (await W.all('cards')).map((card) => Object.assign(card, known[card.id] ? { status: known[card.id] } : {}))
+       .sort((a, b) => rank[W.stateOf(a)] - rank[W.stateOf(b)] || b.received - a.received);
       const waiting = await W.all('pending');
       while (list.firstChild) list.removeChild(list.firstChild);
       W.into(list, [
@@ -51,7 +53,10 @@
     W.watch(async () => {
       const before = seen(cards);
       const arrived = await settle(troubles);
-      for (let i = 0; i < cards.length; i += 1) if (!(cards[i].status.value === 'REVOKED')) await W.lookUp(cards[i]);
+      for (let i = 0; i < cards.length; i += 1) {
+        if (cards[i].status.value !== 'REVOKED') await W.lookUp(cards[i]);
+        known[cards[i].id] = cards[i].status;
+      }
       if (arrived || before !== seen(cards)) cards = await draw();
     });
   };
@@ -64,7 +69,11 @@
     }
     const state = el('div', { 'aria-live': 'assertive' });
     const acts = el('p', { class: 'row' });
+    const received = fresh ? W.notice('RECEIVED', {}, 'good') : null;
+    const face = el('div', {}, W.face(card));
     const draw = () => {
+      face.setAttribute('data-face', W.stateOf(card));
+      if (received) received.hidden = !W.usable(card);
       [state, acts].forEach((one) => { while (one.firstChild) one.removeChild(one.firstChild); });
       W.into(state, [W.pill(card), W.why(card)]);
       W.into(acts, [W.usable(card) ? W.link('SHOW_OFFLINE', '#offline=' + card.id, 'button') : null]);
@@ -82,8 +91,8 @@
       await W.removeCard(card);
       W.toCards();
     };
-    W.page(W.pair(card.type.name), fresh ? W.notice('RECEIVED', {}, 'good') : null, fresh ? W.storageNotice() : null,
-      W.face(card), state,
+    W.page(W.pair(card.type.name), received, fresh ? W.storageNotice() : null,
+      face, state,
       W.pairs([[W.say('DEPARTMENT'), W.pair(card.department)]].concat(W.rows(card).map((one) => [W.pair(one.label), W.pair(W.value(one.raw))]))),
       W.validity(card), acts, el('p', { class: 'small' }, W.say('SHOW_HINT')),
       el('h2', {}, W.say('ASK_AGAIN')), el('p', {}, W.say('ASK_AGAIN_WHY')), W.meLink(),

@@ -34,7 +34,7 @@
         W.button('TO_CARDS', W.toCards, 'second'));
       return;
     }
-    const name = [offered.names.map((one) => one[0]).join('、'), offered.names.map((one) => one[1] || one[0]).join(', ')];
+    const name = W.listed(offered.names);
     const place = W.live();
     let token = null;
     let pending = null;
@@ -61,7 +61,7 @@
     W.page(W.say('RECEIVE', { name }), W.pairs([
       [W.say('DEPARTMENT'), W.pair(offered.department)],
       [W.say('DOCUMENT'), W.pair(name)],
-      [W.say('HOLDER'), offered.holder || W.say('HOLDER_UNSAID')],
-    ]), W.storageNotice(), form, place, el('p', { class: 'small' }, W.say('NOTHING_SPENT')), otherWallets(query));
+      offered.holder ? [W.say('HOLDER'), offered.holder] : null,
+    ]), offered.holder ? null : el('p', { class: 'small' }, W.say('HOLDER_UNSAID')), W.storageNotice(), form, place, el('p', { class: 'small' }, W.say('NOTHING_SPENT')), otherWallets(query));
   };
 }(window.W));

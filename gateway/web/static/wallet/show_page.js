@@ -4,10 +4,13 @@
   const el = W.el;
   const label = (card, path) => W.labelOf(card, path.filter((one) => typeof one === 'string'));
 
+  /** The very words of the person's own page (gateway/consent/notice.py). */
+  const noticeWords = (notice) => ['organisation', 'purpose', 'items', 'starts', 'ends', 'use', 'assurances'].map((name) => {
+    const all = (Array.isArray(notice[name]) ? notice[name] : [notice[name]]).map((one) => W.words(one)).filter((one) => one[0]);
+    return all.length ? el('div', {}, el('h3', {}, W.say('CONSENT_' + name.toUpperCase())), all.map((one) => el('p', {}, W.pair(one)))) : null;
+  });
   const consentWords = (transaction) => {
-    const told = transaction.read.text || transaction.read.notice || transaction.read.terms || transaction.read.statement;
-    const words = W.words(told);
-    if (words[0]) return el('p', {}, W.pair(words));
+    if (W.isObject(transaction.read.notice)) return noticeWords(transaction.read.notice);
     const skip = ['type', 'credential_ids', 'transaction_data_hashes_alg'];
     return W.pairs(Object.keys(transaction.read).filter((name) => skip.indexOf(name) < 0).map((name) => {
       const value = transaction.read[name];
@@ -29,7 +32,7 @@
       const always = W.rows(card).filter((row) => card.hidden.indexOf(row.path[0]) < 0);
       const must = pick.claims.must.filter((claim) => card.hidden.indexOf(claim.path[0]) >= 0);
       const seen = always.map((row) => row.path[0]).concat(must.map((claim) => claim.path[0]), pick.claims.may.map((claim) => claim.path[0]));
-      const unseen = W.rows(card).filter((row) => seen.indexOf(row.path[0]) < 0).map((row) => row.label[0]);
+      const unseen = W.rows(card).filter((each) => seen.indexOf(each.path[0]) < 0).map((each) => each.label);
       const row = (words, value, tag) => el('li', {}, el('span', { class: 'label' }, W.pair(words)), el('span', { class: 'worth' }, W.pair(value)), el('span', { class: 'tag' }, W.say(tag)));
       W.into(ticks, [
         el('ul', { class: 'claims' },
@@ -43,7 +46,7 @@
           row(W.both('DEPARTMENT'), card.department, 'ALWAYS'),
           always.map((each) => row(each.label, W.value(each.raw), 'ALWAYS')),
           card.exp ? row(W.both('VALID_UNTIL', { day: ['', ''] }).map((text) => text.trim()), W.moment(card.exp), 'ALWAYS') : null),
-        unseen.length ? el('p', { class: 'small' }, W.say('NOT_SEEN', { names: unseen.join('、') })) : null,
+        unseen.length ? el('p', { class: 'small' }, W.say('NOT_SEEN', { names: W.listed(unseen) })) : null,
       ]);
     };
     draw();
@@ -90,8 +93,7 @@
   const missingPage = async (request, missing, dead) => {
     const place = W.live();
     const names = await Promise.all(missing.map(nameOfType));
-    const both = [names.map((one) => one[0]).join('、'), names.map((one) => one[1] || one[0]).join(', ')];
-    W.page(W.say('MISSING', { names: both }), el('p', {}, W.say('ASKED', { asker: request.asker })),
+    W.page(W.say('MISSING', { names: W.listed(names) }), el('p', {}, W.say('ASKED', { asker: request.asker })),
       dead ? [W.notice('MISSING_DEAD', { state: W.both(W.stateOf(dead)) }, 'bad')] : null,
       el('p', {}, W.say('MISSING_WHY')), W.meLink(), W.button('TELL_NOT', () => refuse(request, place, W.say('TOLD_NOT'))), place);
   };
