@@ -19,9 +19,10 @@ from gateway.errors import GatewayError
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import Facts, Seal
 from gateway.services.credentials.end_credentials import EndCredentials
-from gateway.services.credentials.follow_the_fact import FollowTheFact, Pace, SealedPersons
+from gateway.services.credentials.follow_the_fact import Disputes, FollowTheFact, Pace, SealedPersons
 from gateway.services.credentials.ports import FetchFacts
 from gateway.services.credentials.renew_credential import JOB, RenewCredential
+from gateway.services.disputes.ports import DisputeState
 from gateway.services.run_jobs import Handler
 from gateway.settings import Settings
 from gateway.store import Store
@@ -58,6 +59,7 @@ def life_room(
         clock,
         Pace(timedelta(seconds=settings.credentials.recheck_s)),
         sealed_persons(known, clock),
+        disputed_facts(store),
         staying(types),
     )
     return LifeRoom(follow, EndCredentials(offers.issued), {JOB: renew.handle})
@@ -75,6 +77,14 @@ def sealed_persons(known: Facts, clock: Clock) -> SealedPersons:
         return facts.seal is not Seal.NONE
 
     return sealed
+
+
+def disputed_facts(store: Store) -> Disputes:
+    async def disputed(subject_id: str, nouns: frozenset[str]) -> bool:
+        mine = await store.disputes.of_person(subject_id)
+        return any(one.state is DisputeState.OPEN and one.noun in nouns for one in mine)
+
+    return disputed
 
 
 @asynccontextmanager

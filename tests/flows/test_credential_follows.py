@@ -67,8 +67,12 @@ class Office:
         wanted = (types or ("residence",))[0]
         # A department that was away in the story before is asked again only after a pause.
         await until(lambda: wallet.credential(wanted, 2), lambda heard: heard.status == 200, within_s=KNOWN_WITHIN_S)
-        newest = max(await self.issued.of_person(self.subject_id), key=lambda one: one.issued_at)
-        return list(await self.issued.batch(newest.batch_id))
+        (batch_id,) = {
+            one.batch_id
+            for one in await self.issued.of_person(self.subject_id)
+            if one.state is CredentialState.VALID and one.configuration_id == wanted
+        }  # whatever was got before is replaced
+        return list(await self.issued.batch(batch_id))
 
     @property
     def issued(self) -> Any:

@@ -73,6 +73,12 @@ class SealedPersons(Protocol):
         ...
 
 
+class Disputes(Protocol):
+    async def __call__(self, subject_id: str, nouns: frozenset[str]) -> bool:
+        """Whether the person disputes one of these facts now."""
+        ...
+
+
 class FollowTheFact:
     """`stays`: types that go on when the ground of the acting body has ended, as a discharge certificate does; they end with
     a seal like all others."""
@@ -87,10 +93,12 @@ class FollowTheFact:
         clock: Clock,
         pace: Pace,
         sealed: SealedPersons,
+        disputed: Disputes,
         stays: frozenset[str] = frozenset(),
     ) -> None:
         self._issued, self._facts, self._digest, self._types = issued, facts, digest, types
         self._renew, self._clock, self._pace, self._sealed, self._stays = renew, clock, pace, sealed, stays
+        self._disputed = disputed
         self.looked: Counter[Looked] = Counter()
         """Of this process since it began; for operators' figures."""
         self._all = asyncio.Semaphore(pace.at_once)
@@ -136,7 +144,7 @@ class FollowTheFact:
             case FactsState.REFUSED:
                 return Looked.REVOKED if await self._revoke(one, NO_GROUND) else Looked.GONE
             case FactsState.DOUBTED:
-                return await self._doubted(one, known, fetched)
+                return await self._doubted(one, known)
             case FactsState.UNAVAILABLE:
                 soon = self._soon()
                 later = max(soon, fetched.retry_at + _jitter(_SPREAD)) if fetched.retry_at is not None else soon
@@ -158,8 +166,8 @@ class FollowTheFact:
         await self._next(one, known)
         return Looked.REINSTATED if reinstated else Looked.SAME
 
-    async def _doubted(self, one: Issued, known: CredentialType, fetched: Fetched) -> Looked:
-        reason = DISPUTED if fetched.reason == DISPUTED else DOUBTED
+    async def _doubted(self, one: Issued, known: CredentialType) -> Looked:
+        reason = DISPUTED if await self._disputed(one.subject_id, frozenset(known.facts)) else DOUBTED
         done = await self._issued.set_state(one.batch_id, CredentialState.SUSPENDED, reason, actor_user=ACTOR)
         await self._next(one, known)
         return Looked.SUSPENDED if done else Looked.SAME

@@ -48,6 +48,7 @@ class House:
     next_at: dict[str, datetime] = field(default_factory=dict)
     renewed: list[str] = field(default_factory=list)
     sealed: bool = False
+    disputed: bool = False
     asked: int = 0
     running: int = 0
     most: int = 0
@@ -94,10 +95,14 @@ class House:
     async def is_sealed(self, subject_id: str) -> bool:
         return self.sealed
 
+    async def is_disputed(self, subject_id: str, nouns: frozenset[str]) -> bool:
+        assert subject_id == WHO
+        return self.disputed and "residence" in nouns
+
     def follow(self, stays: frozenset[str] = frozenset()) -> FollowTheFact:
         pace = Pace(timedelta(days=1))
         return FollowTheFact(  # type: ignore[arg-type]  # the ports it uses, and no more
-            self, self.facts, DIGEST, TYPES, self.renew, self, pace, self.is_sealed, stays
+            self, self.facts, DIGEST, TYPES, self.renew, self, pace, self.is_sealed, self.is_disputed, stays
         )
 
     async def look(self, one: Issued, stays: frozenset[str] = frozenset()) -> Looked:
@@ -119,7 +124,7 @@ OTHER = {"livesInDistrict": "440605"}
         (Fetched(FactsState.UNAVAILABLE), (VALID, None), Looked.LATER, (VALID, None)),
         (Fetched(FactsState.UNAVAILABLE), (SUSPENDED, "DOUBTED"), Looked.LATER, (SUSPENDED, "DOUBTED")),
         (Fetched(FactsState.DOUBTED, reason="lives-here"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DOUBTED")),
-        (Fetched(FactsState.DOUBTED, reason="DISPUTED"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DISPUTED")),
+        (Fetched(FactsState.DOUBTED, reason="disputed"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DISPUTED")),
         (Fetched(FactsState.DOUBTED), (SUSPENDED, "DISPUTED"), Looked.SAME, (SUSPENDED, "DISPUTED")),
         (Fetched(FactsState.READY, CLAIMS), (SUSPENDED, "DOUBTED"), Looked.REINSTATED, (VALID, "CLEARED")),
         (Fetched(FactsState.READY, CLAIMS), (SUSPENDED, "DISPUTED"), Looked.REINSTATED, (VALID, "CLEARED")),
@@ -129,7 +134,7 @@ OTHER = {"livesInDistrict": "440605"}
 async def test_each_answer_has_its_consequence(
     said: Fetched, before: tuple[CredentialState, str | None], looked: Looked, after: tuple[CredentialState, str | None]
 ) -> None:
-    house = House(said)
+    house = House(said, disputed=said.reason == "disputed")
     assert await house.look(batch(state=before[0], reason=before[1])) is looked
     assert (house.held["b1"].state, house.held["b1"].reason) == after
     assert (house.renewed == ["b1"]) == (looked is Looked.RENEWED)
