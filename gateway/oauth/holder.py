@@ -103,5 +103,5 @@ def credential_request(
 def _details(text: str, configurations: Collection[str], issuer: str) -> list[str]:
     found = read_credential_details(text, issuer)
     if not set(found) <= set(configurations):
-        raise OAuthError("invalid_authorization_details", "credential_details")
+        raise OAuthError("invalid_authorization_details", "vci_details")
     return list(found)

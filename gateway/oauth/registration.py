@@ -127,7 +127,9 @@ def _check_together(client: Client, reader: _Reader, register: PurposeRegister) 
     if AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
         reader.say("redirect_uris", "authorization_code needs at least one")
     if client.redirect_uris and AUTHORIZATION_CODE not in client.grant_types and PRESENTATION_SCOPE not in client.scope:
-        reader.say("redirect_uris", "are for authorization_code, or for coming back from a wallet (presentation:create)")
+        reader.say(
+            "redirect_uris", "are for authorization_code, or for coming back from a wallet (presentation:create)"
+        )
     if REFRESH_TOKEN in client.grant_types and AUTHORIZATION_CODE not in client.grant_types:
         reader.say("grant_types", "refresh_token goes with authorization_code only")
     if client.token_endpoint_auth_method == "tls_client_auth" and not client.tls_client_auth_subject_dn:  # noqa: S105  (a method's name)
