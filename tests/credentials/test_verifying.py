@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from credentials import key_binding, sd_jwt
 from credentials.checked import Outcome, Verdict
 from credentials.jose import LocalSigner, base64url, dumps, sign
+from credentials.kit import read_kit
 from credentials.status_list import make_token, pack
 from credentials.trust import HeldStatus, KnownType, Statuses, Trust
 from credentials.verifying import Binding, verify, with_status
+from tests.credentials.spoilings import town
 
 NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
 ISS = "https://yimen.example"
@@ -216,3 +219,17 @@ def test_a_w3c_credential_is_read_by_its_own_rules() -> None:
 def test_every_check_after_a_failure_that_rests_on_it_is_not_made() -> None:
     checked = verify(issued(OTHER), trust=TRUST, now=NOW, status=statuses())
     assert [check.name for check in checked.checks if check.outcome is not Outcome.FAILED] == ["form"]
+
+
+def test_a_chain_read_before_ends_at_its_own_second_all_the_same() -> None:
+    from cryptography import x509
+
+    made = town()
+    kit = read_kit(made.kit)
+    ends = x509.load_der_x509_certificate(b64decode(made.issuer.x5c[0])).not_valid_after_utc
+    text = made.issued(iat=None, nbf=None, exp=None)
+    for _ in range(2):  # the second time it is known
+        assert verify(text, trust=kit.trust, now=made.now).sound
+        assert verify(text, trust=kit.trust, now=ends).sound
+        assert verify(text, trust=kit.trust, now=ends + timedelta(seconds=1)).reasons == ("issuer_key:dates",)
+    assert not verify(text, trust=Trust(types=kit.trust.types), now=made.now).sound
