@@ -6,10 +6,14 @@ import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from credentials import sd_jwt
+from credentials.kit import read_kit
+from credentials.verifying import verify
 from gateway.web.verifying import verifier_page
 from tests.browser.test_query_page import page as browser_page  # noqa: F401  (fixture)
 from tests.credentials.spoilings import CODE, REVOKED, Town, town
@@ -76,6 +80,51 @@ async def test_its_verdicts_are_those_of_the_table(page: Any, issuer: Town) -> N
         if seen[0] != case.verdict or not seen[1].startswith(case.reason) or bool(seen[1]) is not bool(case.reason)
     ]
     assert wrong == []
+
+
+async def test_its_verdicts_are_those_of_our_verifier_on_whatever_an_issuer_might_sign(page: Any, issuer: Town) -> None:
+    texts = [_anything(issuer, Random(seed)) for seed in range(400)]
+    kit = read_kit(issuer.kit)
+    ours = [verify(text, trust=kit.trust, now=issuer.now, status=kit.statuses) for text in texts]
+    script = """async ([kitText, now, texts]) => {
+      const kit = await W.readKit(kitText);
+      const found = [];
+      for (const one of texts) found.push((await W.verify(one, kit, now, null)).reasons);
+      return found;
+    }"""
+    theirs = await page.evaluate(script, [issuer.kit, issuer.at, texts])
+    wrong = [
+        (list(mine.reasons), seen, text.split(".")[1])
+        for mine, seen, text in zip(ours, theirs, texts, strict=True)
+        if list(mine.reasons) != seen
+    ]
+    assert wrong == []
+    assert len({reason for mine in ours for reason in mine.reasons}) > 12
+
+
+def _anything(issuer: Town, random: Random) -> str:
+    """A signed payload with a few members of any kind, disclosures among them that fit or do not."""
+    names = ("iat", "nbf", "exp", "vct", "cnf", "status", "_sd", "_sd_alg", "...", "a", "iss", "aud", "__proto__")
+    scalars = (None, True, False, 0, -1, 1.5, 1e300, -1e300, issuer.at, issuer.at + 100, "", "x", "sha-256", issuer.vct)
+
+    def value(depth: int) -> Any:
+        kind = random.randrange(5 if depth else 3)
+        if kind == 3:
+            return [value(depth - 1) for _ in range(random.randrange(3))]
+        if kind == 4:
+            return {random.choice(names): value(depth - 1) for _ in range(random.randrange(3))}
+        return random.choice(scalars)
+
+    texts = [sd_jwt.disclosure(random.choice(names), value(2), f"salt-{n}") for n in range(random.randrange(3))]
+    said = issuer.claims()
+    if random.random() < 0.6:
+        said |= {random.choice(names): value(3)}
+    if texts and random.random() < 0.8:
+        hidden = [sd_jwt.digest(text) for text in texts]
+        said |= {"_sd": hidden} if random.random() < 0.7 else {"b": [{"...": one} for one in hidden]}
+    if random.random() < 0.2:
+        said |= {"vct#integrity": value(1)}
+    return issuer.payload(said, *texts)
 
 
 async def test_a_clerk_sees_what_it_is_by_whom_and_how_old_the_knowledge_is(page: Any, issuer: Town) -> None:
