@@ -1,0 +1,44 @@
+"""`script/bench --credentials`: the contenders do the same work, and one part's figures leave the others where they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.credentials import parts, sdjwt, table
+from bench.credentials.table import Part
+
+
+def test_contenders_issue_and_verify_the_same_credential() -> None:
+    given = sdjwt._given()
+    for operations in (sdjwt._ours(given), sdjwt._pypi(given)):
+        assert operations.keys() == set(sdjwt._OPERATIONS)
+        assert all(block(2) > 0 for block in operations.values())
+    given.issued = given.issued[:-3] + "x~"
+    for contender in (sdjwt._ours, sdjwt._pypi):
+        with pytest.raises(Exception):  # noqa: B017  (each has its own)
+            contender(given)
+
+
+def test_a_target_that_is_missed_is_said() -> None:
+    given = sdjwt._given()
+    given.times = {(op, name): [100.0, 300.0, 100.0] for op in sdjwt._OPERATIONS for name in ("ours", "pypi")}
+    given.times["issue", "pypi"] = [250.0]
+    part = sdjwt._part(given, ["ours", "pypi"])
+    assert "issue: 2.50 times PyPI" in part.text
+    assert part.missed == ("verify 1.00 < 2 times pypi", "verify_kb 1.00 < 2 times pypi")
+
+
+def test_a_part_measured_again_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "FILE", tmp_path / "CREDENTIALS.md")
+    table.write([Part("One", "old one"), Part("Two", "two stays")])
+    text = table.write([Part("One", "new one")])
+    assert "old one" not in text
+    assert text.index("new one") < text.index("two stays")
+    assert text == (tmp_path / "CREDENTIALS.md").read_text("utf-8")
+    assert text.count("Measured ") == 2
+
+
+def test_every_part_has_a_name_for_the_command_line() -> None:
+    assert {"sdjwt", "cold"} <= parts.PARTS.keys()
