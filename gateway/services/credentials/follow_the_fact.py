@@ -36,7 +36,7 @@ DOUBTED, DISPUTED = "DOUBTED", "DISPUTED"
 _OURS = frozenset({DOUBTED, DISPUTED})
 """What was suspended for these reasons is reinstated here; what a person of ours suspended is theirs to reinstate."""
 _log = logging.getLogger(__name__)
-_AT_ONCE, _OF_ONE_TYPE, _CLAIMED = 8, 4, 32
+_AT_ONCE, _OF_ONE_TYPE, _CLAIMED = 8, 4, 16
 _RETRY, _SPREAD = timedelta(minutes=5), timedelta(minutes=30)
 
 

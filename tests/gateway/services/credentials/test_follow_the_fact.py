@@ -232,8 +232,8 @@ async def test_a_sweep_that_is_stopped_leaves_the_rest_to_others() -> None:
         one = batch(batch_id=f"b{n}")
         house.held[one.batch_id] = one
         house.waiting.append(one.batch_id)
-    assert sum((await house.follow().sweep(lambda: house.asked == 0)).values()) == 32
-    assert len(house.waiting) == 68
+    assert sum((await house.follow().sweep(lambda: house.asked == 0)).values()) == 16
+    assert len(house.waiting) == 84
 
 
 def test_a_digest_is_of_the_claims_of_one_person_and_type() -> None:
