@@ -1,4 +1,4 @@
-"""Showing over real HTTP: a gateway's endpoints on one store, with types and an issuer of the test's own."""
+"""Showing over real HTTP: a gateway's endpoints on one store, the product's types, and credentials issued by the test."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from typing import Any
 import aiohttp
 
 from adapters.egress_aiohttp import AiohttpEgress
-from credentials.credential_type import Card, ClaimType, CredentialType, Disclosed, Text
+from credentials.credential_type import CredentialType
 from credentials.jose import Signer
 from credentials.sd_jwt import issue
+from credentials.type_files import load_types
 from gateway.bootstrap.credential_keys import Rings, open_rings
 from gateway.bootstrap.credential_presenting import presenting_parts
 from gateway.bootstrap.logging_in import open_login
@@ -67,21 +68,6 @@ BANK = Client(
     purposes=frozenset({"LOAN_SERVICE"}),
 )  # fmt: skip
 SHOP = replace(BANK, client_id="shop-client", client_name="另一家", org_id="shop", purposes=frozenset({"EMPLOYMENT"}))
-
-
-def types_of_templates() -> dict[str, CredentialType]:
-    """One for every type a template asks for, with just its claims."""
-    claims: dict[str, set[str]] = {}
-    for template in built_in().values():
-        for wanted in template.wanted:
-            claims.setdefault(wanted.type_id, set()).update(wanted.claims)
-    return {id: _type(id, names) for id, names in claims.items()}
-
-
-def _type(id: str, names: set[str]) -> CredentialType:
-    both = Text(id, id)
-    claims = tuple(ClaimType(name, Text(name, name), Disclosed.ALLOWED) for name in sorted(names))
-    return CredentialType(id, "1", both, both, claims, {}, None, Card("#ffffff", "#000000", "<svg/>"), paper=both)
 
 
 @dataclass
@@ -240,7 +226,7 @@ async def show_house(
                 aggregation_uri=f"{base}/credentials/status-lists",
                 size=4096,
             )
-            types = types_of_templates()
+            types = load_types()
             persons = persons_of(
                 settings,
                 store,
