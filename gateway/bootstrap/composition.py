@@ -90,7 +90,7 @@ def query_limits(settings: Settings) -> Limits:
         aliases=limits.aliases,
         root_fields=limits.root_fields,
         cost=limits.cost,
-        assumed_sizes={"cases": 20},  # its default page
+        assumed_sizes={"cases": 20, "offerCredential": 20},  # its default page; an offer writes and may send
     )
 
 

@@ -40,6 +40,7 @@ def wallet_pages(
         StoredActingBodies(store.database, clock),
         persons.door,
         clock,
+        house.kinds.may_offer,
     )
     pages = WalletPages(wallets, words, house.types)
     desk = persons.parts.desk

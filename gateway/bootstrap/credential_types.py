@@ -31,6 +31,7 @@ class TypeRoom:
     types: Mapping[str, CredentialType]
     facts: GatewayFacts
     may_offer: MayOffer
+    holders: StoredHolders
     routes: Sequence[BaseRoute]
 
 
@@ -59,6 +60,7 @@ def type_room(
         types,
         GatewayFacts(execute, snapshots, types, holders, holders, evidence, clock, disputes),
         MayOffer(snapshots, types, holders, evidence, clock),
+        holders,
         type_routes(types, settings.base_url),
     )
 

@@ -88,7 +88,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
         routes += verifying_room(settings, keys.rings, keys.lists, types, clock)
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
         offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
-        ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, lambda: known, ground.clock))
+        ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, types, kinds.holders, clock))
         papers = frozenset(one.id for one in types.values() if one.paper is not None)
         errands = StoredErrands(store.database, clock, papers)
         showing = showing_room(

@@ -216,8 +216,9 @@ def address(house: House, request_uri: str) -> str:
     return f"{house.url}/oauth/authorize?" + urlencode({"client_id": "some-wallet", "request_uri": request_uri})
 
 
+@pytest.mark.parametrize("says", ["yes", "no"])
 async def test_without_an_offer_the_person_says_who_they_are_and_the_body_is_the_one_that_supervises_them(
-    house: House, browser: Browser
+    house: House, browser: Browser, says: str
 ) -> None:
     key = await registered(house)
     status, said = await pushed(house, key)
@@ -233,6 +234,10 @@ async def test_without_an_offer_the_person_says_who_they_are_and_the_body_is_the
     page, path = await browser.come_in(path, page)
     assert path == "/me/wallet"
     assert "祖庙司法所" in page
+    if says == "yes":
+        _, where, text = await browser.send("/me/wallet", page, decision="approve")
+        assert "code" in parse_qs(urlsplit(where).query), text
+        return
     status, where, _ = await browser.send("/me/wallet", page, decision="deny")
     assert status == 303
     assert parse_qs(urlsplit(where).query)["error"] == ["access_denied"]
@@ -306,3 +311,21 @@ async def test_the_server_says_what_wallets_may_ask_for(house: House) -> None:
     assert "attest_jwt_client_auth" not in said["token_endpoint_auth_methods_supported"]
     status, refused = await pushed(house, await registered(house), scope="graphql")
     assert (status, refused["error"]) == (400, "invalid_scope")
+
+
+async def test_what_the_body_may_not_offer_is_not_to_be_had_by_asking_for_it(house: House, browser: Browser) -> None:
+    """A discharge certificate is for whoever was discharged, offered or not."""
+    key = await registered(house)
+    (subject,) = await house.gateway.store.subjects.recognise([ID_NO])
+    token = await house.gateway.persons.door.way_in(subject)
+    page, path = await browser.see(f"/me/l/{token}")
+    await browser.come_in(path, page)
+    _, said = await pushed(house, key, scope="credential:discharge")
+    page, path = await browser.see(address(house, said["request_uri"]))
+    assert path == "/me/wallet"
+    status, _, text = await browser.send("/me/wallet", page, decision="approve")
+    assert status == 403
+    assert "不得" in text
+    variables = {"idNo": ID_NO, "name": NAME, "flow": "AUTHORIZATION_CODE"}
+    with pytest.raises(AssertionError, match="不得向此人"):
+        await ask(house, OFFER.replace('"residence"', '"discharge"'), variables)

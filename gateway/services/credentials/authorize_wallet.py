@@ -6,9 +6,13 @@ in answers for themselves, and the body is the one that supervises them. Source:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
+from credentials.credential_type import split_configuration
+from gateway.caller import Caller
 from gateway.clock import Clock
 from gateway.consent.persons import PersonSession
 from gateway.errors import RequestRefused
@@ -17,8 +21,18 @@ from gateway.oauth.holder import HolderApproval
 from gateway.oauth.keeping import PushedRequests
 from gateway.oauth.terms import REQUEST_URI
 from gateway.services.authorize import Authorize, PendingAuthorization
+from gateway.services.credentials.may_offer import OFFER
 from gateway.services.credentials.ports import AUTHORIZATION_CODE, Acting, Offer, Offers, OfferState
 from gateway.services.person_door import PersonDoor
+
+PERSON = "person"
+"""Who asks, in the record: themselves, by name nowhere."""
+
+
+class MayOffer(Protocol):
+    async def __call__(self, caller: Caller, subject_id: str, type_ids: Sequence[str], case_no: str | None) -> None:
+        """Raises RequestRefused where a rule does not let this body offer this person every one of these; recorded."""
+        ...
 
 
 class ActingBodies(Protocol):
@@ -48,9 +62,10 @@ class AuthorizeWallet:
         bodies: ActingBodies,
         door: PersonDoor,
         clock: Clock,
+        may_offer: MayOffer,
     ) -> None:
         self._requests, self._pushed, self._offers, self._bodies = requests, pushed, offers, bodies
-        self._door, self._clock = door, clock
+        self._door, self._clock, self._may_offer = door, clock, may_offer
 
     async def load(self, client_id: str, request_uri: str) -> PendingAuthorization:
         pending = await self._requests.load(client_id, request_uri)
@@ -87,8 +102,11 @@ class AuthorizeWallet:
         return WalletAsks(pending, wanted, acting, None)
 
     async def approve(self, asked: WalletAsks, person: PersonSession) -> str:
-        """The URL to send the browser to."""
+        """The URL to send the browser to. Raises RequestRefused: what nobody offered must be such that the body could."""
         acting = asked.acting
+        if asked.offer is None:
+            types = sorted({split_configuration(one)[0] for one in asked.configuration_ids})
+            await self._may_offer(_for(acting), person.subject_id, types, acting.case_no)
         approval = HolderApproval(
             person.subject_id,
             {
@@ -118,3 +136,17 @@ class AuthorizeWallet:
         ):
             raise RequestRefused("LINK_DEAD", "the offer is not open")
         return offer
+
+
+def _for(acting: Acting) -> Caller:
+    """The person themselves, before the body of their case: held to the rules of that body's officers."""
+    return Caller(
+        PERSON,
+        acting.org_id,
+        acting.org_kind,
+        frozenset(),
+        PERSON,
+        datetime.max.replace(tzinfo=UTC),
+        purposes=frozenset({OFFER}),
+        jurisdiction=acting.jurisdiction,
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from gateway.caller import Caller
 from gateway.clock import Clock
+from gateway.errors import RequestRefused
 from gateway.federation.offering import OfferSeen, ToOffer
 from gateway.policy.decision import EXISTS
+from gateway.services.credentials.fetch_facts import Holders
 from gateway.services.credentials.ports import (
     AUTHORIZATION_CODE,
     PRE_AUTHORIZED,
@@ -53,19 +56,29 @@ class OfficerOffers:
     """Implements `gateway.federation.offering.OfferDesk`."""
 
     def __init__(
-        self, make: MakeOffer, offers: Offers, configurations: Callable[[], Collection[str]], clock: Clock
+        self,
+        make: MakeOffer,
+        offers: Offers,
+        types: Mapping[str, CredentialType],
+        holders: Holders,
+        clock: Clock,
     ) -> None:
-        self._make, self._offers, self._known, self._clock = make, offers, configurations, clock
+        self._make, self._offers, self._types = make, offers, types
+        self._holders, self._clock = holders, clock
+        self._known = frozenset(configuration_of(one, form) for one in types for form in (SD_JWT, W3C))
 
     @property
     def configurations(self) -> frozenset[str]:
-        return frozenset(self._known())
+        return self._known
 
     @property
     def types(self) -> frozenset[str]:
-        return frozenset({EXISTS, *map(type_of, self._known())})
+        return frozenset({EXISTS, *self._types})
 
     async def make(self, caller: Caller, case_no: str | None, offer: ToOffer) -> Mapping[str, Any]:
+        states = frozenset(await self._holders.states(offer.subject_id, caller.org_id))
+        if not all(states & self._types[type_of(one)].holders for one in offer.credential):
+            raise RequestRefused("CREDENTIAL_NOT_OFFERED", "the person's case makes no holder of it now")
         made = await self._make(
             acting=Acting(caller.org_id, caller.org_kind, caller.jurisdiction, case_no),
             actor_user=caller.user_id,
