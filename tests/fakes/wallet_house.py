@@ -26,6 +26,7 @@ from gateway.bootstrap.credential_issuance import issuing_room
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
 from gateway.bootstrap.credential_presenting import presenting_parts
 from gateway.bootstrap.credential_status import key_room
+from gateway.bootstrap.credential_verifying import verifying_room
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.clock import Clock, SystemClock
 from gateway.policy.purposes import read_register
@@ -162,6 +163,7 @@ async def wallet_house() -> AsyncIterator[WalletHouse]:
             pages=[
                 *server.routes, *issuing.routes, *keys.routes, *wallet_routes(), *_type_routes(types, url),
                 *presenting_routes(showing, token_door(oauth.authenticate, url)),
+                *verifying_room(settings, keys.rings, keys.lists, types, clock),
             ],
         )  # fmt: skip
         web = server_for(app)
