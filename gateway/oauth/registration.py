@@ -142,7 +142,7 @@ def _check_together(client: Client, reader: _Reader, register: PurposeRegister) 
                 reader.say(member, "a wallet has none: what it may fetch is what a person lets it have")
         if client.is_resource_server or client.tls_client_certificate_bound_access_tokens:
             reader.say("kind", "a wallet is no resource server, and its tokens are bound by DPoP")
-    elif not client.is_resource_server and not client.purposes:
+    elif not client.is_resource_server and not client.purposes and client.scope != {FACTS_SCOPE}:  # it asks nothing
         reader.say("purposes", "at least one, for without a purpose nothing can be asked")
     for code in sorted(client.purposes):
         rule = register.get(code)
