@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -36,6 +37,7 @@ class WrongAnswer(Exception):
 
 def measured(rounds: int) -> Part:
     """Raises WrongAnswer."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         _write(folder)
@@ -49,7 +51,8 @@ def measured(rounds: int) -> Part:
     text = (
         f"One presentation of ten claims with a kit of nine types and a list of {_LIST:,} entries, a new process each time: "
         f"{wall:.0f} ms from start to verdict ({min(one[0] for one in ours):.0f} to {max(one[0] for one in ours):.0f}), "
-        f"{cpu:.0f} ms of CPU; an empty Python takes {bare:.0f} ms. Wanted: below {_MOST_MS:.0f} ms."
+        f"{cpu:.0f} ms of CPU; an empty Python takes {bare:.0f} ms. Wanted: below {_MOST_MS:.0f} ms. "
+        f"Load of the machine just before: {load:.1f} on {os.cpu_count()} CPUs."
     )
     missed = (f"cold verification {wall:.0f} ms",) if wall >= _MOST_MS else ()
     return Part("`yimen verify`, cold", text, missed)
