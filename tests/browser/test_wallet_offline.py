@@ -64,14 +64,19 @@ async def test_shown_at_a_counter_without_a_network(house: WalletHouse, page: An
         text, trust=await trust_of(house), now=datetime.now(UTC), binding=Binding(f"{house.url}/verify", "730112")
     )
     assert {one.name for one in checked.checks if one.outcome is Outcome.FAILED} == set(), checked.checks
-    assert checked.claims["name"] == "张三" and checked.claims["livesInDistrict"] == "440604"
-    assert "address" not in checked.claims and "residentSince" not in checked.claims
+    assert checked.claims["name"] == "张三"
+    assert checked.claims["livesInDistrict"] == "440604"
+    assert "address" not in checked.claims
+    assert "residentSince" not in checked.claims
     replayed = verify(
         text, trust=await trust_of(house), now=datetime.now(UTC), binding=Binding(f"{house.url}/verify", "999999")
     )
     assert replayed.verdict is Verdict.BAD
     late = datetime.now(UTC) + timedelta(minutes=10)
-    assert verify(text, trust=await trust_of(house), now=late, binding=Binding(f"{house.url}/verify", "730112")).verdict is Verdict.BAD
+    assert (
+        verify(text, trust=await trust_of(house), now=late, binding=Binding(f"{house.url}/verify", "730112")).verdict
+        is Verdict.BAD
+    )
     await page.goto(f"{house.url}/wallet#history")
     await page.wait_for_selector("ul.history")
     assert "柜台（离线）" in await page.inner_text("ul.history")
@@ -85,12 +90,14 @@ async def test_the_codes_together_are_the_text(house: WalletHouse, page: Any) ->
         " return [all, text, all.map((one) => W.qr(one).version)] })"
     )
     parts = [one.split(":", 3) for one in frames]
-    assert [one[0] for one in parts] == ["yimen-vp"] * len(frames) and len({one[1] for one in parts}) == 1
+    assert [one[0] for one in parts] == ["yimen-vp"] * len(frames)
+    assert len({one[1] for one in parts}) == 1
     assert [one[2] for one in parts] == [f"{i}/{len(frames)}" for i in range(1, len(frames) + 1)]
     assert "".join(one[3] for one in parts) == text
     assert max(versions) <= 17
     kb = json.loads(base64.urlsafe_b64decode(text.rpartition("~")[2].split(".")[1] + "=="))
-    assert kb["aud"] == f"{house.url}/verify" and len(kb["nonce"]) >= 20
+    assert kb["aud"] == f"{house.url}/verify"
+    assert len(kb["nonce"]) >= 20
 
 
 async def test_a_code_on_the_screen_goes_when_the_card_is_revoked(house: WalletHouse, page: Any) -> None:  # noqa: F811

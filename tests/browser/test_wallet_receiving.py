@@ -67,7 +67,9 @@ async def test_a_link_becomes_a_card_in_two_taps(house: WalletHouse, page: Any) 
     await page.goto(offered.link)
     await page.wait_for_selector("#take")
     text = await page.inner_text("#page")
-    assert "居住证明" in text and "领取" in text and "张三" not in text  # whoever else opens the link learns no name
+    assert "居住证明" in text
+    assert "领取" in text
+    assert "张三" not in text
     assert "REDEEMED" not in await house.moments(offered)
     assert not any("/oauth/token" in one for one in page.watched.asked)
     await keep(page, "wallet-offer")
@@ -75,7 +77,10 @@ async def test_a_link_becomes_a_card_in_two_taps(house: WalletHouse, page: Any) 
     await page.wait_for_selector("[data-code=RECEIVED]")
     await page.wait_for_selector("[data-state=VALID]")
     text = await page.inner_text("#page")
-    assert "张三" in text and "有效" in text and "刚刚核对" in text and "有效期至" in text
+    assert "张三" in text
+    assert "有效" in text
+    assert "刚刚核对" in text
+    assert "有效期至" in text
     assert "credential_offer" not in page.url
     await keep(page, "wallet-card")
     async with page.expect_response(lambda one: one.url.endswith("/wallet")):
@@ -150,7 +155,9 @@ async def test_revoked_while_it_is_looked_at(house: WalletHouse, page: Any) -> N
 async def test_storage_refused_is_said_before_anything_is_spent_and_this_time_only_works(
     house: WalletHouse, page: Any
 ) -> None:
-    await page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new DOMException('no', 'SecurityError') } })")
+    await page.add_init_script(
+        "Object.defineProperty(window, 'indexedDB', { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
     offered = await house.offer()
     await page.goto(offered.link)
     await page.wait_for_selector("[data-code=STORAGE_REFUSED]")
@@ -177,7 +184,9 @@ async def test_a_key_that_cannot_be_cloned_is_storage_refused(house: WalletHouse
 
 
 async def test_on_an_iphone_the_seven_days_are_said(house: WalletHouse, page: Any) -> None:
-    await page.add_init_script("Object.defineProperty(navigator, 'userAgent', { get: () => 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0)' })")
+    await page.add_init_script(
+        "Object.defineProperty(navigator, 'userAgent', { get: () => 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_0)' })"
+    )
     await page.goto((await house.offer()).link)
     await page.wait_for_selector("[data-code=STORAGE_WEBKIT]")
 
@@ -189,7 +198,11 @@ async def test_no_script_reads_the_keys_out(house: WalletHouse, page: Any) -> No
         "  (one) => crypto.subtle.exportKey('jwk', one.key).then(() => 'out', (error) => error.name)))])"
     )
     assert kept == [4, *["InvalidAccessError"] * 4]
-    assert await page.evaluate("[Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]") == [[], [], ""]
+    assert await page.evaluate("[Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]") == [
+        [],
+        [],
+        "",
+    ]
 
 
 async def test_with_the_keyboard_alone_on_the_narrowest_screen(house: WalletHouse, page: Any) -> None:

@@ -28,7 +28,10 @@ async def test_it_is_shown_with_exactly_the_claims_that_were_read_out(house: Wal
     bank, made = await ask(house, page)
     await page.wait_for_selector("text=对方会看到")
     text = await page.inner_text("#page")
-    assert "核实您现在住在哪个区" in text and "acc-2026-118" in text and "440604" in text and "张三" in text
+    assert "核实您现在住在哪个区" in text
+    assert "acc-2026-118" in text
+    assert "440604" in text
+    assert "张三" in text
     assert "对方看不到：居住地址、登记日期" in text
     yes, no = [await one.bounding_box() for one in await page.locator(".choice button").all()]
     assert (yes["width"], yes["height"], yes["y"]) == (no["width"], no["height"], no["y"])  # neither weighs more
@@ -186,5 +189,3 @@ async def test_a_request_that_is_over_says_so(house: WalletHouse, page: Any) -> 
     await page.wait_for_selector("text=您已拒绝")
     await page.goto(made["links"]["wallet"])
     await page.wait_for_selector("[data-code=REQUEST_GONE]")
-
-

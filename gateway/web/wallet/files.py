@@ -1,7 +1,7 @@
 """The wallet's files as they are sent: its scripts joined to one, packed once, each with its ETag, the page with its policy.
 
-No build step makes them: the parts are joined as they stand, without their indentation and whole-line comments, which
-would be a third of what an old phone fetches.
+No build step makes them: the parts are joined as they stand, but for indentation, whole-line comments and blanks about
+signs, which would be a third of what an old phone fetches. Nothing in a text, a name or the order of things is touched.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _PACKED = frozenset({"js", "css", "svg", "webmanifest", "html"})
 _FILES = (SCRIPT, "wallet.css", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png")
 _COMMENTS = re.compile(r"^[ \t]*(?://[^\n]*|/\*.*?\*/[ \t]*)(?:\n|$)", re.MULTILINE | re.DOTALL)
 _INDENT = re.compile(r"^[ \t]+|^\n", re.MULTILINE)
+_TEXT = re.compile(r"('(?:\\.|[^'\\])*')")
+_SIGNS = re.compile(r" ?(=>|&&|\|\||[=,;{}?:<>]) ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,16 @@ def wallet_files() -> dict[str, WalletFile]:
 
 def joined(parts: Sequence[str] = PARTS) -> bytes:
     """All parts as one script. A part is its own function, so joining changes nothing in it."""
-    return b"".join(_INDENT.sub("", _COMMENTS.sub("", _read(part).decode())).encode() for part in parts)
+    whole = "".join(_INDENT.sub("", _COMMENTS.sub("", _read(part).decode())) for part in parts)
+    return "\n".join(_closer(line) for line in whole.split("\n")).encode()
+
+
+def _closer(line: str) -> str:
+    """Without blanks about signs, outside of texts; a line whose quotes do not pair (one in a pattern) stays as it is."""
+    pieces = _TEXT.split(line)
+    if any("'" in piece for piece in pieces[::2]):
+        return line
+    return "".join(piece if place % 2 else _SIGNS.sub(r"\1", piece) for place, piece in enumerate(pieces))
 
 
 def _file(name: str, body: bytes) -> WalletFile:

@@ -91,7 +91,7 @@
       await W.removeCard(card);
       W.toCards();
     };
-    W.page(W.pair(card.type.name), received, fresh ? W.storageNotice() : null,
+    W.page(W.pair(card.type.name), received, fresh ? W.storageNotice(true) : null,
       face, state,
       W.pairs([[W.say('DEPARTMENT'), W.pair(card.department)]].concat(W.rows(card).map((one) => [W.pair(one.label), W.pair(W.value(one.raw))]))),
       W.validity(card), acts, el('p', { class: 'small' }, W.say('SHOW_HINT')),

@@ -74,10 +74,11 @@
   W.validity = (card) => el('p', {}, card.exp ? W.say('VALID_UNTIL', { day: W.moment(card.exp) }) : W.say('NO_END'));
 
   /** What the browser may do to what is kept here, said once where it matters. */
-  W.storageNotice = () => {
+  W.storageNotice = (fresh) => {
     if (!W.storage.kept) return W.notice('STORAGE_REFUSED', {}, 'bad');
     if (W.forgetful()) return W.notice('STORAGE_WEBKIT');
-    return W.storage.little ? W.notice('STORAGE_LITTLE') : null;
+    if (W.storage.little) return W.notice('STORAGE_LITTLE');
+    return fresh && !W.storage.persisted ? el('p', { class: 'small' }, W.say('STORAGE_LOOSE')) : null;
   };
 
   /** Looks the cards of a page up again and again while somebody looks at it, at once when they come back to it. */
