@@ -37,6 +37,7 @@ from gateway.services.credentials.notify import Notify
 from gateway.services.credentials.ports import Acting, FactsState, Fetched, FetchFacts, StatusLists
 from gateway.services.credentials.read_offer import ReadOffer
 from gateway.services.credentials.redeem_code import RedeemCode
+from gateway.services.credentials.spent_at_door import SpentAtDoor
 from gateway.services.credentials.tell_ready import TellReadyByPhone
 from gateway.services.run_jobs import Handler
 from gateway.settings import Settings
@@ -82,7 +83,8 @@ def issuing_room(
     if not attested <= types.keys() or (attested and attesters is None):
         raise SettingsInvalid(("credential_attested_types: unknown types, or no provider with certificates to attest",))
     grants = StoredHolderGrants(store.database, offers.codes, clock, tries=chosen.tx_tries)
-    nonces = CredentialNonces(store.keys.derive(NONCE_KEY), store.replays, clock)
+    spent = SpentAtDoor(store.door)
+    nonces = CredentialNonces(store.keys.derive(NONCE_KEY), spent, clock)
     integrity = {one.id: integrity_of(type_metadata(one, issuer)) for one in types.values()}
     make = MakeCredentials(
         issuer,
@@ -129,7 +131,7 @@ def issuing_room(
     code_told = _words("tx_code")
     parts = IssuerParts(
         issuer,
-        HolderDoor(grants, proofs, store.replays),
+        HolderDoor(grants, proofs, spent),
         key,
         nonces.make,
         lambda: proofs.nonce,

@@ -83,7 +83,6 @@ async def attempt(on: Issuing, key: str, found: Deferred, grant: HolderGrant) ->
     now = on.clock.now()
     if fetched.state is FactsState.READY:
         batch = await on.make(grant, found.configuration_id, keys_of(found), fetched)
-        await note(on, grant, "ISSUED")
         stands = held(found, batch, now)
     elif fetched.state in (FactsState.NOT_MET, FactsState.REFUSED):
         await note(on, grant, "FAILED")

@@ -6,7 +6,6 @@ departments asked, and only a whole answer of theirs is signed. Where they do no
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import math
@@ -119,8 +118,7 @@ class IssueCredential:
             await note(on, grant, "DEFERRED")
             return await self._wait(waits, request.encryption)
         batch = await on.make(grant, configuration_id, keys, fetched)
-        sealed, _ = await asyncio.gather(on.seals.sealed(batch.batch_id), note(on, grant, "ISSUED"))
-        if sealed is False:
+        if await on.seals.sealed(batch.batch_id) is False:
             return await self._wait(held(waits, batch, on.clock.now() + _SEALING), request.encryption)
         return Answer(200, batch.body, request.encryption)
 

@@ -45,7 +45,8 @@ class CredentialNonces:
         end = self._end(nonce)
         if end is None:
             return False
-        return await self._spent.spend(_KIND, hashlib.sha256(nonce.encode()).hexdigest(), end + timedelta(seconds=60))
+        digest = base64.urlsafe_b64encode(hashlib.sha256(nonce.encode()).digest()).decode().rstrip("=")
+        return await self._spent.spend(_KIND, digest, end + timedelta(seconds=60))
 
     def _end(self, nonce: str) -> datetime | None:
         try:

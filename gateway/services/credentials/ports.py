@@ -199,7 +199,8 @@ class Issued:
 
 class IssuedCredentials(Protocol):
     async def add(self, batch: Sequence[Issued], *, notification_id: str, next_check_at: datetime) -> None:
-        """All of a batch with one CREDENTIAL_ISSUED (object: batch_id), or none. Raises SubjectErased."""
+        """All of a batch with one CREDENTIAL_ISSUED (object: batch_id) and ISSUED in its offer's timeline, or none. Raises
+        SubjectErased."""
         ...
 
     async def of_person(self, subject_id: str) -> Sequence[Issued]: ...

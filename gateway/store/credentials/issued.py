@@ -18,6 +18,7 @@ from gateway.services.credentials.ports import CredentialState, Issued, Place
 from gateway.store.changes import record_change
 from gateway.store.credentials.hastening import hasten_within
 from gateway.store.credentials.issued_rows import issued_of, issued_row, notification_hash, sealed_place
+from gateway.store.credentials.offers import note_within
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectErased
 from gateway.store.ids import to_us
@@ -66,6 +67,8 @@ class StoredIssued:
         async with self._database.write() as connection:
             await connection.execute(sa.insert(table), rows)
             await record_change(connection, first.issued_at, change)
+            if first.offer_id is not None:
+                await note_within(connection, first.offer_id, "ISSUED", first.issued_at)
             for older in (await connection.scalars(_older_than(first))).all():
                 await self.set_state_within(connection, older, CredentialState.REVOKED, "REPLACED", actor_user="person")
 
@@ -173,7 +176,7 @@ class StoredIssued:
         return [await issued_of(row, self._columns) for row in rows]
 
 
-def _older_than(one: Issued) -> sa.Select[tuple[str]]:
+def _older_than(one: Issued) -> sa.Select[Any]:
     """Live batches of the same person and configuration. Those of the same grant are the same wallet's further copies."""
     return (
         sa.select(table.c.batch_id)
