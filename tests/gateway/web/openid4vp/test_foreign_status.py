@@ -78,7 +78,7 @@ async def shown(house: ShowHouse, stranger: Stranger) -> dict[str, Any]:
             signer=stranger.signer,
             id_no=None,
             iss=None,
-            status={"status_list": {"idx": 3, "uri": stranger.uri}},
+            status={"status_list": {"idx": 40, "uri": stranger.uri}},
         )
     _, made = await house.create(bank)
     request = await holder.fetch(house.client, made["links"]["openid4vp"])
@@ -89,7 +89,7 @@ async def shown(house: ShowHouse, stranger: Stranger) -> dict[str, Any]:
 def listed(house: ShowHouse, stranger: Stranger, value: int = 0, **changes: Any) -> str:
     now = house.clock.now()
     given: dict[str, Any] = {"issued_at": now, "expires_at": now + timedelta(hours=1), "ttl_s": 60} | changes
-    return make_token(stranger.signer, given.pop("uri", stranger.uri), pack(64, {3: value}), **given)
+    return make_token(stranger.signer, given.pop("uri", stranger.uri), pack(64, {40: value}), **given)
 
 
 async def test_a_good_list_is_asked_once_for_as_long_as_its_word_holds(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_what_is_no_list_of_this_issuer_says_nothing_and_is_refused(tmp_pa
             said(make_token(ours, stranger.uri, pack(64, {}), issued_at=now, expires_at=now + timedelta(1), ttl_s=0)),
             said(good[:-4] + "AAAA"),
             said(good, "text/html"),
-            said(make_token(stranger.signer, stranger.uri, pack(2, {}), issued_at=now, expires_at=now + timedelta(1), ttl_s=0)),
+            said(make_token(stranger.signer, stranger.uri, pack(40, {}), issued_at=now, expires_at=now + timedelta(1), ttl_s=0)),
             said("x" * 3_000_000),
             lambda: web.Response(status=302, headers={"location": stranger.uri + "?again"}),
             lambda: web.Response(status=500),
