@@ -36,4 +36,5 @@ class StoredCaseOf:
             .limit(1)
         )
         async with self._database.read() as connection:
-            return await connection.scalar(found)
+            number: str | None = await connection.scalar(found)
+        return number

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,15 @@ from credentials.type_files import load_types
 from gateway.errors import GatewayError
 from gateway.services.credentials.facts_digest import FactsDigest, facts_text
 from gateway.services.credentials.follow_the_fact import FollowTheFact, Looked, Pace, between_looks
-from gateway.services.credentials.ports import Acting, CredentialState, FactsState, Fetched, Issued, Place
+from gateway.services.credentials.ports import (
+    Acting,
+    CredentialState,
+    FactsState,
+    Fetched,
+    Issued,
+    IssuedCredentials,
+    Place,
+)
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -88,9 +97,9 @@ class House:
             raise self.says
         return self.says
 
-    async def renew(self, one: Issued) -> None:
+    async def renew(self, batch: Issued) -> None:
         self.order.append("RENEW")
-        self.renewed.append(one.batch_id)
+        self.renewed.append(batch.batch_id)
 
     async def is_sealed(self, subject_id: str) -> bool:
         return self.sealed
@@ -101,8 +110,9 @@ class House:
 
     def follow(self, stays: frozenset[str] = frozenset()) -> FollowTheFact:
         pace = Pace(timedelta(days=1))
-        return FollowTheFact(  # type: ignore[arg-type]  # the ports it uses, and no more
-            self, self.facts, DIGEST, TYPES, self.renew, self, pace, self.is_sealed, self.is_disputed, stays
+        held = cast(IssuedCredentials, self)  # the part of the port it uses
+        return FollowTheFact(
+            held, self.facts, DIGEST, TYPES, self.renew, self, pace, self.is_sealed, self.is_disputed, stays
         )
 
     async def look(self, one: Issued, stays: frozenset[str] = frozenset()) -> Looked:
