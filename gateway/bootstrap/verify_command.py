@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,12 @@ _MANUAL = """\
 """
 
 
-def main(words: Sequence[str]) -> int:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(words: Sequence[str], clock: Callable[[], datetime] = _now) -> int:
+    """The exit code, see EXIT; what was found is printed."""
     given = _parser().parse_args(words)
     if given.fetch_kit is not None:
         return _fetch(given.fetch_kit, given.kit or _DEFAULT_KIT)
@@ -49,7 +54,7 @@ def main(words: Sequence[str]) -> int:
     except (OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 1
-    now = datetime.now(UTC)
+    now = clock()
     binding = None
     if given.nonce is not None or given.aud is not None:
         binding = Binding(given.aud or (kit.audience if kit is not None else ""), given.nonce)
