@@ -54,9 +54,10 @@
       W.into(button, W.say('COPIED'));
     };
     const file = URL.createObjectURL(new Blob([text], { type: 'application/dc+sd-jwt' }));
-    W.page(W.say('OFFLINE', { name: card.type.name }), W.pill(card), W.why(card),
+    const state = el('div', { 'aria-live': 'polite' }, W.pill(card));
+    W.page(W.say('OFFLINE', { name: card.type.name }), state, W.why(card),
       el('div', { class: 'codes' }, codes(text)),
-      labels.length ? el('p', {}, W.say('THEY_SEE'), '：', labels.map((one) => one[0]).join('、')) : null,
+      el('p', {}, W.say('THEY_SEE'), '：', W.pair(W.listed(labels))),
       el('p', { class: 'small' }, W.say('OFFLINE_UNTIL', { at: W.moment(W.now(), true) })), el('p', {}, W.say('OFFLINE_WHY')),
       el('p', { class: 'row' }, W.button('COPY', copy, 'second'), el('a', { class: 'button second', download: 'presentation.txt', href: file, id: 'save' }, W.say('SAVE'))),
       el('details', {}, el('summary', {}, W.say('TEXT')), area), W.button('BACK', W.toCards, 'second'));
@@ -68,6 +69,7 @@
         return;
       }
       await W.lookUp(card);
+      state.replaceChild(W.pill(card), state.firstChild);
       if (W.stateOf(card) === 'REVOKED' || W.stateOf(card) === 'SUSPENDED') {
         W.watch(null);
         W.go('card=' + card.id); // it says so in large letters
@@ -92,7 +94,7 @@
         const text = await W.presentOffline(card, ticked.map((row) => row.path), document.getElementById('check_code').value.trim());
         await W.usedCopy(card, copy);
         await W.note('OFFLINE', W.both('PLACE_OFFLINE'), ['', ''], [[card.type.name[0] + (ticked.length ? '（' + ticked.map((row) => row.label[0]).join('、') + '）' : '')]]);
-        shown(card, text, ticked.map((row) => row.label));
+        shown(card, text, ticked.concat(W.rows(card).filter((row) => card.hidden.indexOf(row.path[0]) < 0)).map((row) => row.label));
       });
     };
     W.watch(null);

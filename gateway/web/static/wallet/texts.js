@@ -101,7 +101,7 @@
     OFFLINE: ['当面出示{name}', 'Show in person: {name}'],
     OFFLINE_WHY: ['对方可以扫码、收文件或粘贴文字，在“凭证核验”页核对，不需要网络。', 'They scan it, take the file or paste the text on the “verify” page; no network is needed.'],
     OFFLINE_TICK: ['想让对方看到的，请打勾', 'Tick what they may see'],
-    OFFLINE_CODE: ['核验码（对方页面上有就填，没有就空着）', 'Check code (if their page shows one)'],
+    OFFLINE_CODE: ['核对码（对方页面上有就填，没有就空着）', 'Check code (if their page shows one)'],
     OFFLINE_MAKE: ['生成二维码', 'Make the code'],
     OFFLINE_UNTIL: ['请马上出示：对方能看到它是 {at} 生成的，五分钟后不应再接受。', 'Show it right away: they see it was made at {at} and should not take it after five minutes.'],
     OFFLINE_FRAME: ['第 {n} 张，共 {all} 张', '{n} of {all}'],
