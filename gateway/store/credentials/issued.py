@@ -65,6 +65,7 @@ class StoredIssued:
         detail = {"type": first.configuration_id, "number": len(batch), "offer": first.offer_id}
         change = Change("CREDENTIAL_ISSUED", first.batch_id, first.acting.org_id, ISSUER, first.subject_id, detail)
         async with self._database.write() as connection:
+            await self._in_turn(connection, f"credential/{first.subject_id}/{first.configuration_id}")
             await connection.execute(sa.insert(table), rows)
             await record_change(connection, first.issued_at, change)
             if first.offer_id is not None:
@@ -168,6 +169,12 @@ class StoredIssued:
             for type_ids, subjects in of.items():
                 await hasten_within(connection, now, subjects=subjects, type_ids=type_ids)
             await record_change(connection, now, change)
+
+    async def _in_turn(self, connection: AsyncConnection, key: str) -> None:
+        """Two wallets of one person that get the same at once take turns, or neither would end the other's."""
+        if not self._database.is_sqlite:
+            lock = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+            await connection.execute(lock, {"key": key})
 
     async def _read(self, *which: sa.ColumnElement[bool]) -> list[Issued]:
         query = sa.select(table).where(*which).order_by(table.c.issued_at_us.desc(), table.c.credential_id)
