@@ -21,6 +21,7 @@ from gateway.store.alert_log import StoredAlertLog
 from gateway.store.alerts import StoredAlerts
 from gateway.store.break_glass import StoredBreakGlass
 from gateway.store.change_log import StoredChangeLog
+from gateway.store.credentials.presentations import StoredPresentations
 from gateway.web.changes_api import change_routes
 from gateway.web.settings import WebSettings
 from gateway.web.token_door import token_door
@@ -28,10 +29,12 @@ from gateway.web.watch import WatchParts, watch_routes
 
 
 def watch_rounds(store: Store, clock: Clock) -> Sequence[Callable[[], Awaitable[object]]]:
-    """What `services.alarms.keep_watch` does again and again: alarms of evidence, reviews that did not come."""
+    """What `services.alarms.keep_watch` does again and again: alarms of evidence, reviews that did not come, what was shown
+    and nobody fetched."""
     alerts = StoredAlerts(store.database, clock)
     raising = RaiseAlarms(StoredAlarms(store.database, alerts))
-    return raising, StoredBreakGlass(store.database, store.keys, clock, alerts).overdue
+    shown = StoredPresentations(store.database, store.keys, clock)
+    return raising, StoredBreakGlass(store.database, store.keys, clock, alerts).overdue, shown.purge
 
 
 def watch_pages(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
@@ -33,11 +33,12 @@ _LONGEST_REFERENCE = 100
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked for. `return_to`: for the same device, where the browser goes on. `encrypted` False only in the open
-    profile. `consent_request`: the partner's own request for consent that showing this shall give."""
+    profile. `profile` None: haip, unless we
+    are open alone. `consent_request`: the partner's own request for consent that showing this shall give."""
 
     template: str
     reference: str
-    profile: str = HAIP
+    profile: str | None = None
     prefix: str = X509_HASH
     same_device: bool = False
     return_to: str | None = None
@@ -94,10 +95,8 @@ class CreateRequest:
     async def for_clerk(self, login: Login, template_id: str, reference: str) -> Created:
         """As `for_partner`, for who sits at the counter; always from one device to another."""
         template, purpose = self._template(template_id, login.org_kind, login.purposes)
-        profile = HAIP if self._profile == HAIP else OPEN
-        return await self._create(
-            Wish(template_id, reference, profile), template, purpose, CLERK, login.org_id, login.user_id
-        )
+        wish = Wish(template_id, reference)
+        return await self._create(wish, template, purpose, CLERK, login.org_id, login.user_id)
 
     def offered_to(self, org_kind: str, purposes: frozenset[str]) -> Sequence[Template]:
         """The templates somebody may use, in the file's order."""
@@ -115,6 +114,7 @@ class CreateRequest:
     async def _create(
         self, wish: Wish, template: Template, purpose: str, client: str, org_id: str, user: str
     ) -> Created:
+        wish = replace(wish, profile=wish.profile or (OPEN if self._profile == OPEN else HAIP))
         self._check(wish)
         reference = self._reference(wish.reference, purpose, required=client != CLERK)
         dcql = template.dcql(self._vct_of(), self._further)
@@ -145,7 +145,7 @@ class CreateRequest:
             purpose=purpose,
             file_mark=reference,
             dcql=dcql,
-            profile=wish.profile,
+            profile=str(wish.profile),
             same_device=wish.same_device,
             return_to=wish.return_to if wish.same_device else None,
             nonce=secrets.token_urlsafe(32),

@@ -25,7 +25,7 @@ from tests.fakes.show_house import ShowHouse, show_house
 from tests.fakes.tokens import Asker, partner
 
 pytestmark = pytest.mark.anyio
-RESIDENCE = {"livesInDistrict": "440604", "name": "张*"}
+RESIDENCE = {"districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张*"}
 INCOME = {"stableIncome": True, "name": "张*"}
 OTHER_ID = "440606198807213328"
 Spoil = Callable[[Holder, Request], dict[str, list[str]]]
@@ -358,6 +358,16 @@ async def test_without_encryption_only_where_it_was_asked_so(house: ShowHouse) -
     assert (await house.result(bank, id))[1]["state"] == "ANSWERED"
     for wrong in ({"encrypted": False}, {"client_id_prefix": "pre-registered"}, {"profile": "other"}):
         assert (await house.create(bank, **wrong))[0] == 400
+
+
+@pytest.mark.parametrize(("profile", "given"), [("open", "open"), ("haip", "haip"), ("both", "haip")])
+async def test_a_deployment_of_one_profile_asks_by_it_and_by_no_other(profile: str, given: str) -> None:
+    async with show_house(profile=profile) as house:
+        bank = await house.bank()
+        assert (await house.create(bank))[0] == 201
+        assert (await house.create(bank, profile=given))[0] == 201
+        other = "haip" if given == "open" else "open"
+        assert (await house.create(bank, profile=other))[0] == (201 if profile == "both" else 400)
 
 
 async def test_the_other_ways_to_say_who_asks(house: ShowHouse) -> None:

@@ -32,7 +32,7 @@ async def person(house: ShowHouse, id_no: str = ID_NO) -> tuple[str, Holder]:
     (subject,) = await house.store.subjects.intern([id_no])
     holder = Holder()
     for id, type_id, claims in (
-        ("residence", "residence", {"livesInDistrict": "440604", "name": "张*"}),
+        ("residence", "residence", {"districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张*"}),
         ("income", "stable-income", {"stableIncome": True, "name": "张*"}),
     ):
         holder.credentials[id], _ = await house.issue(holder, type_id, claims, id_no=id_no)

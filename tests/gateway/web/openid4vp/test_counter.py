@@ -42,7 +42,7 @@ async def asked(house: ShowHouse, clerk: dict[str, str]) -> tuple[str, str]:
 
 async def holder_of(house: ShowHouse) -> Holder:
     holder = Holder()
-    claims = {"livesInDistrict": "440604", "address": "同济路5号", "name": "张*"}
+    claims = {"districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "address": "同济路5号", "name": "张*"}
     holder.credentials["residence"], _ = await house.issue(holder, "residence", claims)
     return holder
 
@@ -71,7 +71,7 @@ async def test_from_choosing_to_reading_once(house: ShowHouse) -> None:
     form = hidden(page, f"{place}/result")
     status, page = await post(house, f"{place}/result", form, clerk)
     assert status == 200
-    for words in ("同济路5号", "440604", "签发者", "状态有效", "现居住区划", "居住地址"):
+    for words in ("同济路5号", "440604", "广东省佛山市禅城区", "现居住地", "签发者", "状态有效", "现居住区划", "居住地址"):
         assert words in page
     assert "已经看过" in (await get(house, place, clerk))[1]
     assert (await post(house, f"{place}/result", form, clerk))[0] == 404

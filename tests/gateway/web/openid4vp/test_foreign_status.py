@@ -68,7 +68,7 @@ async def shown(house: ShowHouse, stranger: Stranger) -> dict[str, Any]:
     """What the bank is given for two credentials of the stranger's."""
     bank, holder = await house.bank(), Holder()
     for id, type_id, claims in (
-        ("residence", "residence", {"livesInDistrict": "440604", "name": "张*"}),
+        ("residence", "residence", {"districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张*"}),
         ("income", "stable-income", INCOME),
     ):
         holder.credentials[id], _ = await house.issue(
