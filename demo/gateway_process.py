@@ -65,12 +65,16 @@ def environment(places: Places, plan: GatewayPlan) -> dict[str, str]:
             "YIMEN_LEDGER_ORIGIN": plan.ledger,
             "YIMEN_INTROSPECTION": "true",
             "YIMEN_GRAPHIQL": "true",
-            "YIMEN_CREDENTIAL_ISSUER_ZH": f"佛山市{_NAMES[plan.name][0]}区司法局",
-            "YIMEN_CREDENTIAL_ISSUER_EN": f"{_NAMES[plan.name][1]} justice bureau, Foshan",
+            "YIMEN_CREDENTIAL_ISSUER_ZH": f"佛山市{_names(plan)[0]}区司法局",
+            "YIMEN_CREDENTIAL_ISSUER_EN": f"{_names(plan)[1]} justice bureau, Foshan",
             "YIMEN_CREDENTIAL_RECHECK_S": "10",  # a visitor watches a fact change
         }
         | {name: str(path.resolve()) for name, path in files.items() if path is not None}
     )
+
+
+def _names(plan: GatewayPlan) -> tuple[str, str]:
+    return _NAMES.get(plan.name, (plan.name, plan.name))
 
 
 def start_seeding(places: Places, plan: GatewayPlan, commands: Sequence[Sequence[str]], children: Children) -> str:

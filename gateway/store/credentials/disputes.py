@@ -84,11 +84,13 @@ class StoredDisputes:
             "decided_org": org,
         }  # fmt: skip
         first = sa.update(table).where(table.c.dispute_id == dispute.dispute_id, _OPEN).values(values)
-        kind = "DISPUTE_CORRECTED" if state is DisputeState.CORRECTED else "DISPUTE_REFUSED"
+        decided = (dispute.dispute_id, org, user, dispute.subject_id)
+        corrected = state is DisputeState.CORRECTED
+        change = Change("DISPUTE_CORRECTED", *decided) if corrected else Change("DISPUTE_REFUSED", *decided)
         async with self._database.write() as connection:
             if not (await connection.execute(first)).rowcount:
                 return False
-            await record_change(connection, now, Change(kind, dispute.dispute_id, org, user, dispute.subject_id))
+            await record_change(connection, now, change)
         return True
 
     async def withdraw(self, subject_id: str, dispute_id: str) -> bool:

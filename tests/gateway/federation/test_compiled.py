@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -119,7 +121,16 @@ async def both(query: str, variables: dict[str, Any]) -> tuple[Any, Any]:
 def test_any_question_has_one_answer(query: str, yes: bool) -> None:
     variables = {"yes": yes, "no": False, "id": PERSON[0], "name": "张三"}
     compiled, core = asyncio.run(both(query, variables))
-    assert compiled == core
+    assert (compiled[0], compiled[2]) == (core[0], core[2])
+    for ours, theirs in zip(compiled[1], core[1], strict=True):
+        # graphql-core may come to one level in two steps: it then asks for the same persons in two lookups instead of one.
+        assert asked(ours) == asked(theirs)
+        assert len(ours) <= len(theirs)
+
+
+def asked(lookups: Iterable[tuple[Any, Any]]) -> Counter[Any]:
+    """Each key with the fields it was asked for: nobody twice, whoever shares a lookup."""
+    return Counter((key, fields) for keys, fields in lookups for key in keys)
 
 
 @pytest.mark.anyio

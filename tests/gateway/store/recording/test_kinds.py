@@ -40,13 +40,12 @@ SHOWN = {
         "CREDENTIAL_GRANTED", "CREDENTIAL_GRANT_ENDED", "CREDENTIAL_ISSUED", "CREDENTIAL_SUSPENDED",
         "CREDENTIAL_REINSTATED", "CREDENTIAL_FACTS_CHANGED", "PRESENTATION_CREATED", "PRESENTATION_ANSWERED", "PRESENTATION_RETRIEVED",
     ],
+    "dispute": ["DISPUTE_OPENED", "DISPUTE_CORRECTED", "DISPUTE_REFUSED", "DISPUTE_WITHDRAWN"],
     "erasure": ["PERSON_ERASED"],
     # What an officer does about an alert would, under a name of its own, tell the watched body that there is one.
     "change": ["ALERT_ACKNOWLEDGED", "ALERT_CLOSED", "LEDGER_SHARD_BEGUN"],
 }  # fmt: skip
-LATER = {
-    "DOCUMENT_SENT": "document", "DOCUMENT_ACKNOWLEDGED": "acknowledgement", "DISPUTE_OPENED": "dispute",
-}  # fmt: skip
+LATER = {"DOCUMENT_SENT": "document", "DOCUMENT_ACKNOWLEDGED": "acknowledgement"}
 """Of the issues that come after this one; `query`, `refusal`, `alert` and `log` are no changes."""
 ELSEWHERE = {
     "services/erase_person.py": ("services/erase_person.py", r"PERSON_[A-Z]+"),
