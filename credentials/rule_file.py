@@ -15,6 +15,9 @@ _ID = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _ID_RULE = "small letters, digits and hyphens"
 _HOLDER = frozenset({"name", "nameMasked"})
 _MOST_STALE = 400
+DIVISION = "division"
+"""`named = "division"`: the claim holds what the division behind a code is called."""
+_COUNTY = 6
 
 
 def read_rule(top: Form, claims: Sequence[ClaimType], facts: Mapping[str, tuple[str, ...]]) -> Rule:
@@ -51,7 +54,7 @@ def _requirement(form: Form, names: set[str], facts: Mapping[str, tuple[str, ...
 
 
 def _alike(gives: Sequence[Given]) -> str:
-    return repr(sorted((one.claim, repr(one.value), one.field or "", one.first or 0) for one in gives))
+    return repr(sorted((one.claim, repr(one.value), one.field or "", one.first or 0, one.named) for one in gives))
 
 
 def _predicate(form: Form, names: set[str], facts: Mapping[str, tuple[str, ...]]) -> Predicate:
@@ -102,12 +105,15 @@ def _gives(form: Form, names: set[str], fields: frozenset[str]) -> Iterator[Give
         value = _constant(inner)
         name = inner.text("field", "") or None
         first = inner.number("first", 0, 1, 64) or None
+        named = inner.choice("named", ("", DIVISION), "") == DIVISION
         inner.done()
         if (value is None) == (name is None):
             form.fault(claim, "a claim is given either a value or a field")
+        if named and first != _COUNTY:
+            inner.fault("named", "a division has its name by the first six digits of its code: first = 6")
         if name is not None and name not in fields:
             inner.fault("field", f'"{name[:60]}" is no field that facts names for this noun')
-        yield Given(claim, value, name, first)
+        yield Given(claim, value, name, first, named)
 
 
 def _constant(form: Form) -> Any:

@@ -15,6 +15,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from credentials.conditions import Condition, fields_of
+from credentials.divisions import division_name
 
 SURE = frozenset({"FRESH", "NOT_FOUND"})
 PERSON = "person"
@@ -54,18 +55,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where a claim's value comes from: a constant, or a field of the record that carries, perhaps only its beginning."""
+    """Where a claim's value comes from: a constant, or a field of the record that carries, perhaps only its beginning.
+
+    `named`: not the code of a division that stands there, but what the division is called."""
 
     claim: str
     value: Any = None
     field: str | None = None
     first: int | None = None
+    named: bool = False
 
     def of(self, record: Mapping[str, Any]) -> Any:
         if self.field is None:
             return self.value
         found = record.get(self.field)
-        return found[: self.first] if self.first is not None and isinstance(found, str) else found
+        if not isinstance(found, str):
+            return found
+        begun = found[: self.first] if self.first is not None else found
+        return division_name(begun) if self.named else begun
 
 
 class Among(StrEnum):

@@ -69,8 +69,8 @@ def line_of(text: str, words: str) -> int:
 @pytest.mark.parametrize(
     ("words", "instead", "expected"),
     [
-        ('version = "1"', 'version = "x"', 'version = "x" must be a version'),
-        ('version = "1"', "", "version is missing"),
+        ('version = "2"', 'version = "x"', 'version = "x" must be a version'),
+        ('version = "2"', "", "version is missing"),
         ("valid_days = 90", "valid_days = 0", "must lie between 1 and 3660"),
         ("valid_days = 90", 'valid_days = "90"', "valid_days must be a whole number"),
         ("recheck_hours = 24", "recheck_hour = 24", 'unknown key "recheck_hour"; did you mean "recheck_hours"?'),
@@ -84,6 +84,8 @@ def line_of(text: str, words: str) -> int:
         ('{ field = "status", eq = "CURRENT" }', "{ any = [] }", "any must hold conditions"),
         ('noun = "residence"', 'noun = "residences"', '"residences" is none of the nouns under facts'),
         ('newest = "startOn"', 'newest = "regNo"', '"regNo" is no field that facts names'),
+        ('first = 6, named = "division"', 'first = 4, named = "division"', "by the first six digits of its code"),
+        ('named = "division"', 'named = "town"', 'must be one of , division'),
         ("gives = { livesInDistrict", "gives = { district", '"district" is none of the claims'),
         ('name = "address"', 'name = "exp"', '"exp" has a meaning of its own'),
         ('name = "address"', 'name = "name"', 'the claim "name" stands twice'),

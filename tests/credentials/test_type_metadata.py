@@ -53,7 +53,7 @@ def test_a_version_is_one_document_for_ever() -> None:
         assert type_metadata(one, BASE) == type_metadata(again[one.id], BASE)
 
 
-def test_what_is_published_as_version_1_is_what_wallets_hold_the_hash_of() -> None:
+def test_what_is_published_as_a_version_is_what_wallets_hold_the_hash_of() -> None:
     """A change of these bytes breaks `vct#integrity` of every credential issued: then the version must change as well."""
     held = {one.id: integrity_of(type_metadata(one, BASE)) for one in TYPES}
     assert held == HELD
@@ -66,7 +66,7 @@ HELD = {
     "conduct-reporting": "sha256-BZSR2YNFPywhGmBcxaFf9LuUNmPWNvtd2D+ExMAicOE=",
     "discharge": "sha256-zdfXB8829nmcsm3udQxB6Bp3NluvFUUfk96/RqZy1Wo=",
     "leave-clearance": "sha256-fAXZGzsCtGWK0EY8kphYOaB7kknA1x1wIJXk/xN3228=",
-    "residence": "sha256-V9qSvpbMmwmiLQn9ii3UeKeZUeQOfqs1x1HPSunqRz4=",
+    "residence": "sha256-Ugt5P8DDDt4EyKrVEgLpE0jlZDcB4yefrjlMSaNj6X8=",
     "social-insurance": "sha256-GiV8RFAHNnyqaPwnEXMAHTCiPdx96CsgwaaKlOeX10s=",
     "stable-income": "sha256-0vC/OC2Taybc2tmZ0DJo4eCq8gkCgJjvYQPbNbo2YCQ=",
 }

@@ -127,7 +127,8 @@ def test_old_data_counts_as_long_as_the_type_tolerates_it(days: int | None, outc
 def test_claims_are_what_the_record_says_and_no_more() -> None:
     found = of("residence", residence=fresh(LGB))
     assert found.claims == {
-        "livesInDistrict": "440604", "residentSince": "2026-10-28", "address": "福宁路36号", "name": "张三",
+        "districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "residentSince": "2026-10-28",
+        "address": "福宁路36号", "name": "张三",
     }  # fmt: skip
     assert found.used == ("residence",)
     assert of("stable-income", insurance=fresh(PENSION), business=NOTHING).claims == {
@@ -252,3 +253,9 @@ def _sure(part: Part) -> bool:
 def test_a_given_claim_may_be_a_beginning_only() -> None:
     assert Given("district", field="admin", first=6).of({"admin": "440604001"}) == "440604"
     assert Given("district", field="admin", first=6).of({}) is None
+
+
+def test_a_given_claim_may_be_what_a_division_is_called() -> None:
+    named = Given("district", field="admin", first=6, named=True)
+    assert named.of({"admin": "440604001"}) == "广东省佛山市禅城区"
+    assert named.of({}) is None

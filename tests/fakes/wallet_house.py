@@ -57,7 +57,8 @@ from tests.fakes.tokens import Asker, partner
 
 CLAIMS: Mapping[str, Mapping[str, Any]] = {
     "residence": {
-        "livesInDistrict": "440604", "name": "张三", "address": "佛山市禅城区祖庙街道某路 1 号", "residentSince": "2024-03-01",
+        "districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张三",
+        "address": "佛山市禅城区祖庙街道某路 1 号", "residentSince": "2024-03-01",
     },
     "stable-income": {"stableIncome": True, "name": "张三"},
 }  # fmt: skip

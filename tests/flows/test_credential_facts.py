@@ -91,7 +91,7 @@ async def test_what_the_departments_say_becomes_claims_and_a_record(issuer: Issu
     before = len(await issuer.events())
     found = await issuer.facts(ZHANG, "residence")
     assert found.state is FactsState.READY, found.reason
-    assert found.claims["livesInDistrict"] == "440604"
+    assert (found.claims["livesInDistrict"], found.claims["districtName"]) == ("440604", "广东省佛山市禅城区")
     assert found.claims["name"] == "张三"
     assert {one.source for one in found.sources} == {"LGB", "GA_POP"}
     (event,) = (await issuer.events())[before:]

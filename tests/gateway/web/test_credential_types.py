@@ -15,7 +15,7 @@ from tests.flows.house import House, house
 
 pytestmark = pytest.mark.anyio
 TYPES = load_types()
-WHERE = "/credentials/types/residence/1"
+WHERE = "/credentials/types/residence/2"
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ async def test_it_is_packed_for_whoever_unpacks(served: House) -> None:
 
 async def test_nothing_else_is_there(served: House) -> None:
     for method, path, status in (
-        ("GET", "/credentials/types/residence/2", 404),
+        ("GET", "/credentials/types/residence/1", 404),
         ("GET", "/credentials/types/nothing/1", 404),
-        ("GET", "/credentials/types/residence/2/card.svg", 404),
+        ("GET", "/credentials/types/residence/1/card.svg", 404),
         ("POST", WHERE, 405),
         ("DELETE", f"{WHERE}/card.svg", 405),
     ):
