@@ -15,7 +15,8 @@ from credentials.trust import Trust
 from credentials.verifying import Binding, verify
 from gateway.services.credentials.ports import CredentialState
 from tests.browser.test_consent_page import keep
-from tests.browser.test_wallet_receiving import browser_page, house, page, receive  # noqa: F401  (fixtures)
+from tests.browser.test_query_page import page as browser_page  # noqa: F401  (the fixture)
+from tests.browser.test_wallet_receiving import house, page, receive  # noqa: F401  (fixtures)
 from tests.fakes.wallet_house import WalletHouse
 
 pytestmark = pytest.mark.anyio

@@ -31,7 +31,7 @@ async def page(browser_page: Any) -> AsyncIterator[Any]:  # noqa: F811
 
 async def test_every_version_of_a_qr_code_is_the_standards(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # segno pads with a whole zero byte where the data ends on a byte; the standard wants none, and readers take both.
-    padding = encoder.write_padding_bits
+    padding: Any = encoder.write_padding_bits
     monkeypatch.setattr(encoder, "write_padding_bits", lambda *given: padding(*given) if given[2] % 8 else None)
     chance = random.Random(5)
     alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from gateway.services.credentials.ports import CredentialState
 from tests.browser.test_consent_page import keep
-from tests.browser.test_wallet_receiving import NARROW, browser_page, house, page, receive  # noqa: F401  (fixtures)
+from tests.browser.test_query_page import page as browser_page  # noqa: F401  (the fixture)
+from tests.browser.test_wallet_receiving import NARROW, house, page, receive  # noqa: F401  (fixtures)
 from tests.fakes.show_house import BACK
 from tests.fakes.wallet_house import WalletHouse
 
@@ -46,7 +47,9 @@ async def test_it_is_shown_with_exactly_the_claims_that_were_read_out(house: Wal
     status, said = await house.result(bank, made)
     assert (status, said["state"]) == (200, "ANSWERED"), said
     (shown,) = said["credentials"]
-    assert {one["name"]: one["value"] for one in shown["claims"]} == {"livesInDistrict": "440604", "name": "张三"}
+    told = {one["name"]: one["value"] for one in shown["claims"]}
+    assert (told["livesInDistrict"], told["name"]) == ("440604", "张三")
+    assert told.keys() & {"address", "residentSince"} == set()  # asked for by nobody, so given to nobody
     await page.click("text=看我的证照")
     await page.click("a[href='#history']")
     await page.wait_for_selector("ul.history")
@@ -144,7 +147,7 @@ async def test_with_the_keyboard_alone_on_the_narrowest_screen(house: WalletHous
     assert (await house.result(bank, made))[1]["state"] == "REFUSED"
 
 
-SPOILS = {
+SPOILS: Mapping[str, tuple[str, Callable[[list[str]], list[str]]]] = {
     "another signature": ("ASKER_UNKNOWN", lambda parts: [parts[0], parts[1], parts[2][:-6] + "AAAAAA"]),
     "not a JWS": ("ASKER_UNKNOWN", lambda parts: parts[:2]),
 }
