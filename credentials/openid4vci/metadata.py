@@ -24,6 +24,7 @@ class IssuerFacts:
     name: Text
     batch: int
     request_key: RequestKey
+    status_lists: str = ""  # where every status list is named (Token Status List, section 9.1)
     encryption_required: bool = False
     attestations: bool = False
     attested: frozenset[str] = frozenset()  # types whose keys must be attested
@@ -42,6 +43,7 @@ def issuer_metadata(facts: IssuerFacts, types: Iterable[CredentialType]) -> dict
         "nonce_endpoint": f"{issuer}/openid4vci/nonce",
         "deferred_credential_endpoint": f"{issuer}/openid4vci/deferred",
         "notification_endpoint": f"{issuer}/openid4vci/notification",
+        **({"status_list_aggregation_endpoint": facts.status_lists} if facts.status_lists else {}),
         "batch_credential_issuance": {"batch_size": facts.batch},
         "credential_request_encryption": {
             "jwks": {"keys": [facts.request_key.public_jwk()]},

@@ -32,6 +32,7 @@ from gateway.services.identities import OPERATOR, OPERATOR_ORG
 from gateway.services.register_client import RegisterClient
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.web.credential_routes import STATUS_LISTS
 from gateway.web.oauth_routes import Endpoints, oauth_routes
 
 
@@ -86,6 +87,7 @@ def authorization(
         anonymous=pre_authorized is not None and pre_authorized.anonymous,
         credentials=() if holder is None else holder.configurations(),
         attested=attestations is not None,
+        status_lists=None if pre_authorized is None else settings.base_url + STATUS_LISTS,
     )
     proxies = tuple(one for one in (settings.trusted_proxies or "").split(",") if one)
     endpoints = Endpoints(server, own, said, parts.signing_keys.jwks, proxies)

@@ -35,7 +35,7 @@ from gateway.services.credentials.make_credentials import MakeCredentials
 from gateway.services.credentials.nonces import NONCE_KEY, CredentialNonces
 from gateway.services.credentials.notify import Notify
 from gateway.services.credentials.ports import Acting, FactsState, Fetched, FetchFacts, StatusLists
-from gateway.services.credentials.read_offer import ReadOffer
+from gateway.services.credentials.read_offer import KnownPersons, MaskedName, ReadOffer
 from gateway.services.credentials.redeem_code import RedeemCode
 from gateway.services.credentials.spent_at_door import SpentAtDoor
 from gateway.services.credentials.tell_ready import TellReadyByPhone
@@ -45,6 +45,7 @@ from gateway.store import Store
 from gateway.store.credentials.deferred import StoredDeferred
 from gateway.store.credentials.grants import StoredHolderGrants
 from gateway.store.subject_keys.columns import PersonalColumns
+from gateway.web.credential_routes import STATUS_LISTS
 from gateway.web.openid4vci.door import HolderDoor
 from gateway.web.openid4vci.routes import IssuerParts, issuer_routes
 
@@ -76,8 +77,11 @@ def issuing_room(
     seals: Seals,
     messages: Messages,
     attesters: Attesters | None = None,
+    persons: KnownPersons | None = None,
 ) -> IssuingRoom:
-    """`attesters`: the wallet providers whose key attestations count; None where none is trusted."""
+    """`attesters`: the wallet providers whose key attestations count; None where none is trusted. `persons`: who an offer is
+    for, so that it can say so without saying it to others."""
+    names = None if persons is None else MaskedName(persons)
     chosen, issuer = settings.credentials, settings.base_url
     attested = frozenset((chosen.attested_types or "").split(",")) - {""}
     if not attested <= types.keys() or (attested and attesters is None):
@@ -122,6 +126,7 @@ def issuing_room(
             Text(chosen.issuer_zh, chosen.issuer_en),
             chosen.batch,
             key,
+            issuer + STATUS_LISTS,
             attestations=attesters is not None,
             attested=attested,
         ),
@@ -145,6 +150,7 @@ def issuing_room(
             issuer=issuer,
             tx_digits=chosen.tx_digits,
             tx_description=f"{code_told.zh} {code_told.en}",
+            masked_name=names,
         ),
         lambda: document,
         _Signing(ring, clock),

@@ -116,6 +116,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             seals=ground.seals,
             messages=ground.messages,
             attesters=key_attesters(settings, clock),
+            persons=kinds.holders,
         )
         routes += issuing.routes
         routes += wallet_routes()

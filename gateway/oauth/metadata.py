@@ -21,9 +21,11 @@ def metadata(
     anonymous: bool = False,
     credentials: Collection[str] = (),
     attested: bool = False,
+    status_lists: str | None = None,
 ) -> dict[str, Any]:
     """The document. `mtls`: certificates of a trusted proxy are on. `anonymous`: wallets need be no clients for an offer.
     `credentials`: configuration ids that wallets may ask for in the code flow; `attested`: there are wallet providers.
+    `status_lists`: where all lists of what is issued here are named (Token Status List, section 9.2).
     """
     base = terms.issuer
     methods = ["private_key_jwt", *(["tls_client_auth", "self_signed_tls_client_auth"] if mtls else [])]
@@ -57,6 +59,8 @@ def metadata(
     if credentials:
         found["scopes_supported"] = [*terms.scopes, *(CREDENTIAL_SCOPE + one for one in sorted(credentials))]
         found["authorization_details_types_supported"] = [RAR_TYPE, CREDENTIAL]
+    if status_lists is not None:
+        found["status_list_aggregation_endpoint"] = status_lists
     if attested:
         methods = [*methods, ATTESTED]
         found["client_attestation_signing_alg_values_supported"] = algorithms

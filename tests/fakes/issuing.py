@@ -35,6 +35,7 @@ from gateway.services.credentials.ports import Acting, FactSource, FactsState, F
 from gateway.services.ledger.seals import Unsealed
 from gateway.settings import Settings
 from gateway.store import Store, open_store
+from gateway.store.credentials.holders import StoredHolders
 from gateway.web.app import build_app
 from gateway.web.serve import bind, server_for
 from gateway.web.settings import WebSettings
@@ -112,6 +113,7 @@ async def issuer_house(
                 room = issuing_room(
                     settings, store, clock, ring=keys.rings.issuer, types=types, status=keys.lists, offers=offers,
                     facts=facts, seals=seals, messages=store.inbox, attesters=key_attesters(settings, clock),
+                    persons=StoredHolders(store.database, store.subjects, clock),
                 )  # fmt: skip
                 parts = oauth_parts(settings, store, clock)
                 server = authorization(store, clock, settings, parts, read_register, room.codes)

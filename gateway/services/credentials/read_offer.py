@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
+from adapters.identity import mask_name
 from credentials.openid4vci.offer import authorization_offer, pre_authorized_offer
 from gateway.clock import Clock
 from gateway.services.credentials.ports import PRE_AUTHORIZED, Offers, OfferState
+
+MASKED_NAME = "masked_name"
+"""A member of ours beside those of the standard (OpenID4VCI 1.0, 4.1.1: whoever does not know it ignores it)."""
+
+
+class KnownPersons(Protocol):
+    async def known(self, subject_id: str) -> tuple[str, str] | None:
+        """ID number and name as enrolled; None where they are not kept, or the person was erased."""
+        ...
+
+
+class MaskedName:
+    """A name like 张*: enough for a person to see that the document is theirs, and too little for whoever else holds the link."""
+
+    def __init__(self, persons: KnownPersons) -> None:
+        self._persons = persons
+
+    async def __call__(self, subject_id: str) -> str | None:
+        """None where no name is known. Raises StoreUnavailable."""
+        known = await self._persons.known(subject_id)
+        return None if known is None else mask_name(known[1]) or None
 
 
 class ReadOffer:
@@ -20,10 +42,12 @@ class ReadOffer:
         issuer: str,
         tx_digits: int,
         tx_description: str,
+        masked_name: Callable[[str], Awaitable[str | None]] | None = None,
     ) -> None:
         """`tx_description`: what the wallet shows where it asks for the transaction code; 300 characters at most."""
         self._offers, self._code_of, self._clock = offers, code_of, clock
         self._issuer, self._tx_digits, self._tx_description = issuer, tx_digits, tx_description
+        self._masked_name = masked_name
 
     async def __call__(self, reference: str, *, opened: bool = True) -> Mapping[str, Any] | None:
         """The offer's JSON (OpenID4VCI 1.0, 4.1.1); None where it is unknown, taken, burnt, cancelled or past.
@@ -34,12 +58,15 @@ class ReadOffer:
             return None
         if opened:
             await self._offers.note(offer.offer_id, "OPENED")
-        if offer.flow != PRE_AUTHORIZED:
-            return authorization_offer(self._issuer, offer.configuration_ids, offer.reference)
-        return pre_authorized_offer(
-            self._issuer,
-            offer.configuration_ids,
-            self._code_of(offer.offer_id),
-            tx_digits=self._tx_digits if offer.tx_code else None,
-            tx_description=self._tx_description,
-        )
+        if offer.flow == PRE_AUTHORIZED:
+            said = pre_authorized_offer(
+                self._issuer,
+                offer.configuration_ids,
+                self._code_of(offer.offer_id),
+                tx_digits=self._tx_digits if offer.tx_code else None,
+                tx_description=self._tx_description,
+            )
+        else:
+            said = authorization_offer(self._issuer, offer.configuration_ids, offer.reference)
+        name = None if self._masked_name is None else await self._masked_name(offer.subject_id)
+        return said if name is None else {**said, MASKED_NAME: name}

@@ -386,6 +386,25 @@ async def test_an_offer_is_read_again_and_again_and_noted_once(house: IssuerHous
             assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(("name", "masked"), [("张三", "张*"), ("欧阳修文", "欧***"), ("李", "*")])
+@pytest.mark.parametrize("flow", ["pre-authorized_code", "authorization_code"])
+async def test_whoever_opens_a_link_sees_whose_it_is_and_learns_no_name(
+    house: IssuerHouse, name: str, masked: str, flow: str
+) -> None:
+    subject_id = await house.person()
+    await house.store.subjects.remember(subject_id, house.id_no, name)
+    told = await house.wallet().open((await house.offer(flow=flow)).link)
+    assert told["masked_name"] == masked
+    assert name not in str(told).replace(masked, "")
+    assert house.id_no not in str(told)
+    assert {"credential_issuer", "credential_configuration_ids", "grants"} < told.keys()
+
+
+async def test_an_offer_to_somebody_whose_name_is_not_kept_is_an_offer(house: IssuerHouse) -> None:
+    told = await house.wallet().open((await house.offer()).link)
+    assert told.keys() == {"credential_issuer", "credential_configuration_ids", "grants"}
+
+
 async def test_a_machines_look_is_no_opening(house: IssuerHouse) -> None:
     offered = await house.offer()
     async with house.session.head(f"{house.url}/openid4vci/offers/{offered.offer.reference}") as response:

@@ -22,6 +22,7 @@ async def test_it_is_the_issuers_own(house: IssuerHouse) -> None:
         said = await response.json()
         assert said["credential_issuer"] == house.url
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert said["status_list_aggregation_endpoint"] == f"{house.url}/credentials/status-lists"
         assert "Content-Language" not in response.headers
         etag = response.headers["ETag"]
     headers = {"If-None-Match": etag, "Origin": "https://wallet.example"}
@@ -59,6 +60,18 @@ async def test_it_may_be_had_signed(house: IssuerHouse) -> None:
 async def test_another_path_is_another_issuer(house: IssuerHouse) -> None:
     async with house.session.get(house.url + WELL_KNOWN + "/gov") as response:
         assert response.status == 404
+
+
+async def test_the_authorization_server_names_where_all_status_lists_are_too(house: IssuerHouse) -> None:
+    wallet = house.wallet()
+    await wallet.redeem(await wallet.open((await house.offer()).link))
+    assert (await wallet.credential()).status == 200
+    async with house.session.get(f"{house.url}/.well-known/oauth-authorization-server") as response:
+        said = await response.json()
+    async with house.session.get(said["status_list_aggregation_endpoint"]) as response:
+        (uri,) = (await response.json())["status_lists"]
+    async with house.session.get(uri) as response:
+        assert response.content_type == "application/statuslist+jwt"
 
 
 async def test_both_ways_of_writing_the_address_of_an_issuer_with_a_path(house: IssuerHouse) -> None:
