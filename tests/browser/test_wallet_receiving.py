@@ -224,3 +224,11 @@ async def test_another_issuers_link_is_for_another_wallet(house: WalletHouse, pa
     await page.wait_for_selector("[data-code=OTHER_ISSUER]")
     href = await page.get_attribute("#other-wallet", "href")
     assert href == "openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fissuer.example%2Foffer"
+
+
+async def test_an_address_without_https_says_which_link_to_open(house: WalletHouse, page: Any) -> None:
+    await page.add_init_script("Object.defineProperty(window, 'isSecureContext', { get: () => false })")
+    offered = await house.offer()
+    await page.goto(offered.link)
+    await page.wait_for_selector("[data-code=INSECURE]")
+    assert not any("/openid4vci/" in one.split("?")[0] for one in page.watched.asked)

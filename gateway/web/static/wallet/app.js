@@ -31,8 +31,8 @@
 
   window.addEventListener('hashchange', () => { W.watch(null); route(); });
   (async () => {
-    if (!able()) {
-      W.page(W.say('TITLE'), W.trouble(new W.Trouble('TOO_OLD')));
+    if (!able() || window.isSecureContext === false) {
+      W.page(W.say('TITLE'), W.trouble(new W.Trouble(window.isSecureContext === false ? 'INSECURE' : 'TOO_OLD')));
       return;
     }
     await W.openStore();

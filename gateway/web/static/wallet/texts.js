@@ -113,6 +113,7 @@
     TEXT: ['文字形式', 'As text'],
     PLACE_OFFLINE: ['柜台（离线）', 'A counter (offline)'],
 
+    INSECURE: ['这个网址不是 https，浏览器不让网页在这里保存证照。请点开短信里 https 开头的链接。', 'This address is not https, so the browser lets no page keep a document here. Open the https link in your message.'],
     TOO_OLD: ['这个浏览器太旧，不能安全保存证照。请用手机自带的浏览器打开短信里的链接。', 'This browser is too old to keep a document safely. Open the link with the phone’s own browser.'],
     NO_CONNECTION: ['连不上网络。请检查网络后再点一次，不会因此作废。', 'No connection. Check the network and tap again; nothing is lost by it.'],
     SERVER_DOWN: ['部门的系统正忙。请过几分钟再点一次，不会因此作废。', 'The department’s system is busy. Tap again in a few minutes; nothing is lost by it.'],
