@@ -41,6 +41,7 @@ from gateway.services.credentials.ports import (
 from gateway.services.ledger.seals import Unsealed
 from gateway.settings import Settings
 from gateway.store import Store, open_store
+from gateway.store.credentials.holders import StoredHolders
 from gateway.web.app import build_app
 from gateway.web.openid4vp.routes import presenting_routes
 from gateway.web.problems import Reply
@@ -55,6 +56,7 @@ from tests.fakes.person_house import put_organisations
 from tests.fakes.show_house import BANK
 from tests.fakes.tokens import Asker, partner
 
+ID_NO = "440606199003070017"
 CLAIMS: Mapping[str, Mapping[str, Any]] = {
     "residence": {
         "districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张三",
@@ -89,7 +91,8 @@ class WalletHouse:
     clock: Clock
 
     async def person(self) -> str:
-        (subject_id,) = await self.store.subjects.intern(["440606199003070017"])
+        (subject_id,) = await self.store.subjects.intern([ID_NO])
+        await self.store.subjects.remember(subject_id, ID_NO, "张三")
         return subject_id
 
     async def offer(self, *types: str, tx_code: bool = False) -> Offered:
@@ -150,6 +153,7 @@ async def wallet_house() -> AsyncIterator[WalletHouse]:
         issuing = issuing_room(
             settings, store, clock, ring=keys.rings.issuer, types=types, status=keys.lists, offers=offers,
             facts=departments, seals=Unsealed(), messages=store.inbox,
+            persons=StoredHolders(store.database, store.subjects, clock),
         )  # fmt: skip
         oauth = oauth_parts(settings, store, clock)
         snapshots: Any = SimpleNamespace(
