@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import HTMLResponse
 
 _SHELL = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">{refresh}<title>{title} · 惠民银行</title><style>
+<meta name="viewport" content="width=device-width, initial-scale=1">{refresh}<link rel="icon" href="data:,"><title>{title} · 惠民银行</title><style>
 body{{font:1.15rem/1.6 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1rem;color:#10243e;background:#eef4fb}}
 header{{font-weight:700;font-size:1.3rem;border-bottom:3px solid #10559a;padding-bottom:.4rem}} small{{color:#4a5d75}}
 button,.button{{font:inherit;display:block;width:100%;box-sizing:border-box;text-align:center;padding:.8rem;margin:.7rem 0;
@@ -30,8 +30,8 @@ WAIT = """<p>请用手机相机扫这个码。<br><small>Scan this with the phon
 BACK = """<p>正在取回结果。 Fetching the result.</p><script>
 var code = new URLSearchParams(location.hash.slice(1)).get("response_code");
 fetch("/code", {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({response_code: code})})
-  .then(function () { location.replace("/account"); });
-</script>"""
+  .then(function (answer) { location.replace(answer.ok ? "/account" : "/lost"); }, function () { location.replace("/lost"); });
+</script><noscript><p>请开启 JavaScript，或改用扫码。 Please switch JavaScript on, or scan the code instead.</p></noscript>"""
 
 ACCOUNT = """<p>核验通过，账户已开立。 Checked; your account is open.</p><section>{facts}</section>
 <p>少跑一趟：没有要您去开纸质证明。 <small>One errand saved: no paper was asked for.</small></p>

@@ -56,21 +56,31 @@ def offer(places: Places, plan: GatewayPlan, key: str, documents: Sequence[str],
 
 def another(places: Places, card: Mapping[str, Any], *, tx_code: bool) -> str:
     """A new link while the demo runs. Raises ValueError with what the command said."""
+    return _again(places, card, DOCUMENTS, *(["--tx-code"] if tx_code else []))
+
+
+def _again(places: Places, card: Mapping[str, Any], documents: Sequence[str], *more: str) -> str:
     policy = places.sub("ledger") / "policy-cc"
     port = urlsplit(card["gateway"]).port or 0
     plan = GatewayPlan("cc", port, places.sub("manifests"), policy=policy if policy.exists() else None)
     try:
-        return offer(places, plan, WHO, DOCUMENTS, *(["--tx-code"] if tx_code else []))
+        return offer(places, plan, WHO, documents, *more)
     except NotReady as error:
         raise ValueError(str(error)) from None
 
 
 def move(places: Places, card: Mapping[str, Any], *, away: bool) -> str:
-    """张三 is registered out of Chancheng at the 流管办, or back in; what the department says of it now."""
+    """张三 is registered out of Chancheng at the 流管办, or back in; what became of it, and where he gets a new document.
+
+    Raises NoAnswer, and ValueError with what the command said."""
     person = next(one for one in cast() if one.key == WHO)
     url = next(source["url"] for source in card["sources"] if source["code"] == "LGB")
     left = datetime.now(SHANGHAI).date().isoformat() if away else None
     ask(places, "PUT", f"{url}/_facts", {"id_no": person.id_no, "left_on": left})
     if away:
         return "流管办：张三今日离开禅城；十几秒内他的居住证明失效 / registered as gone; within seconds his document is revoked"
-    return "流管办：张三仍住禅城 / registered as living there"
+    link = _again(places, card, DOCUMENTS[:1])
+    return (
+        "流管办：张三仍住禅城，新的领取链接已发到他手机 / registered as living there; a fresh link is on his phone\n"
+        f"  {link}\n短信 / messages: {card['inbox']}"
+    )
