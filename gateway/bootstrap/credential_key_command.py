@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -23,6 +24,7 @@ from gateway.bootstrap.sure import is_sure
 from gateway.clock import SystemClock
 from gateway.errors import RequestRefused
 from gateway.services.credentials.key_compromised import KeyCompromised
+from gateway.services.credentials.renew_credential import renew_later
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.credentials.flips import flip
@@ -76,7 +78,7 @@ async def give_up_key(settings: Settings, use: str, kid: str, since: datetime | 
         now_signs = await compromise(ring, kid, cut_off, _who())
         await record_ring_changes(store.database, ring)
         issued = StoredIssued(store.database, PersonalColumns(store.keys, store.subject_keys.ring), clock, flip)
-        end = KeyCompromised(StoredSignedWith(store.database), issued)
+        end = KeyCompromised(StoredSignedWith(store.database), issued, partial(renew_later, store.jobs, clock))
         ended = await end(kid, cut_off, actor_user=_who())
         # Other processes notice within LOOK_S; what they signed until then is ended by a second look.
         await asyncio.sleep(2 * LOOK_S)

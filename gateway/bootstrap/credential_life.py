@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,9 +80,9 @@ def sealed_persons(known: Facts, clock: Clock) -> SealedPersons:
 
 
 def disputed_facts(store: Store) -> Disputes:
-    async def disputed(subject_id: str, nouns: frozenset[str]) -> bool:
+    async def disputed(subject_id: str, facts: Mapping[str, Collection[str]]) -> bool:
         mine = await store.disputes.of_person(subject_id)
-        return any(one.state is DisputeState.OPEN and one.noun in nouns for one in mine)
+        return any(one.state is DisputeState.OPEN and one.field in facts.get(one.noun, ()) for one in mine)
 
     return disputed
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -74,8 +74,8 @@ class SealedPersons(Protocol):
 
 
 class Disputes(Protocol):
-    async def __call__(self, subject_id: str, nouns: frozenset[str]) -> bool:
-        """Whether the person disputes one of these facts now."""
+    async def __call__(self, subject_id: str, facts: Mapping[str, Collection[str]]) -> bool:
+        """Whether the person disputes one of these facts now: noun -> fields of it."""
         ...
 
 
@@ -144,11 +144,11 @@ class FollowTheFact:
             case FactsState.REFUSED:
                 return Looked.REVOKED if await self._revoke(one, NO_GROUND) else Looked.GONE
             case FactsState.DOUBTED:
-                return await self._doubted(one, known)
+                return await self._doubted(one, self._next(known))
+            case FactsState.UNAVAILABLE if await self._disputed(one.subject_id, known.facts):
+                return await self._doubted(one, self._when(fetched))  # that is known here, whoever is away
             case FactsState.UNAVAILABLE:
-                soon = self._soon()
-                later = max(soon, fetched.retry_at + _jitter(_SPREAD)) if fetched.retry_at is not None else soon
-                return await self._later(one, min(later, self._clock.now() + timedelta(days=1)))
+                return await self._later(one, self._when(fetched))
 
     async def _fetch(self, one: Issued) -> Fetched:
         async with self._all, self._of[one.type_id]:
@@ -163,20 +163,27 @@ class FollowTheFact:
             and one.reason in _OURS
             and await self._issued.set_state(one.batch_id, CredentialState.VALID, CLEARED, actor_user=ACTOR)
         )
-        await self._next(one, known)
+        await self._issued.checked(one.batch_id, self._next(known))
         return Looked.REINSTATED if reinstated else Looked.SAME
 
-    async def _doubted(self, one: Issued, known: CredentialType) -> Looked:
-        reason = DISPUTED if await self._disputed(one.subject_id, frozenset(known.facts)) else DOUBTED
+    async def _doubted(self, one: Issued, next_at: datetime) -> Looked:
+        disputed = await self._disputed(one.subject_id, self._types[one.type_id].facts)
+        reason = DISPUTED if disputed else DOUBTED
         done = await self._issued.set_state(one.batch_id, CredentialState.SUSPENDED, reason, actor_user=ACTOR)
-        await self._next(one, known)
+        await self._issued.checked(one.batch_id, next_at)
         return Looked.SUSPENDED if done else Looked.SAME
 
     async def _revoke(self, one: Issued, reason: str) -> bool:
         return await self._issued.set_state(one.batch_id, CredentialState.REVOKED, reason, actor_user=ACTOR)
 
-    async def _next(self, one: Issued, known: CredentialType) -> None:
-        await self._issued.checked(one.batch_id, self._clock.now() + between_looks(known, self._pace.longest))
+    def _next(self, known: CredentialType) -> datetime:
+        return self._clock.now() + between_looks(known, self._pace.longest)
+
+    def _when(self, fetched: Fetched) -> datetime:
+        """To ask again whoever was away, by their own word where they gave one."""
+        soon = self._soon()
+        later = max(soon, fetched.retry_at + _jitter(_SPREAD)) if fetched.retry_at is not None else soon
+        return min(later, self._clock.now() + timedelta(days=1))
 
     async def _later(self, one: Issued, at: datetime) -> Looked:
         await self._issued.checked(one.batch_id, at)

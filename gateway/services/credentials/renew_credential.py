@@ -1,4 +1,5 @@
-"""A fresh one is offered where the old one ended because its fact changed, and the claim still holds in a new form."""
+"""A fresh one is offered where the old one ended and the person did nothing: its fact changed and the claim still holds in a
+new form, or the key that signed it is believed no more."""
 
 from __future__ import annotations
 
@@ -9,13 +10,20 @@ from gateway.caller import Job, Jobs
 from gateway.clock import Clock
 from gateway.errors import MessagesUnavailable
 from gateway.services.credentials.follow_the_fact import ACTOR, CHANGED
+from gateway.services.credentials.key_compromised import REASON as KEY_COMPROMISED
 from gateway.services.credentials.offer_credential import SEND_FRESH, OfferCredential
 from gateway.services.credentials.ports import CredentialState, Issued, IssuedCredentials, OfferOrigin, Offers
 from gateway.services.identities import Phones
 from gateway.services.run_jobs import Renew
 
 JOB = "credential.renew"
+_REASONS = frozenset({CHANGED, KEY_COMPROMISED})
 _AFTER = timedelta(seconds=1)
+
+
+async def renew_later(jobs: Jobs, clock: Clock, batch_id: str) -> None:
+    """For whichever gateway runs next."""
+    await jobs.enqueue(JOB, {"batch_id": batch_id}, run_at=clock.now() + _AFTER, unique_key=batch_id)
 
 
 class RenewCredential:
@@ -35,13 +43,12 @@ class RenewCredential:
 
     async def __call__(self, batch: Issued) -> None:
         """Put down before the old one ends: where that then fails, the job finds nothing to do."""
-        run_at = self._clock.now() + _AFTER
-        await self._jobs.enqueue(JOB, {"batch_id": batch.batch_id}, run_at=run_at, unique_key=batch.batch_id)
+        await renew_later(self._jobs, self._clock, batch.batch_id)
 
     async def handle(self, job: Job, renew: Renew) -> None:
         """Raises MessagesUnavailable and LedgerUnwitnessed, and is run again later; the offer is the same one then."""
         batch = await self._issued.batch(str(job.payload["batch_id"]))
-        if not batch or batch[0].state is not CredentialState.REVOKED or batch[0].reason != CHANGED:
+        if not batch or batch[0].state is not CredentialState.REVOKED or batch[0].reason not in _REASONS:
             return
         one = batch[0]
         if not one.subject_id:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -104,9 +104,9 @@ class House:
     async def is_sealed(self, subject_id: str) -> bool:
         return self.sealed
 
-    async def is_disputed(self, subject_id: str, nouns: frozenset[str]) -> bool:
+    async def is_disputed(self, subject_id: str, facts: Mapping[str, Collection[str]]) -> bool:
         assert subject_id == WHO
-        return self.disputed and "residence" in nouns
+        return self.disputed and "admin" in facts.get("residence", ())
 
     def follow(self, stays: frozenset[str] = frozenset()) -> FollowTheFact:
         pace = Pace(timedelta(days=1))
@@ -135,6 +135,7 @@ OTHER = {"livesInDistrict": "440605"}
         (Fetched(FactsState.UNAVAILABLE), (SUSPENDED, "DOUBTED"), Looked.LATER, (SUSPENDED, "DOUBTED")),
         (Fetched(FactsState.DOUBTED, reason="lives-here"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DOUBTED")),
         (Fetched(FactsState.DOUBTED, reason="disputed"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DISPUTED")),
+        (Fetched(FactsState.UNAVAILABLE, reason="disputed"), (VALID, None), Looked.SUSPENDED, (SUSPENDED, "DISPUTED")),
         (Fetched(FactsState.DOUBTED), (SUSPENDED, "DISPUTED"), Looked.SAME, (SUSPENDED, "DISPUTED")),
         (Fetched(FactsState.READY, CLAIMS), (SUSPENDED, "DOUBTED"), Looked.REINSTATED, (VALID, "CLEARED")),
         (Fetched(FactsState.READY, CLAIMS), (SUSPENDED, "DISPUTED"), Looked.REINSTATED, (VALID, "CLEARED")),
@@ -206,6 +207,13 @@ async def test_a_source_is_asked_again_when_it_says_it_will_be_there() -> None:
     never = House(Fetched(FactsState.UNAVAILABLE, retry_at=NOW + timedelta(days=400)))
     await never.look(batch())
     assert never.next_at["b1"] - NOW <= timedelta(days=1), "whoever is away for good is still asked once a day"
+
+
+async def test_what_is_disputed_while_a_source_is_away_is_looked_at_again_when_that_is_back() -> None:
+    opens = NOW + timedelta(hours=8)
+    house = House(Fetched(FactsState.UNAVAILABLE, retry_at=opens), disputed=True)
+    assert await house.look(batch()) is Looked.SUSPENDED
+    assert opens <= house.next_at["b1"] <= opens + timedelta(minutes=30)
 
 
 async def test_what_was_issued_together_is_not_due_together() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -11,11 +12,13 @@ from gateway.consent.consent import ConsentState
 from gateway.consent.ports import ConsentEnded
 from gateway.errors import MessagesUnavailable
 from gateway.services.credentials.end_credentials import EndCredentials
+from gateway.services.credentials.key_compromised import KeyCompromised
 from gateway.services.credentials.offer_credential import OfferCredential, OfferTerms
 from gateway.services.credentials.ports import CredentialState, Issued
-from gateway.services.credentials.renew_credential import JOB, RenewCredential
+from gateway.services.credentials.renew_credential import JOB, RenewCredential, renew_later
 from gateway.services.ledger.seals import Unsealed
 from gateway.store import Store
+from gateway.store.credentials.key_changes import StoredSignedWith
 from tests.gateway.store.conftest import HandClock
 from tests.gateway.store.credentials.issuing import LI, a_batch, codes_of, issued_of, offers_of, person, values
 
@@ -93,6 +96,24 @@ async def test_whoever_has_no_phone_finds_it_on_their_page(store: Store, clock: 
     await issued_of(store, clock).set_state(one.batch_id, REVOKED, "FACT_CHANGED")
     await renewal.handle(await job_of(store, clock), renew)
     assert (len(await offers_of(store, clock).of_person(one.subject_id)), road.sent) == (1, [])
+
+
+async def test_what_a_stolen_key_signed_ends_and_its_holder_is_offered_a_fresh_one(
+    store: Store, clock: HandClock
+) -> None:
+    one, road = await held(store, clock), Road()
+    issued, renewal = issued_of(store, clock), renewing(store, clock, road)
+    end = KeyCompromised(StoredSignedWith(store.database), issued, partial(renew_later, store.jobs, clock))
+    assert await end(one.kid, clock.now() + timedelta(seconds=1), actor_user="op") == 0, "signed before the cut-off"
+    assert await end(one.kid, clock.now(), actor_user="op") == 1
+    assert await end(one.kid, clock.now(), actor_user="op") == 0, "a second look finds it ended"
+    batch = await issued.batch(one.batch_id)
+    assert {(each.state, each.reason) for each in batch} == {(REVOKED, "KEY_COMPROMISED")}
+    assert len(batch) > 1, "all of a batch"
+    await renewal.handle(await job_of(store, clock), renew)
+    (offer,) = await offers_of(store, clock).of_person(one.subject_id)
+    assert (offer.origin.value, offer.configuration_ids) == ("FOLLOW", ("residence",))
+    assert [message.kind for message in road.sent] == ["CREDENTIAL_RENEWED"]
 
 
 async def test_what_ended_for_another_reason_is_not_offered_anew(store: Store, clock: HandClock) -> None:
