@@ -89,9 +89,12 @@ async def customer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     gateway = Gateway()
     monkeypatch.setattr(bank_module, "client_request", gateway)
     bank = Bank(Site(Places(tmp_path), "http://gateway.example"), "http://bank.example")
-    async with serving_app(application(bank)) as url:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), trust_env=False) as client:
-            yield Customer(url, client, gateway)
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with (
+        serving_app(application(bank)) as url,
+        aiohttp.ClientSession(cookie_jar=jar, trust_env=False) as client,
+    ):
+        yield Customer(url, client, gateway)
 
 
 async def test_on_this_device_it_goes_to_the_wallet_and_the_code_brings_the_result(customer: Customer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from demo.gateway_process import GatewayPlan, NotReady
 from demo.people import cast
 from demo.places import Places
 
-CARD = {
+CARD: Mapping[str, Any] = {
     "gateway": "http://127.0.0.1:8400",
     "inbox": "http://127.0.0.1:8400/demo/inbox",
     "sources": [{"code": "GS", "url": "https://gs"}, {"code": "LGB", "url": "http://lgb"}],
@@ -43,7 +44,7 @@ class Said:
 def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     made = Said()
     monkeypatch.setattr(wallet_link, "ask", made.ask)
-    monkeypatch.setattr(wallet_link.subprocess, "run", made.run)
+    monkeypatch.setattr(subprocess, "run", made.run)
     monkeypatch.setattr(wallet_link, "environment", lambda places, plan: {})
     return made
 
