@@ -89,13 +89,20 @@ def issue(
         or not _plain(always)
     ):
         raise SdJwtInvalid("name")
-    disclosures = [disclosure(name, value) for name, value in selective.items()]
+    salts = _salts(len(selective))
+    disclosures = [disclosure(name, value, salt) for (name, value), salt in zip(selective.items(), salts, strict=True)]
     payload = dict(always)
     if disclosures:
         digests = [digest(one) for one in disclosures] + [digest(secrets.token_urlsafe(16)) for _ in range(decoys)]
         payload |= {"_sd": sorted(digests), "_sd_alg": SD_ALG}
     jwt = sign(signer, {"typ": typ, **(header or {})}, dumps(payload))
     return "~".join([jwt, *disclosures, ""])
+
+
+def _salts(number: int) -> list[str]:
+    """128 random bits each, asked of the system at once."""
+    drawn = secrets.token_bytes(16 * number)
+    return [base64url(drawn[at : at + 16]) for at in range(0, 16 * number, 16)]
 
 
 def disclosure(name: str, value: Any, salt: str | None = None) -> str:

@@ -2,12 +2,11 @@
 
 The store, the ledger's outbox, the keys, the status lists, the token endpoint and the endpoints of OpenID4VCI are the real
 ones; only the departments are not there: each question is answered at once with the same ten claims. The first line it
-writes is a JSON object: `issuer`, and the `link` of an offer to redeem.
+writes is a JSON object: `issuer`, and the `links` of offers to redeem, each for another person.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -15,8 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
+
 from credentials.credential_type import ClaimType, CredentialType, Disclosed, Text
 from credentials.type_files import load_types
+from demo.people import everyone
 from gateway.bootstrap.authorization import authorization
 from gateway.bootstrap.credential_issuance import issuing_room
 from gateway.bootstrap.credential_offers import offer_room
@@ -35,9 +37,10 @@ from gateway.web.serve import bind, server_for
 from gateway.web.settings import WebSettings
 
 TYPE = "residence"
+PERSONS = 200
+"""Nobody has thousands of documents, so many share the load."""
 CLAIMS = {f"claim{number}": f"value of claim {number}" for number in range(10)}
 _ACTING = Acting("bench-agency", "CORRECTION_AGENCY", "440604", "(2026)粤0604刑初123号")
-_ID_NO = "440606199003070017"
 
 
 class Prefetched:
@@ -77,12 +80,14 @@ async def serve(port: int, folder: Path, database_url: str | None, nobody: Execu
         app = build_app(
             execute=nobody, authenticate=parts.authenticate, settings=WebSettings(base_url=url), pages=pages
         )
-        (subject_id,) = await store.subjects.intern([_ID_NO])
-        offered = await offers.offer(
-            acting=_ACTING, actor_user="bench", origin=OfferOrigin.OFFICER, subject_id=subject_id,
-            configuration_ids=[TYPE],
-        )  # fmt: skip
-        print(json.dumps({"issuer": url, "link": offered.link}), flush=True)
+        offered = [
+            await offers.offer(
+                acting=_ACTING, actor_user="bench", origin=OfferOrigin.OFFICER, subject_id=subject_id,
+                configuration_ids=[TYPE],
+            )
+            for subject_id in await store.subjects.intern([person.id_no for person in everyone(1)[:PERSONS]])
+        ]  # fmt: skip
+        print(json.dumps({"issuer": url, "links": [one.link for one in offered]}), flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is logged from here on is made and goes nowhere
         await server_for(app).serve(sockets=[listener])
     await store.close()
@@ -100,4 +105,4 @@ class _Nobody:
 
 if __name__ == "__main__":
     _port, _folder, *_more = sys.argv[1:]
-    asyncio.run(serve(int(_port), Path(_folder), _more[0] if _more else None, _Nobody()))  # type: ignore[arg-type]  # never asked
+    uvloop.run(serve(int(_port), Path(_folder), _more[0] if _more else None, _Nobody()))  # type: ignore[arg-type]  # never asked

@@ -50,7 +50,13 @@ def offer_room(
     return OfferRoom(
         codes,
         offers,
-        StoredIssued(store.database, PersonalColumns(store.keys, store.subject_keys.ring), clock, flip),
+        StoredIssued(
+            store.database,
+            PersonalColumns(store.keys, store.subject_keys.ring),
+            clock,
+            flip,
+            keep=store.keep_credentials,
+        ),
         FactsDigest(store.keys.derive(DIGEST_KEY)),
         OfferCredential(offers, codes, store.phones, messages, seals, clock, terms, configurations),
     )

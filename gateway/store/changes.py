@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Change
 from gateway.store.ids import OrderedIds, to_us
-from gateway.store.recording.outbox import outbox_of, put
+from gateway.store.recording.outbox import Outbox, Waiting, outbox_of, put
 from gateway.store.tables import change_event
 
 _new_id = OrderedIds()
@@ -21,14 +22,19 @@ async def record_change(connection: AsyncConnection, at: datetime, change: Chang
 
     Its row in the ledger's outbox is part of that transaction.
     """
+    row, waiting = change_row(outbox_of(connection), at, change)
+    await connection.execute(sa.insert(change_event).values(row))
+    await put(connection, waiting)
+    return waiting.id
+
+
+def change_row(outbox: Outbox, at: datetime, change: Change) -> tuple[dict[str, Any], Waiting]:
+    """The record itself and its row in the ledger's outbox, for a transaction that writes many at once."""
     at_us = to_us(at)
-    event_id = _new_id(at_us)
     row = {
-        "id": event_id, "at_us": at_us, "actor_org": change.actor_org, "actor_user": change.actor_user,
+        "id": _new_id(at_us), "at_us": at_us, "actor_org": change.actor_org, "actor_user": change.actor_user,
         "kind": change.kind, "object_id": change.object_id, "subject_id": change.subject_id,
         "detail": orjson.dumps(dict(change.detail), option=orjson.OPT_SORT_KEYS).decode(),
     }  # fmt: skip
-    seed_ct, waiting = outbox_of(connection).change(row)
-    await connection.execute(sa.insert(change_event).values(row | {"seed_ct": seed_ct}))
-    await put(connection, waiting)
-    return event_id
+    seed_ct, waiting = outbox.change(row)
+    return row | {"seed_ct": seed_ct}, waiting

@@ -15,6 +15,8 @@ from gateway.store.changes import record_change
 from gateway.store.consent_use import StoredLiveConsents
 from gateway.store.consents import StoredConsents
 from gateway.store.credentials.disputes import StoredDisputes
+from gateway.store.credentials.keeping import KeepingJournal, KeepTogether
+from gateway.store.credentials.sqlite_keeping import SqliteKeeping
 from gateway.store.door import DoorJournal, StoredDoor
 from gateway.store.engine import Database, check_durable, open_database
 from gateway.store.erasures import StoredErasures
@@ -82,6 +84,7 @@ class Store:
     live_consents: StoredLiveConsents
     person_access: StoredPersonAccess
     disputes: StoredDisputes
+    keep_credentials: KeepTogether
     erasures: StoredErasures
     access_log: StoredAccessLog
     ledger: StoredLedgerReader
@@ -93,6 +96,7 @@ class Store:
 
     async def close(self) -> None:
         """What was accepted is written first."""
+        await self.keep_credentials.close()
         await self.counter.close()
         await self.door.close()
         await self.evidence.close()
@@ -152,6 +156,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             live_consents=StoredLiveConsents(database, clock, StoredAlerts(database, clock)),
             person_access=StoredPersonAccess(database, keys, clock),
             disputes=StoredDisputes(database, keys, subject_keys.ring, clock),
+            keep_credentials=KeepTogether(_keeping_journal(database), database.ledger_news),
             erasures=erasures,
             access_log=StoredAccessLog(database, clock),
             ledger=StoredLedgerReader(database),
@@ -185,6 +190,14 @@ def _counter_journal(database: Database) -> CounterJournal:
     from gateway.store.postgres_counter import PostgresCounter  # as below
 
     return PostgresCounter(database)
+
+
+def _keeping_journal(database: Database) -> KeepingJournal:
+    if database.is_sqlite:
+        return SqliteKeeping(database)
+    from gateway.store.credentials.postgres_keeping import PostgresKeeping  # as below
+
+    return PostgresKeeping(database)
 
 
 def _journal(database: Database) -> EventJournal:

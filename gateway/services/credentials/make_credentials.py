@@ -101,8 +101,9 @@ class MakeCredentials:
         at: datetime,
         until: datetime,
     ) -> str:
-        selective = {name: value for name, value in claims.items() if name in kind.selective}
-        always = {name: value for name, value in claims.items() if name not in kind.selective}
+        may_be_hidden = kind.selective
+        selective = {name: value for name, value in claims.items() if name in may_be_hidden}
+        always = {name: value for name, value in claims.items() if name not in may_be_hidden}
         registered: dict[str, Any] = {
             "iss": self._issuer,
             "iat": int(at.timestamp()),

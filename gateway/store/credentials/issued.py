@@ -5,7 +5,7 @@ One row of each batch carries the time of the next look at its facts: whoever ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -15,15 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.caller import Change
 from gateway.clock import Clock
 from gateway.services.credentials.ports import CredentialState, Issued, Place
-from gateway.store.changes import record_change
+from gateway.store.changes import change_row, record_change
 from gateway.store.credentials.hastening import hasten_within
 from gateway.store.credentials.issued_rows import issued_of, issued_row, notification_hash, sealed_place
-from gateway.store.credentials.offers import note_within
+from gateway.store.credentials.keeping import Kept, row_of
+from gateway.store.credentials.offers import moment_row, note_within
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectErased
 from gateway.store.ids import to_us
 from gateway.store.subject_keys.columns import PersonalColumns
+from gateway.store.tables import change_event
 from gateway.store.tables.credentials import credential as table
+from gateway.store.tables.credentials import credential_offer_event
 
 CLAIMED = timedelta(seconds=60)
 """How long a batch that is being looked at is nobody else's."""
@@ -37,6 +40,11 @@ _FROM = {
 }
 
 
+_ROW, _MOMENT, _EVENT = row_of(table), row_of(credential_offer_event), row_of(change_event)
+Keep = Callable[[Kept], Awaitable[bool]]
+"""`KeepTogether`: False where this batch is to be kept by itself, for it ends another or does not fit."""
+
+
 class Flip(Protocol):
     async def __call__(self, connection: AsyncConnection, places: Sequence[Place], value: int, at: datetime) -> object:
         """Places of status lists take on a value, with their history, in the caller's transaction."""
@@ -46,8 +54,11 @@ class Flip(Protocol):
 class StoredIssued:
     """Implements `gateway.services.credentials.ports.IssuedCredentials`."""
 
-    def __init__(self, database: Database, columns: PersonalColumns, clock: Clock, flip: Flip) -> None:
-        self._database, self._columns, self._clock, self._flip = database, columns, clock, flip
+    def __init__(
+        self, database: Database, columns: PersonalColumns, clock: Clock, flip: Flip, keep: Keep | None = None
+    ) -> None:
+        """`keep`: for whoever issues a lot."""
+        self._database, self._columns, self._clock, self._flip, self._keep = database, columns, clock, flip, keep
 
     async def add(self, batch: Sequence[Issued], *, notification_id: str, next_check_at: datetime) -> None:
         """See the port. What the person got of this configuration by another grant ends in the same transaction: REPLACED."""
@@ -64,6 +75,8 @@ class StoredIssued:
         ]
         detail = {"type": first.configuration_id, "number": len(batch), "offer": first.offer_id}
         change = Change("CREDENTIAL_ISSUED", first.batch_id, first.acting.org_id, ISSUER, first.subject_id, detail)
+        if self._keep is not None and await self._keep(self._kept(first, rows, change)):
+            return
         async with self._database.write() as connection:
             await self._in_turn(connection, f"credential/{first.subject_id}/{first.configuration_id}")
             await connection.execute(sa.insert(table), rows)
@@ -72,6 +85,14 @@ class StoredIssued:
                 await note_within(connection, first.offer_id, "ISSUED", first.issued_at)
             for older in (await connection.scalars(_older_than(first))).all():
                 await self.set_state_within(connection, older, CredentialState.REVOKED, "REPLACED", actor_user="person")
+
+    def _kept(self, first: Issued, rows: Sequence[dict[str, Any]], change: Change) -> Kept:
+        event, waiting = change_row(self._database.ledger, first.issued_at, change)
+        moment = None if first.offer_id is None else _MOMENT(moment_row(first.offer_id, "ISSUED", first.issued_at))
+        return Kept(
+            first.subject_id, first.configuration_id, first.grant_id, to_us(first.issued_at),
+            [_ROW(row) for row in rows], moment, _EVENT(event), waiting,
+        )  # fmt: skip
 
     async def of_person(self, subject_id: str) -> Sequence[Issued]:
         """Newest first."""

@@ -104,9 +104,13 @@ class StoredOffers:
 
 async def note_within(connection: AsyncConnection, offer_id: str, kind: str, at: datetime) -> None:
     """A line of the timeline, in a transaction that does more. What is written once has its kind for an id."""
-    at_us = to_us(at)
-    line = {"offer_id": offer_id, "id": _FIRST + kind if kind in ONCE else _new_id(at_us), "kind": kind, "at_us": at_us}
+    line = moment_row(offer_id, kind, at)
     await connection.execute(insert_on(connection.dialect.name, event_table).values(line).on_conflict_do_nothing())
+
+
+def moment_row(offer_id: str, kind: str, at: datetime) -> dict[str, Any]:
+    at_us = to_us(at)
+    return {"offer_id": offer_id, "id": _FIRST + kind if kind in ONCE else _new_id(at_us), "kind": kind, "at_us": at_us}
 
 
 def acting_row(acting: Acting) -> dict[str, Any]:

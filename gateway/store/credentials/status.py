@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,6 +35,15 @@ RENEWED = timedelta(hours=1)
 """A token older than this is signed anew though nothing changed, so that its age says when we were last asked."""
 _POOL = 64
 _PAST_TOKENS = 32
+# As text: an INSERT with the values of each row in it would be compiled anew each time, which costs more than running it.
+_PUT = sa.text(
+    "INSERT INTO status_entry (list_id, idx, value) SELECT :list_id, CAST(value AS integer), 0"
+    " FROM jsonb_array_elements_text(CAST(:drawn AS jsonb)) ON CONFLICT DO NOTHING RETURNING idx"
+)
+_PUT_SQLITE = sa.text(
+    "INSERT INTO status_entry (list_id, idx, value) SELECT :list_id, value, 0 FROM json_each(:drawn) WHERE true"
+    " ON CONFLICT DO NOTHING RETURNING idx"
+)
 _HEAD = sa.text("SELECT version, token_version, token_exp_us FROM status_list WHERE list_id = :list_id")
 
 
@@ -135,9 +145,9 @@ class StoredStatusLists:
             indices: set[int] = set()
             while len(indices) < wanted:
                 drawn = {secrets.randbelow(row.size) for _ in range(wanted - len(indices))}
-                rows = [{"list_id": row.list_id, "idx": index, "value": 0} for index in sorted(drawn)]
-                put = self._database.insert(status_entry).values(rows).on_conflict_do_nothing()
-                indices |= set(await connection.scalars(put.returning(status_entry.c.idx)))
+                asked = {"list_id": row.list_id, "drawn": orjson.dumps(sorted(drawn)).decode()}
+                put = _PUT_SQLITE if self._database.is_sqlite else _PUT
+                indices |= set(await connection.scalars(put, asked))
             more = {"allotted": status_list.c.allotted + len(indices)}
             await connection.execute(sa.update(status_list).where(status_list.c.list_id == row.list_id).values(more))
         places = [Place(row.list_id, index) for index in indices]

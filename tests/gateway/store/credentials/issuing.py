@@ -32,7 +32,8 @@ def offers_of(store: Store, clock: HandClock) -> StoredOffers:
 
 
 def issued_of(store: Store, clock: HandClock) -> StoredIssued:
-    return StoredIssued(store.database, PersonalColumns(store.keys, store.subject_keys.ring), clock, flip)
+    columns = PersonalColumns(store.keys, store.subject_keys.ring)
+    return StoredIssued(store.database, columns, clock, flip, keep=store.keep_credentials)
 
 
 def an_offer(subject_id: str, at: datetime, **other: object) -> Offer:
