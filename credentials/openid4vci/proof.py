@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from credentials.errors import ChainInvalid, JoseInvalid, ProofInvalid
@@ -183,7 +184,7 @@ def _by_certificate(chain: Any) -> PublicKey:
         raise ProofInvalid("x5c")
     try:
         key = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True)).public_key()
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, UnsupportedAlgorithm):
         raise ProofInvalid("x5c") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ProofInvalid("x5c")

@@ -22,7 +22,7 @@ from gateway.services.credentials.issue_credential import (
     transaction_key,
     waiting,
 )
-from gateway.services.credentials.ports import Deferred, FactsState, HolderGrant
+from gateway.services.credentials.ports import Deferred, FactsState, Fetched, HolderGrant
 from gateway.services.run_jobs import Renew
 
 FETCH = "credential.deferred"
@@ -79,7 +79,10 @@ class DeferredCredential:
 async def attempt(on: Issuing, key: str, found: Deferred, grant: HolderGrant) -> Deferred:
     """Ask the source once more: the request as it stands then, ready, denied or waiting still. For whoever took it."""
     await on.seals.allow()
-    fetched = await fetch(on, grant, found.configuration_id)
+    if found.configuration_id in grant.ended:  # somebody ended what came of it, or has it elsewhere by now
+        fetched = Fetched(FactsState.REFUSED)
+    else:
+        fetched = await fetch(on, grant, found.configuration_id)
     now = on.clock.now()
     if fetched.state is FactsState.READY:
         batch = await on.make(grant, found.configuration_id, keys_of(found), fetched)

@@ -33,6 +33,7 @@ from credentials.openid4vci.refused import (
 from credentials.openid4vci.request import JWT, CredentialRequest, read_credential_request
 from gateway.caller import Seals
 from gateway.clock import Clock
+from gateway.oauth.errors import OAuthError
 from gateway.services.credentials.make_credentials import Batch, MakeCredentials
 from gateway.services.credentials.nonces import CredentialNonces
 from gateway.services.credentials.ports import (
@@ -45,12 +46,17 @@ from gateway.services.credentials.ports import (
     HolderGrants,
     Offers,
 )
+from gateway.services.credentials.redeem_code import Guesses
 
 PURPOSE = "CREDENTIAL_ISSUE"
 _log = logging.getLogger(__name__)
 _RETRY = timedelta(seconds=60)
 _SEALING = timedelta(seconds=5)
 _LONGEST_INTERVAL_S = 86_400
+MOST_ASKED, ASKED_WITHIN_S = 60, 600.0
+"""Credential requests of one grant, in one process: each asks departments, whose patience is for everybody's documents."""
+MOST_WAITING = 3
+"""Of one grant and configuration: a job asks about each again and again, and a message says when it is there."""
 
 
 class ComeBack(Protocol):
@@ -92,15 +98,21 @@ class Issuing:
 class IssueCredential:
     def __init__(self, issuing: Issuing) -> None:
         self._on = issuing
+        self._asked = Guesses(MOST_ASKED, ASKED_WITHIN_S)
 
     async def __call__(self, grant: HolderGrant, said: Any, *, encrypted: bool) -> Answer:
-        """200 or 202. Raises Refused; KeysUnavailable, StoreUnavailable, LedgerUnwitnessed, LedgerHalted."""
+        """200 or 202. Raises Refused; OAuthError where one grant asks too often; KeysUnavailable, StoreUnavailable, LedgerUnwitnessed, LedgerHalted."""
         on = self._on
         request = read_credential_request(
             said, encrypted=encrypted, most=on.most, encryption_required=on.encryption_required
         )
         configuration_id = self._configuration(grant, request)
         keys = await self._keys(grant, request, configuration_id)
+        if configuration_id in grant.ended:
+            raise Refused(DENIED)
+        if self._asked.too_many(grant.grant_id):
+            raise _often()
+        self._asked.count(grant.grant_id)
         if request.legacy:
             _log.info("a wallet sent the proof of an older draft")
         await on.seals.allow()
@@ -124,6 +136,8 @@ class IssueCredential:
 
     async def _wait(self, waits: Deferred, encryption: ResponseEncryption | None) -> Answer:
         on = self._on
+        if await on.deferred.number(waits) >= MOST_WAITING:
+            raise _often()
         transaction_id = secrets.token_urlsafe(32)
         await on.deferred.add(transaction_id, waits)
         await on.grants.extend(waits.grant_id, waits.expires_at)
@@ -205,6 +219,10 @@ async def note(on: Issuing, grant: HolderGrant, kind: str) -> None:
     """A line of the offer's timeline, where there is an offer."""
     if grant.offer_id is not None:
         await on.offers.note(grant.offer_id, kind)
+
+
+def _often() -> OAuthError:
+    return OAuthError("temporarily_unavailable", "vci_often", status=429)
 
 
 def _json(encryption: ResponseEncryption | None) -> dict[str, Any] | None:

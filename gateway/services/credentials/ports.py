@@ -93,7 +93,8 @@ class Offers(Protocol):
 @dataclass(frozen=True, slots=True)
 class HolderGrant:
     """What an access token of the credential endpoint stands for. `identifiers`: credential_identifier -> configuration,
-    empty where the request had no authorization_details. `jkt`: the DPoP key it is bound to."""
+    empty where the request had no authorization_details. `jkt`: the DPoP key it is bound to. `ended`: configurations of
+    which somebody ended what came of it; it brings none of these any more."""
 
     grant_id: str
     subject_id: str
@@ -104,6 +105,7 @@ class HolderGrant:
     client_id: str = ""  # "": an anonymous wallet
     jkt: str | None = None
     expires_at: datetime | None = None
+    ended: frozenset[str] = frozenset()
 
 
 class CodeRefused(StrEnum):
@@ -264,6 +266,10 @@ class Deferred:
 
 class DeferredRequests(Protocol):
     async def add(self, transaction_id: str, deferred: Deferred) -> None: ...
+
+    async def number(self, like: Deferred) -> int:
+        """How many of the same grant and configuration wait now."""
+        ...
 
     async def find(self, transaction_id: str, grant_id: str) -> Deferred | None:
         """None where it is unknown, another grant's, delivered, denied or past."""

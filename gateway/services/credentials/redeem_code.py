@@ -57,7 +57,8 @@ class RedeemCode:
 
 
 class Guesses:
-    """Wrong codes by network, in this process: a code cannot be guessed, and this keeps the trying cheap for us.
+    """Wrong codes by network, in this process (elsewhere: what one grant asks for): a code cannot be guessed, and this keeps
+    the trying cheap for us.
 
     What bounds the guessing of a transaction code is counted in the store, offer by offer.
     """

@@ -41,6 +41,17 @@ class StoredDeferred:
         async with self._database.write() as connection:
             await connection.execute(sa.insert(table).values(row))
 
+    async def number(self, like: Deferred) -> int:
+        """See the port."""
+        mine = (
+            table.c.subject_id == like.subject_id,  # by which they are found
+            table.c.grant_id == like.grant_id,
+            table.c.configuration_id == like.configuration_id,
+        )
+        still = table.c.closed_at_us.is_(None), table.c.expires_at_us > to_us(self._clock.now())
+        async with self._database.read() as connection:
+            return int(await connection.scalar(sa.select(sa.func.count()).where(*mine, *still)) or 0)
+
     async def find(self, transaction_id: str, grant_id: str) -> Deferred | None:
         """See the port. Of an erased person: None."""
         return await self._one(*_open(kept(transaction_id), self._clock.now()), table.c.grant_id == grant_id)

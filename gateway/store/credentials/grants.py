@@ -26,16 +26,30 @@ from gateway.store.tables.credentials import credential_grant, credential_offer,
 
 _WALLET = "wallet"
 """Who redeems: whoever holds the link, so nobody by name."""
-_FIND = sa.text(
-    "SELECT g.grant_id, g.subject_id, g.offer_id, g.configuration_ids, g.identifiers, g.client_id, g.jkt, g.org_id,"
-    " g.org_kind, g.jurisdiction, g.case_no, t.expires_at_us FROM credential_token t"
-    " JOIN credential_grant g ON g.grant_id = t.grant_id"
-    " WHERE t.token_hash = :token_hash AND t.expires_at_us > :now_us AND g.revoked_at_us IS NULL"
+_ENDED = (
+    "(SELECT {all}(DISTINCT c.configuration_id{comma}) FROM credential c WHERE c.grant_id = g.grant_id"
+    " AND c.state = 'REVOKED' AND c.reason IN ('REPLACED', 'BY_PERSON', 'BY_OFFICER', 'DATA_SPACE_CLOSED'))"
 )
-_FOUND = (
+"""What somebody ended, or has elsewhere by now: a wallet that still holds its token must not bring it back. What ended by
+itself (its fact changed) may be asked for again, for the facts are looked at again."""
+_COLUMNS = (
     "grant_id", "subject_id", "offer_id", "configuration_ids", "identifiers", "client_id", "jkt", "org_id", "org_kind",
-    "jurisdiction", "case_no", "expires_at_us",
+    "jurisdiction", "case_no",
 )  # fmt: skip
+_FOUND = (*_COLUMNS, "ended", "expires_at_us")
+
+
+def _finding(is_sqlite: bool, expires: str, which: str) -> sa.TextClause:
+    ended = _ENDED.format(all="group_concat", comma="") if is_sqlite else _ENDED.format(all="string_agg", comma=", ','")
+    return sa.text(f"SELECT {', '.join(f'g.{one}' for one in _COLUMNS)}, {ended}, {expires} FROM {which}")  # noqa: S608  (ours)
+
+
+_BY_TOKEN = (
+    "t.expires_at_us",
+    "credential_token t JOIN credential_grant g ON g.grant_id = t.grant_id"
+    " WHERE t.token_hash = :token_hash AND t.expires_at_us > :now_us AND g.revoked_at_us IS NULL",
+)
+_BY_ID = ("NULL", "credential_grant g WHERE g.grant_id = :grant_id AND g.revoked_at_us IS NULL")
 
 
 class StoredHolderGrants:
@@ -45,6 +59,7 @@ class StoredHolderGrants:
         """`tries`: wrong transaction codes after which an offer is burnt."""
         self._database, self._codes, self._clock, self._tries = database, codes, clock, tries
         self._purge = HolderPurge(database, clock)
+        self._by_token, self._by_id = (_finding(database.is_sqlite, *which) for which in (_BY_TOKEN, _BY_ID))
 
     async def redeem(self, code: str, tx_code: str | None, new: NewToken) -> HolderGrant | CodeRefused:
         """See the port. Guesses at one offer take turns: its row is locked, so not one is looked at beyond those allowed."""
@@ -115,15 +130,13 @@ class StoredHolderGrants:
     async def find(self, token: str) -> HolderGrant | None:
         """See the port."""
         asked = {"token_hash": kept(token), "now_us": to_us(self._clock.now())}
-        rows = await self._database.rows(_FIND, asked)
+        rows = await self._database.rows(self._by_token, asked)
         return _grant(dict(zip(_FOUND, rows[0], strict=True))) if rows else None
 
     async def by_id(self, grant_id: str) -> HolderGrant | None:
         """For what is done in the background for whoever holds a token of it; None where it is revoked."""
-        live = credential_grant.c.grant_id == grant_id, credential_grant.c.revoked_at_us.is_(None)
-        async with self._database.read() as connection:
-            row = (await connection.execute(sa.select(credential_grant).where(*live))).one_or_none()
-        return None if row is None else _grant({**row._mapping, "expires_at_us": None})
+        rows = await self._database.rows(self._by_id, {"grant_id": grant_id})
+        return _grant(dict(zip(_FOUND, rows[0], strict=True))) if rows else None
 
     async def extend(self, grant_id: str, until: datetime) -> None:
         """See the port. Never shortens."""
@@ -195,6 +208,7 @@ def _grant(row: Mapping[str, Any]) -> HolderGrant:
         Acting(row["org_id"], row["org_kind"], row["jurisdiction"], row["case_no"]), tuple(orjson.loads(row["configuration_ids"])),
         orjson.loads(row["identifiers"]), row["offer_id"], row["client_id"], row["jkt"],
         None if row["expires_at_us"] is None else from_us(row["expires_at_us"]),
+        frozenset((row["ended"] or "").split(",")) - {""},
     )  # fmt: skip
 
 
