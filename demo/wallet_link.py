@@ -22,6 +22,7 @@ from demo.talk import ask
 WHO = "zhang-san-017"
 DOCUMENTS = ("residence", "stable-income")
 _LINK = re.compile(r"http\S+/wallet\?credential_offer_uri=\S+")
+_CODE = re.compile(r"code: (\d+)")
 
 
 def start_bank(places: Places, port: int, gateway: str, children: Children) -> None:
@@ -41,7 +42,8 @@ def first_offer(places: Places, plan: GatewayPlan, say: Callable[[str], None]) -
 
 
 def offer(places: Places, plan: GatewayPlan, key: str, documents: Sequence[str], *more: str) -> str:
-    """The link. Raises NotReady with what the command said."""
+    """The link; with `--tx-code` a second line with the code that is told by another road. Raises NotReady with what the
+    command said."""
     person = next(one for one in cast() if one.key == key)
     words = ["offers", "create", "--person", person.id_no, "--name", person.name, "--org", AGENCY, "--send", *more]
     for one in documents:
@@ -51,7 +53,8 @@ def offer(places: Places, plan: GatewayPlan, key: str, documents: Sequence[str],
     found = _LINK.search(done.stdout)
     if done.returncode or found is None:
         raise NotReady(f"yimen offers create: {done.returncode}\n{done.stdout}{done.stderr}")
-    return found[0]
+    code = _CODE.search(done.stdout)
+    return found[0] if code is None else f"{found[0]}\n领取码 / the code, told at the counter: {code[1]}"
 
 
 def another(places: Places, card: Mapping[str, Any], *, tx_code: bool) -> str:

@@ -77,6 +77,12 @@ def test_another_link_may_ask_for_a_code(said: Said, tmp_path: Path) -> None:
     assert sum(word == "--credential" for word in said.commands[0]) == len(wallet_link.DOCUMENTS)
 
 
+def test_a_code_that_is_asked_for_is_told_beside_the_link(said: Said, tmp_path: Path) -> None:
+    said.out += "领取码 code: 204177  (never together with the link)\n"
+    link, code = wallet_link.another(Places(tmp_path), CARD, tx_code=True).splitlines()
+    assert (link, code.rpartition(" ")[2]) == (LINK, "204177")
+
+
 @pytest.mark.parametrize(("code", "out"), [(1, ""), (0, "no link here")])
 def test_what_the_command_said_is_passed_on(said: Said, tmp_path: Path, code: int, out: str) -> None:
     said.code, said.out = code, out
