@@ -176,6 +176,7 @@ def presenting_parts(
             clock,
             type_of=type_of.get,
             own=own,
+            own_name=settings.credentials.issuer_zh,
             errands=errands,
             consent=consent,
         ),

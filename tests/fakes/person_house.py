@@ -16,6 +16,9 @@ from typing import Any
 import aiohttp
 import sqlalchemy as sa
 
+from credentials.type_files import load_types
+from gateway.bootstrap.credential_offers import OfferRoom, offer_room
+from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.persons import Persons, persons_of, working
@@ -26,6 +29,7 @@ from gateway.oauth.client import Client
 from gateway.oauth.jose import PrivateKey
 from gateway.oauth.terms import CONSENT_SCOPE, SCOPE
 from gateway.policy.purposes import PurposeRegister, PurposeRule
+from gateway.services.ledger.seals import Unsealed
 from gateway.services.message_texts import text_of
 from gateway.services.run_jobs import RunJobs
 from gateway.settings import Settings
@@ -58,7 +62,11 @@ RECEPTION = PurposeRule(
     "CC_RECEPTION", "社区矫正接收", "Reception", "社区矫正法第五条", "Community Corrections Law Art. 5", True,
     frozenset({"JUSTICE_OFFICE"}), {"identity": None}, {},
 )  # fmt: skip
-
+SOURCES = (
+    SimpleNamespace(
+        manifest=SimpleNamespace(code="LGB", title=SimpleNamespace(zh="禅城区流管办", en="Residence office"))
+    ),
+)
 
 BANK = Client(
     "bank-client", "禅城示范银行", CallerKind.PARTNER, "bank", "BANK", "", {"keys": [PrivateKey.generate().public_jwk()]},
@@ -96,6 +104,7 @@ class PersonHouse:
     url: str
     client: aiohttp.ClientSession
     clock: Clock
+    offers: OfferRoom
     jobs: RunJobs | None = None  # None while nobody works
 
     @asynccontextmanager
@@ -189,9 +198,11 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
         oauth = oauth_parts(settings, store, clock)
         register = PurposeRegister({rule.code: rule for rule in (LOAN, CARD, RECEPTION)}, "v1")
         snapshots: Any = SimpleNamespace(
-            current=SimpleNamespace(snapshot=SimpleNamespace(schema=build_schema(), purposes=register))
+            current=SimpleNamespace(snapshot=SimpleNamespace(schema=build_schema(), purposes=register, sources=SOURCES))
         )
-        phone = Phone()
+        phone, types = Phone(), load_types()
+        offers = offer_room(settings, store, phone, Unsealed(), clock, lambda: types)
+        house: Any = SimpleNamespace(offers=offers, types=types)
         persons = persons_of(
             settings,
             store,
@@ -201,6 +212,7 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
             keys=oauth.signing_keys,
             facts=StoredFacts(store.database, clock, store.live_consents),
             hasten=nothing_issued,
+            my_credentials=my_credentials(house, snapshots, clock),
         )
         web = WebSettings(base_url=url)
         app = build_app(
@@ -219,7 +231,7 @@ async def person_house(clock: Clock | None = None, *, database_url: str | None =
                 await asyncio.sleep(0.005)
             jar = aiohttp.CookieJar(unsafe=True)
             async with aiohttp.ClientSession(cookie_jar=jar, trust_env=False) as client:
-                yield PersonHouse(settings, store, oauth, persons, phone, url, client, clock)
+                yield PersonHouse(settings, store, oauth, persons, phone, url, client, clock, offers)
         finally:
             app.state.gate.drain()
             server.should_exit = True

@@ -45,7 +45,8 @@ class Taken:
 
 class TakeAnswer:
     """`type_of`: vct -> our type, for what things are called and for counting the papers nobody had to fetch.
-    `own`: what we know of credentials of ours."""
+    `own`: what we know of credentials of ours; `own_name`: who issues them, in words (a certificate of our own making names
+    a host only)."""
 
     def __init__(
         self,
@@ -55,11 +56,13 @@ class TakeAnswer:
         *,
         type_of: Callable[[str], CredentialType | None],
         own: OwnCredentials | None = None,
+        own_name: str = "",
         errands: Errands | None = None,
         consent: ConsentByShowing | None = None,
     ) -> None:
         self._presentations, self._check, self._clock = presentations, check, clock
         self._type_of, self._errands, self._consent, self._own = type_of, errands, consent, own
+        self._own_name = own_name
 
     async def __call__(self, response_ref: str, form: Mapping[str, str]) -> Taken:
         """Raises RequestRefused NOT_FOUND where nothing is waited for (any more), RequestInvalid where what came is no
@@ -162,7 +165,7 @@ class TakeAnswer:
                 {"name": name, "label": _both(labels.get(name.partition(".")[0])), "value": value}
                 for name, value in claims.items()
             ],
-            "issuer": one.issuer,
+            "issuer": (self._own_name if one.issued_here else "") or one.issuer,
             "issuer_id": said.get("iss") if isinstance(said.get("iss"), str) else None,
             "issued_here": one.issued_here,
             "facts_as_of": None if as_of is None else _text(as_of),

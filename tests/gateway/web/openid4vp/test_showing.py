@@ -38,6 +38,7 @@ async def test_a_bank_asks_a_wallet_answers_and_the_bank_reads_it_once(house: Sh
     assert "further" not in str(said)
     assert shown["status"] == "VALID"
     assert shown["issued_here"]
+    assert shown["issuer"] == house.settings.credentials.issuer_zh  # a body's name, not a host's
     assert (await house.result(bank, made["id"]))[0] == 404
 
 
