@@ -146,7 +146,10 @@ def put_together(sd_jwt: SdJwt, payload: dict[str, Any]) -> Verified:
     if len(held) != len(sd_jwt.disclosures):
         raise SdJwtInvalid("doubled")
     unpacking = _Unpacking(held)
-    claims = unpacking.object(payload, ())
+    try:
+        claims = unpacking.object(payload, ())
+    except RecursionError:  # a disclosure so deep that it cannot even be copied
+        raise SdJwtInvalid("deep") from None
     if held:
         raise SdJwtInvalid("orphan")
     return Verified(sd_jwt.jwt.header, claims, tuple(unpacking.paths))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib import resources
-from urllib.parse import parse_qs
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -17,6 +17,7 @@ from credentials.errors import KeysUnavailable
 from gateway.web.cors import from_anywhere
 from gateway.web.html import HTML
 from gateway.web.problems import Refusal, Reply
+from gateway.web.status_lists import query_of
 
 KIT = "/credentials/kit"
 PAGE = "/verify"
@@ -44,6 +45,7 @@ class KitFile:
 
     def __init__(self, kit: Callable[[], Awaitable[str]], fresh_s: int) -> None:
         self._kit, self._fresh = kit, b"public, max-age=%d" % fresh_s
+        self._packed: tuple[bytes, bytes] = b"", b""  # tag and bytes of the last one: packed once, however many ask
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -61,7 +63,9 @@ class KitFile:
             await Reply(304, b"", _JWT, headers)(scope, receive, send)
             return
         if packed:
-            body = gzip.compress(body, 6)
+            if self._packed[0] != tag:
+                self._packed = tag, await asyncio.to_thread(gzip.compress, body, 6)
+            body = self._packed[1]
             headers.append((b"content-encoding", b"gzip"))
         await Reply(200, body, _JWT, headers)(scope, receive, send)
 
@@ -73,8 +77,7 @@ class VerifierPage:
         self._kit = kit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=20)
-        carried = asked.get("kit") == ["with"]
+        carried = query_of(scope).get("kit") == ["with"]
         body, policy = verifier_page(await _made(self._kit) if carried else "")
         headers = [
             (b"content-security-policy", policy + _ONLY_HERE),

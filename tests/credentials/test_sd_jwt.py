@@ -177,3 +177,12 @@ def test_what_pypi_sd_jwt_issues_and_shows_we_verify() -> None:
         "county": "云溪县", "address": {"street": "南街", "zip": "1"}, "nationalities": ["US"],
         "nested": {"inner": {"leaf": 1}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [17, 200, 500, 1000])
+def test_a_disclosure_of_any_depth_is_refused_and_no_fault_of_ours(depth: int) -> None:
+    text = base64url(f'["salt","name",{"[" * depth}{"]" * depth}]'.encode())
+    jwt = sign(ISSUER, {"typ": sd_jwt.TYP}, dumps({"_sd": [sd_jwt.digest(text)], "_sd_alg": "sha-256"}))
+    with pytest.raises(SdJwtInvalid) as refused:
+        sd_jwt.check(sd_jwt.read(f"{jwt}~{text}~"), ISSUER.public)
+    assert refused.value.why == "deep"

@@ -17,6 +17,9 @@ from gateway.services.words import Words
 
 LONGEST = 1000
 MOST_OPEN = 20
+MOST_A_DAY = 30
+"""Said, whatever became of them: each has departments asked anew about all that rests on the facts, and stays on record."""
+_DAY = timedelta(days=1)
 Hasten = Callable[[str], Awaitable[object]]
 """Told of a person whose facts somebody now doubts, or no longer does: credentials made of them are looked at again."""
 
@@ -44,7 +47,14 @@ class MyDisputes:
     """Whatever is not theirs is not there."""
 
     def __init__(
-        self, disputes: Disputes, words: Words, clock: Clock, *, nouns: Callable[[], Sequence[str]], days: int, hasten: Hasten
+        self,
+        disputes: Disputes,
+        words: Words,
+        clock: Clock,
+        *,
+        nouns: Callable[[], Sequence[str]],
+        days: int,
+        hasten: Hasten,
     ) -> None:
         """`nouns`: those whose facts are about persons, as they are now."""
         self._disputes, self._words, self._clock, self._hasten = disputes, words, clock, hasten
@@ -65,7 +75,8 @@ class MyDisputes:
         return found
 
     async def open(self, person: PersonSession, fact: str, statement: str) -> str:
-        """The dispute's id. `fact`: "noun.field". Raises RequestRefused DISPUTE_FACT, DISPUTE_TEXT, DISPUTE_OPEN, DISPUTE_MANY."""
+        """The dispute's id. `fact`: "noun.field". Raises RequestRefused DISPUTE_FACT, DISPUTE_TEXT, DISPUTE_OPEN, DISPUTE_MANY,
+        DISPUTE_OFTEN."""
         noun, _, field = fact.partition(".")
         said = statement.strip()
         if noun not in self._nouns() or fact not in self._words.titles():
@@ -76,6 +87,8 @@ class MyDisputes:
         if sum(one.state is DisputeState.OPEN for one in held) >= MOST_OPEN:
             raise RequestRefused("DISPUTE_MANY")
         now = self._clock.now()
+        if sum(one.opened_at > now - _DAY for one in held) >= MOST_A_DAY:
+            raise RequestRefused("DISPUTE_OFTEN")
         dispute = Dispute(secrets.token_hex(16), person.subject_id, noun, field, "", said, now, now + self._within)
         if not await self._disputes.open(dispute):
             raise RequestRefused("DISPUTE_OPEN")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.services.disputes.my_disputes import MOST_A_DAY
 from gateway.services.disputes.ports import DisputeState
 from tests.fakes.person_house import ID_NO, PHONE, PersonHouse, person_house
 
@@ -69,6 +70,19 @@ async def test_the_same_fact_twice_and_too_many_are_refused(house: PersonHouse) 
     await said(house)
     status, page = await said(house)
     assert (status, "已提出异议" in page) == (409, True)
+
+
+async def test_saying_it_and_taking_it_back_again_and_again_has_an_end(house: PersonHouse) -> None:
+    """Each has departments asked anew, and stays on record."""
+    for number in range(MOST_A_DAY + 1):
+        status, page = await said(house)
+        if number < MOST_A_DAY:
+            assert status == 200
+            (one,) = await house.store.disputes.all_open()
+            held = (await house.store.disputes.of_person(one.subject_id))[0]
+            await house.store.disputes.withdraw(one.subject_id, held.dispute_id)
+    assert (status, "请明天再提" in page) == (429, True)
+    assert await house.store.disputes.all_open() == []
 
 
 async def test_an_answer_is_read_with_its_reason_and_the_way_of_appeal(house: PersonHouse) -> None:

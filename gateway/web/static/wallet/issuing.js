@@ -20,6 +20,7 @@
   /** Everything the page shows of a link, and what receiving needs. Nothing is spent by looking. */
   W.readOffer = async (query) => {
     const offer = await asOffer(query);
+    const uri = query.get('credential_offer_uri');
     const ids = offer.credential_configuration_ids;
     if (typeof offer.credential_issuer !== 'string' || !Array.isArray(ids) || !ids.length) W.fail('LINK_BROKEN');
     if (!W.ours(offer.credential_issuer)) W.fail('OTHER_ISSUER');
@@ -37,7 +38,7 @@
     return {
       issuer: offer.credential_issuer, metadata, authorization, configurations, grant,
       department: W.words(metadata.display), names: configurations.map((one) => W.documentName(one)),
-      holder: typeof offer.masked_name === 'string' ? offer.masked_name : '',
+      holder: uri && typeof offer.masked_name === 'string' ? offer.masked_name : '', // whoever writes a link writes any name in it
     };
   };
   W.documentName = (configuration) => W.words((configuration.credential_metadata || {}).display || [{ name: configuration.id }]);

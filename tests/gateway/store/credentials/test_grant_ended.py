@@ -24,7 +24,8 @@ async def test_what_somebody_ended_is_known_with_the_grant(
     offer, code = await offered(store, clock, configuration_ids=("residence", "business", "stable-income"))
     token = new(clock)
     made = await grants.redeem(code, None, token)
-    assert isinstance(made, HolderGrant) and made.ended == frozenset()
+    assert isinstance(made, HolderGrant)
+    assert made.ended == frozenset()
     for configuration_id in ("residence", "business", "stable-income"):
         batch = await a_batch(
             store, offer.subject_id, clock.now(), grant_id=made.grant_id, configuration_id=configuration_id
@@ -34,4 +35,5 @@ async def test_what_somebody_ended_is_known_with_the_grant(
             await issued.set_state(batch[0].batch_id, CredentialState.REVOKED, reason)
     expected = frozenset({"residence", "business"} if ended else ())
     for found in (await grants.find(token.token), await grants.by_id(made.grant_id)):
-        assert found is not None and found.ended == expected
+        assert found is not None
+        assert found.ended == expected
