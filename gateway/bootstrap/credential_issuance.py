@@ -34,7 +34,7 @@ from gateway.services.credentials.issue_credential import IssueCredential, Issui
 from gateway.services.credentials.make_credentials import MakeCredentials
 from gateway.services.credentials.nonces import NONCE_KEY, CredentialNonces
 from gateway.services.credentials.notify import Notify
-from gateway.services.credentials.ports import Acting, FactsState, Fetched, FetchFacts, StatusLists
+from gateway.services.credentials.ports import FetchFacts, StatusLists
 from gateway.services.credentials.read_offer import KnownPersons, MaskedName, ReadOffer
 from gateway.services.credentials.redeem_code import RedeemCode
 from gateway.services.credentials.spent_at_door import SpentAtDoor
@@ -164,13 +164,6 @@ def issuing_room(
         issuer_routes(parts),
         {FETCH: FetchDeferred(issuing, grants, store.jobs, ready)},
     )
-
-
-class Unanswered:
-    """Implements `FetchFacts` where no department can be asked: neither yes nor no, ever."""
-
-    async def __call__(self, subject_id: str, type_id: str, acting: Acting, *, purpose: str, reference: str) -> Fetched:
-        return Fetched(FactsState.UNAVAILABLE)
 
 
 class _Signing:

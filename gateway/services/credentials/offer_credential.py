@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from urllib.parse import quote
 
+from credentials.openid4vci.offer import other_link, wallet_link
 from gateway.caller import Message, Messages, Seals
 from gateway.clock import Clock
 from gateway.errors import MessagesUnavailable, RequestRefused
@@ -26,7 +26,6 @@ SEND_LINK, SEND_CODE, SEND_FRESH = "CREDENTIAL_OFFERED", "CREDENTIAL_OFFER_CODE"
 """Kinds of messages, in the catalogue of texts."""
 MOST = 10
 """Credentials in one offer."""
-_SCHEMES = {"open": "openid-credential-offer", "both": "openid-credential-offer", "haip": "haip-vci"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +118,8 @@ class OfferCredential:
 
     def links(self, reference: str) -> tuple[str, str]:
         """For the browser wallet, and for any other wallet of this profile (OpenID4VCI 4.1.3, HAIP 4.2)."""
-        there = quote(f"{self._terms.base_url}/openid4vci/offers/{reference}", safe="")
-        scheme = _SCHEMES[self._terms.profile]
-        return (
-            f"{self._terms.base_url}/wallet?credential_offer_uri={there}",
-            f"{scheme}://?credential_offer_uri={there}",
-        )
+        issuer = self._terms.base_url
+        return wallet_link(issuer, reference), other_link(issuer, reference, haip=self._terms.profile == "haip")
 
     def _check(self, configuration_ids: Sequence[str], flow: str, tx_code: bool) -> None:
         if not 1 <= len(configuration_ids) <= MOST or len(set(configuration_ids)) != len(configuration_ids):
