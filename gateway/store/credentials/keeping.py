@@ -108,7 +108,8 @@ class KeepTogether:
         """From the queue, in order. Of two for one person's same document by different grants the later one waits for the
         next transaction, so that it finds the earlier one there and ends it."""
         grants: dict[tuple[str, str], str] = {}
-        taken, left = [], []
+        taken: list[tuple[Kept, asyncio.Future[bool]]] = []
+        left: list[tuple[Kept, asyncio.Future[bool]]] = []
         for entry in self._queue:
             kept = entry[0]
             same = grants.setdefault((kept.subject_id, kept.configuration_id), kept.grant_id) == kept.grant_id
