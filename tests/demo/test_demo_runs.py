@@ -9,49 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from demo.answer import EXPECTED
 from demo.places import Places
-from demo.serving import bind
 from demo.talk import NoAnswer, ask
 from demo.visits import ask as visit
-
-ROOT = Path(__file__).parents[2]
-
-
-def _free() -> int:
-    with bind() as probe:
-        return int(probe.getsockname()[1])
-
-
-def _command(var: Path, *more: str) -> list[str]:
-    ports = ("--port", str(_free()), "--first-port", str(_free()))
-    return [sys.executable, "-m", "demo", "--var", str(var), "--latency", "0.2", "--count", "200", *ports, *more]
-
-
-@contextmanager
-def _demo(var: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any], list[psutil.Process]]]:
-    """A running demo, its card, and every process it started."""
-    with (var / "out").open("wb") as out:
-        demo = subprocess.Popen(_command(var), cwd=ROOT, stdout=out, stderr=out)
-    try:
-        deadline = time.monotonic() + 90
-        while not (var / "demo.json").exists():
-            assert demo.poll() is None, (var / "out").read_text()
-            assert time.monotonic() < deadline, (var / "out").read_text()
-            time.sleep(0.1)
-        yield demo, json.loads((var / "demo.json").read_text()), psutil.Process(demo.pid).children(recursive=True)
-    finally:
-        if demo.poll() is None:
-            demo.send_signal(signal.SIGTERM)
-            demo.wait(timeout=30)
+from tests.demo.running import ROOT, command, running_demo
 
 
 def _all_gone(processes: list[psutil.Process], within_s: float = 15) -> bool:
@@ -60,7 +27,7 @@ def _all_gone(processes: list[psutil.Process], within_s: float = 15) -> bool:
 
 
 def test_once_answers_the_main_question_and_ends_with_0(tmp_path: Path) -> None:
-    ran = subprocess.run(_command(tmp_path, "--once"), cwd=ROOT, capture_output=True, text=True, timeout=110)
+    ran = subprocess.run(command(tmp_path, "--once"), cwd=ROOT, capture_output=True, text=True, timeout=110)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for part in ("身份 identity: FRESH", "社会保险 insurance: FRESH", "安置帮教 aftercare: NOT_FOUND"):
         assert part in ran.stdout
@@ -77,7 +44,7 @@ def test_once_answers_the_main_question_and_ends_with_0(tmp_path: Path) -> None:
 
 def test_a_visitor_asks_switches_a_fault_and_puts_it_right(tmp_path: Path) -> None:
     places = Places(tmp_path)
-    with _demo(tmp_path) as (_, card, _processes):
+    with running_demo(tmp_path) as (_, card, _processes):
         assert os.stat(places.card).st_mode & 0o777 == 0o600
         person = visit(places, card, "reception")["data"]["person"]
         assert {part: person[part]["state"] for part in EXPECTED} == EXPECTED
@@ -104,7 +71,7 @@ def test_a_refusal_a_consent_and_a_second_application_are_each_one_command(tmp_p
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
-    with _demo(tmp_path) as (_, card, _processes):
+    with running_demo(tmp_path) as (_, card, _processes):
         refused = said("query", "refused")
         assert "规则 rules: no-ground" in refused
         assert "former" not in refused
@@ -137,7 +104,7 @@ def test_a_refusal_a_consent_and_a_second_application_are_each_one_command(tmp_p
 def test_nothing_is_left_running(tmp_path: Path, number: signal.Signals) -> None:
     if number is signal.SIGKILL and not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells a child of its parent's death")
-    with _demo(tmp_path) as (demo, card, processes):
+    with running_demo(tmp_path) as (demo, card, processes):
         assert len(processes) >= len({source["url"] for source in card["sources"]})
         demo.send_signal(number)
         assert demo.wait(timeout=30) in (0, -signal.SIGKILL)

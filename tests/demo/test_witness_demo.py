@@ -13,7 +13,7 @@ from demo.talk import ask
 from demo.visits import ask as visit
 from ledger.note import parse_note
 from ledger.policy import parse_policy, verify_checkpoint
-from tests.demo.test_demo_runs import ROOT, _demo
+from tests.demo.running import ROOT, running_demo
 
 
 def receipt_of(places: Places, card: dict[str, Any], receipt: dict[str, Any], level: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def witness(places: Places, *words: str) -> str:
 
 def test_a_receipt_is_sealed_by_four_and_provisional_with_three(tmp_path: Path) -> None:
     places = Places(tmp_path)
-    with _demo(tmp_path) as (_, card, _processes):
+    with running_demo(tmp_path) as (_, card, _processes):
         policy = parse_policy(Path(card["ledger_policy"]).read_text("utf-8"))
         sealed = receipt_of(places, card, visit(places, card, "reception")["extensions"]["receipt"], "SEALED")
         believed = verify_checkpoint(parse_note(sealed["checkpoint"].encode()), policy)
