@@ -12,7 +12,11 @@ _BEGINS = {
     "MONITORING_": "case",
     "CREDENTIAL_": "credential", "PRESENTATION_": "credential", "DOCUMENT_": "document", "DISPUTE_": "dispute",
 }  # fmt: skip
-_OF_PERSONS = frozenset({"CONSENT_GIVEN", "CONSENT_REFUSED", "CONSENT_WITHDRAWN"})
+_OF_PERSONS = frozenset({
+    "CONSENT_GIVEN", "CONSENT_REFUSED", "CONSENT_WITHDRAWN",
+    # What a tap on a phone brings about at once: whoever stands beside it would learn which body has a case of that person.
+    "CREDENTIAL_OFFER_REDEEMED", "CREDENTIAL_OFFER_BURNT", "CREDENTIAL_GRANTED", "CREDENTIAL_ISSUED",
+})  # fmt: skip
 
 
 def change_kind(kind: str) -> str:

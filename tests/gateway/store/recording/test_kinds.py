@@ -11,7 +11,7 @@ import pytest
 
 import gateway
 from gateway.consent.consent import ConsentState
-from gateway.store.recording.kinds import change_kind
+from gateway.store.recording.kinds import change_kind, is_own_doing
 from ledger.entry import KINDS
 
 ROOT = Path(gateway.__file__).parent
@@ -94,6 +94,27 @@ def test_no_kind_is_worked_out_where_this_test_does_not_look() -> None:
 @pytest.mark.parametrize(("kind", "shown"), [(kind, shown) for shown, kinds in SHOWN.items() for kind in kinds])
 def test_a_change_shows_as_what_it_is(kind: str, shown: str) -> None:
     assert change_kind(kind) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "own"),
+    [
+        ("CREDENTIAL_OFFERED", "officer-lin", False),
+        ("CREDENTIAL_OFFER_CANCELLED", "officer-lin", False),
+        ("CREDENTIAL_OFFER_REDEEMED", "wallet", True),
+        ("CREDENTIAL_OFFER_BURNT", "wallet", True),
+        ("CREDENTIAL_GRANTED", "wallet", True),
+        ("CREDENTIAL_ISSUED", "credential-issuer", True),  # at the moment of a tap
+        ("CREDENTIAL_REVOKED", "credential-recheck", False),
+        ("CREDENTIAL_REVOKED", "person", True),
+        ("DISPUTE_OPENED", "person", True),
+        ("DISPUTE_CORRECTED", "officer-lin", False),
+        ("CONSENT_WITHDRAWN", "person", True),
+        ("CONSENT_EXPIRED", "person", False),
+    ],
+)
+def test_what_a_person_does_names_no_body(kind: str, by: str, own: bool) -> None:
+    assert is_own_doing(kind, by) is own
 
 
 @pytest.mark.parametrize(("kind", "shown"), LATER.items())
