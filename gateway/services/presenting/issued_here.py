@@ -26,15 +26,17 @@ class IssuedHere:
         except GatewayError:  # whoever it was is erased: then it is nobody's
             return None
 
-    async def fault(self, places: Sequence[tuple[str, int]]) -> str | None:
+    async def fault(self, shown: Sequence[tuple[tuple[str, int], str]]) -> str | None:
         """See the port."""
         subjects = set()
-        for place in places:
+        for place, holder in shown:
             found = await self.at(place)
             if found is None:
                 return "status_unknown"
             if found.state is not CredentialState.VALID:
                 return "revoked" if found.state is CredentialState.REVOKED else "suspended"
+            if found.jkt != holder:
+                return "not_issued"
             subjects.add(found.subject_id)
         return "holders" if len(subjects) > 1 else None
 

@@ -169,9 +169,12 @@ class CheckFailed(Exception):
 class OwnCredentials(Protocol):
     """What the issuer in us knows of what the verifier in us was shown; nothing of the showing is kept there."""
 
-    async def fault(self, places: Sequence[tuple[str, int]]) -> str | None:
+    async def fault(self, shown: Sequence[tuple[tuple[str, int], str]]) -> str | None:
         """Why credentials of ours, shown together, do not hold: revoked | suspended | status_unknown, as they stand this
-        moment and not as a list said; holders: they are not all of one person. None where they hold."""
+        moment and not as a list said; not_issued: what we issued at this place is bound to another key, so that somebody
+        else signed this with a key of ours; holders: they are not all of one person. None where they hold.
+
+        `shown`: the place of each, and the thumbprint of its holder's key ("" for none)."""
         ...
 
     async def facts_as_of(self, place: tuple[str, int]) -> datetime | None:

@@ -13,7 +13,7 @@ import structlog
 
 from credentials.credential_type import CredentialType, Text
 from credentials.errors import RequestInvalid
-from credentials.jose import base64url, json_object, unbase64url
+from credentials.jose import base64url, json_object, thumbprint, unbase64url
 from credentials.openid4vp.dcql import Query, Shown, read_query, satisfies
 from credentials.openid4vp.response import Answered, Declined, read_response
 from gateway.clock import Clock
@@ -101,8 +101,8 @@ class TakeAnswer:
         except RequestInvalid as invalid:
             return Outcome(Step.FAILED, f"query_{invalid.why}"), ()
         everything = [one for listed in believed.values() for one in listed]
-        places = [one.place for one in everything if one.issued_here and one.place is not None]
-        fault = None if self._own is None else await self._own.fault(places)
+        ours = [(one.place, _holder(one)) for one in everything if one.issued_here and one.place is not None]
+        fault = None if self._own is None else await self._own.fault(ours)
         if fault is not None:
             return Outcome(Step.FAILED, fault), ()
         consent_id = None
@@ -183,6 +183,12 @@ def _both(text: Text | None) -> dict[str, str] | None:
 
 def _shown(one: Believed) -> Shown:
     return Shown(one.format, one.types, one.claims, one.binding is not None, one.authorities)
+
+
+def _holder(one: Believed) -> str:
+    """Of a key that was read already, where there is one."""
+    cnf = one.claims.get("cnf")
+    return thumbprint(cnf["jwk"]) if isinstance(cnf, dict) else ""
 
 
 def _signed_for(transaction_data: str, believed: Mapping[str, Sequence[Believed]]) -> None:

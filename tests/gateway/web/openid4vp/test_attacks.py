@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from credentials.jose import LocalSigner, base64url, dumps, generate_private_jwk, thumbprint
 from credentials.key_binding import bind
-from credentials.sd_jwt import disclosure
+from credentials.sd_jwt import disclosure, read
 from credentials.status_list import INVALID, SUSPENDED
 from gateway.bootstrap.credential_keys import open_rings
 from tests.fakes.holder import Holder, Request, sealed
@@ -503,3 +503,17 @@ async def test_a_request_is_over_when_its_time_is(house: ShowHouse) -> None:
     async with house.client.post(request.claims["response_uri"] + "x", data={"state": "x"}) as reply:
         assert reply.status == 404
     assert (await house.result(bank, id))[0] == 202
+
+
+async def test_a_stolen_key_makes_nothing_at_the_place_of_somebody_elses_good_credential(house: ShowHouse) -> None:
+    """Dated before the theft is known it would pass every look at signature, chain, cut-off and list."""
+    victim, thief = await house.wallet(), await house.wallet(OTHER_ID)
+    place = victim_place(victim)
+    thief.credentials["income"], _ = await house.issue(
+        thief, "stable-income", INCOME, id_no=None, status={"status_list": place}
+    )
+    assert await refused(house, thief, thief.answer) == "not_issued"
+
+
+def victim_place(holder: Holder) -> dict[str, Any]:
+    return dict(read(holder.credentials["income"]).jwt.claims["status"]["status_list"])
