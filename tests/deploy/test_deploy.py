@@ -47,11 +47,25 @@ def test_the_environment_is_one_the_gateway_starts_with() -> None:
     secrets = {
         "YIMEN_MASTER_KEY": "A" * 4 + "bcdefghijklmnopqrstuvwxyz0123456789ABCD=",
         "YIMEN_DATABASE_URL": "postgresql://yimen@database/yimen",
+        "YIMEN_SUBJECT_KEYS_URL": "postgresql://yimen@keys-database/yimen",
     }
     assert set(secrets) == {name.removesuffix("_FILE") for name in given if name.endswith("_FILE")}
     settings = Settings.load(environ | secrets, None)
     assert not settings.sqlite
     assert not settings.demo
+
+
+def test_what_cannot_be_made_anew_outlives_a_container_and_is_every_replicas() -> None:
+    """The state folder of a container is memory: keys of persons and of credentials must not lie there."""
+    gateway = compose()["services"]["gateway"]
+    folder = gateway["environment"]["YIMEN_CREDENTIAL_KEYS_DIR"]
+    named = {place: source for source, place in (one.split(":")[:2] for one in gateway["volumes"])}
+    assert named[folder] in compose()["volumes"]
+    assert f"install -d -o 10001 -m 700 {folder}" in (DEPLOY / "Dockerfile").read_text("utf-8")
+    assert "YIMEN_SUBJECT_KEYS_URL_FILE" in gateway["environment"]
+    stores = [one["volumes"] for one in compose()["services"].values() if one.get("image", "").startswith("postgres")]
+    assert len(stores) == 2
+    assert stores[0] != stores[1]
 
 
 def test_every_secret_and_folder_that_is_named_is_there() -> None:
