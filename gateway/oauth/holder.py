@@ -91,6 +91,8 @@ def credential_request(
     }  # fmt: skip
     if wanted:
         kept["credential_scope"] = [CREDENTIAL_SCOPE + one for one in wanted]
+    if not form.get("issuer_state", "").isprintable():
+        raise OAuthError("invalid_request", "invalid_request")
     for name in ("state", "issuer_state"):
         if name in form:
             kept[name] = form[name]

@@ -49,6 +49,8 @@ class Front:
         scope["yimen.request_id"] = sent.request_id
         gated = scope["path"] not in _UNGATED
         code = self._refusal(scope, "request") if gated else self._host_refusal(scope)
+        if code is None and "\0" in scope["path"]:
+            code = "NOT_FOUND"  # PostgreSQL has no such text, and would seem to be out of order
         if code is not None:
             await problem(code, headers=self._retry(code))(scope, receive, sent)
             self._note(scope, sent, began)

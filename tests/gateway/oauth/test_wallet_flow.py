@@ -180,6 +180,7 @@ async def test_details_are_answered_with_identifiers_and_unknown_scopes_are_igno
             "invalid_authorization_details",
         ),
         ({"issuer_state": "x" * 300}, "invalid_request"),
+        ({"issuer_state": "x\0"}, "invalid_request"),
         ({"request_uri": "urn:x"}, "invalid_request"),
     ],
 )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import psutil
 import pytest
+from starlette.routing import Route
 
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
@@ -221,3 +223,19 @@ async def test_connections_are_bounded(start: Start) -> None:
         assert (await web.talk()).startswith(b"HTTP/1.1 503 ")
         for _, writer in held:
             writer.close()
+
+
+@pytest.mark.parametrize("path", [b"/%00", b"/graphql%00", b"/graphql/a%00b"])
+async def test_no_address_has_a_nul_in_it(start: Start, path: bytes) -> None:
+    """PostgreSQL has no such text: what is looked up by a piece of a path would answer that the database is away."""
+    reached = []
+
+    async def lookup(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope["path"])
+        raise AssertionError
+
+    async with start(pages=[Route("/{rest:path}", lookup)]) as web:
+        answer = await web.talk(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 404 ")
+        await lives(web)
+    assert reached == []
