@@ -60,12 +60,6 @@ class StoredDeferred:
         """See the port."""
         return await self._one(*_open(bytes.fromhex(key), self._clock.now()))
 
-    async def later(self, transaction_id: str, retry_at: datetime) -> None:
-        """See the port."""
-        change = sa.update(table).where(*_open(kept(transaction_id), self._clock.now()))
-        async with self._database.write() as connection:
-            await connection.execute(change.values(retry_at_us=to_us(retry_at)))
-
     async def take(self, key: str, until: datetime) -> bool:
         """See the port."""
         now = self._clock.now()

@@ -80,11 +80,7 @@ async def test_what_is_ready_is_held_until_it_is_fetched(store: Store, clock: Ha
 async def test_it_has_its_end(store: Store, clock: HandClock) -> None:
     requests = deferred_of(store, clock)
     await requests.add(ID, await waits(store, clock))
-    later = clock.now() + timedelta(hours=1)
-    await requests.later(ID, later)
-    found = await requests.find(ID, "g1")
-    assert found is not None
-    assert found.retry_at == later
+    assert await requests.find(ID, "g1") is not None
     clock.forward(7 * 86_400)
     assert await requests.find(ID, "g1") is None
     assert not await requests.close(ID)
