@@ -64,14 +64,20 @@ class MyDisputes:
         return [await self._shown(one) for one in await self._disputes.of_person(person.subject_id)]
 
     def disputable(self) -> Sequence[Disputable]:
-        titles = self._words.titles()
         found = []
         for noun in self._nouns():
-            fields = {name.partition(".")[2]: title for name, title in titles.items() if name.startswith(f"{noun}.")}
-            if fields:
+            if fields := self._fields(noun):
                 first = next(iter(fields.values()))
                 name = Both(first.zh.partition("：")[0], first.en.partition(": ")[0])
                 found.append(Disputable(noun, name, {code: _own_name(title) for code, title in fields.items()}))
+        return found
+
+    def _fields(self, noun: str) -> Mapping[str, ItemTitle]:
+        """One of each name: a reading and its source's own word (`status`, `statusRaw`) are one fact, doubted as the former."""
+        found: dict[str, ItemTitle] = {}
+        for item, title in self._words.titles().items():
+            if item.startswith(f"{noun}.") and title not in found.values():
+                found[item.partition(".")[2]] = title
         return found
 
     async def open(self, person: PersonSession, fact: str, statement: str) -> str:
@@ -79,7 +85,7 @@ class MyDisputes:
         DISPUTE_OFTEN."""
         noun, _, field = fact.partition(".")
         said = statement.strip()
-        if noun not in self._nouns() or fact not in self._words.titles():
+        if noun not in self._nouns() or field not in self._fields(noun):
             raise RequestRefused("DISPUTE_FACT")
         if not 0 < len(said) <= LONGEST or not said.replace("\n", "").replace("\r", "").isprintable():
             raise RequestRefused("DISPUTE_TEXT")

@@ -34,6 +34,9 @@ async def test_a_fact_is_disputed_seen_with_its_clock_and_taken_back(house: Pers
     _, start = await house.get("/me/disputes/new")
     assert "居住登记" in start
     assert "/me/disputes/new?about=insurance" in start
+    _, form = await house.get("/me/disputes/new?about=insurance")
+    assert form.count("参保状态") == 1  # the reading and its source's own word are one fact
+    assert 'value="insurance.status"' in form
     status, page = await said(house)
     assert status == 200
     for words in ("参保状态", "我在平台接单", "正在核查", "最迟", "本人有异议"):
@@ -51,6 +54,7 @@ async def test_a_fact_is_disputed_seen_with_its_clock_and_taken_back(house: Pers
     ("fact", "statement", "words"),
     [
         ("insurance.nothing", "x", "选择要提出异议的一项"),
+        ("insurance.statusRaw", "x", "选择要提出异议的一项"),  # doubted as `status`, or nobody would see the doubt
         ("catalogueEntry.code", "x", "选择要提出异议的一项"),
         ("insurance.status", "   ", "一千字以内"),
         ("insurance.status", "字" * 1001, "一千字以内"),

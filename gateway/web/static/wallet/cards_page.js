@@ -41,7 +41,8 @@
         cards.map((card) => el('section', { class: 'card', 'data-state': W.stateOf(card) },
           el('a', { href: '#card=' + card.id, class: 'face-link', 'aria-label': card.type.name[0] }, W.face(card)),
           el('h2', {}, W.pair(card.type.name)), el('div', { 'aria-live': 'polite' }, W.pill(card)), W.validity(card),
-          el('p', { class: 'row' }, W.usable(card) ? W.link('SHOW_OFFLINE', '#offline=' + card.id, 'button') : null, W.link('DETAILS', '#card=' + card.id, 'button second')))),
+          el('p', { class: 'row' }, W.usable(card) ? W.link('SHOW_OFFLINE', '#offline=' + card.id, 'button') : null,
+            rank[W.stateOf(card)] === 2 ? W.link('ASK_AGAIN', W.base + '/me/credentials', 'button') : null, W.link('DETAILS', '#card=' + card.id, 'button second')))),
         cards.length || waiting.length ? null : [W.notice('EMPTY'), W.meLink()],
       ]);
       return cards;
