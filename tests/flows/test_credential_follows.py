@@ -35,6 +35,7 @@ from tests.flows.town import COUNT, SEED, Town, gateway_of, unhurried, until
 pytestmark = pytest.mark.anyio
 ZHANG, CASE, PHONE = "zhang-san-017", "(2026)粤0604刑初123号", "13800138017"
 JO = Acting(OURS, "JUSTICE_OFFICE", "440604", CASE)
+DAYS = timedelta(days=20)
 KNOWN_WITHIN_S = 20.0
 """Well within the sixty seconds the issue allows."""
 
@@ -237,7 +238,7 @@ async def test_a_disputed_fact_is_suspended_and_reinstated(office: Office) -> No
         "",
         "这不是我的地址",
         now,
-        now + timedelta(days=20),
+        now + DAYS,
     )
     await store.disputes.open(dispute)
 
@@ -251,6 +252,32 @@ async def test_a_disputed_fact_is_suspended_and_reinstated(office: Office) -> No
     await store.disputes.withdraw(office.subject_id, dispute.dispute_id)
     await until(suspended, lambda seen: seen == {0}, within_s=KNOWN_WITHIN_S)
     assert await office.state(batch) == (CredentialState.VALID, "CLEARED")
+
+
+async def test_a_dispute_suspends_also_while_the_department_is_away(office: Office) -> None:
+    """That somebody disputes it is known here; only whether it changed is not."""
+    store, now = office.house.gateway.store, office.house.gateway.clock.now()
+    batch = await office.card()
+    await office.town.fault("LGB", down=True)
+    beside = Dispute(secrets.token_hex(16), office.subject_id, "insurance", "status", "", "不对", now, now + DAYS)
+    await store.disputes.open(beside)
+    assert await office.look(batch) is Looked.LATER, "another fact"
+    await store.disputes.withdraw(office.subject_id, beside.dispute_id)
+    about = Dispute(secrets.token_hex(16), office.subject_id, "residence", "address", "", "不对", now, now + DAYS)
+    await store.disputes.open(about)
+    assert await office.look(batch) is Looked.SUSPENDED
+    assert await office.state(batch) == (CredentialState.SUSPENDED, "DISPUTED")
+    assert await office.shown(batch) == {2}
+    await store.disputes.withdraw(office.subject_id, about.dispute_id)
+    assert await office.look(batch) is Looked.LATER, "withdrawn, and nobody can say yet what holds"
+    assert await office.shown(batch) == {2}
+    await office.town.heal()
+
+    async def shown() -> set[int]:
+        await office.look(batch)
+        return await office.shown(batch)
+
+    await until(shown, lambda seen: seen == {0}, within_s=KNOWN_WITHIN_S)
 
 
 async def test_getting_it_again_ends_the_one_before(office: Office) -> None:
