@@ -99,6 +99,8 @@ async def following(follow: FollowTheFact, sweep_s: float = SWEEP_S) -> AsyncIte
                     _log.info("credentials_followed", **{name.value.lower(): n for name, n in counts.items()})
             except GatewayError as error:  # the store is away; the next look finds the same
                 _log.warning("credentials_not_followed", reason=type(error).__name__)
+            except Exception as error:  # a fault of ours must not be the end of all revoking
+                _log.error("credentials_not_followed", reason=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), sweep_s)
 

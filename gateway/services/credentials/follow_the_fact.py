@@ -122,6 +122,10 @@ class FollowTheFact:
         except GatewayError as error:
             _log.warning("credentials: a look at the facts failed: %s", error.code)
             return Looked.LATER
+        except Exception as error:  # whatever one person's record does to us, everybody else's is looked at
+            # The class alone: its words may be a record's.
+            _log.error("credentials: a look at the facts broke: %s", type(error).__name__)
+            return Looked.LATER
 
     async def _look(self, one: Issued) -> Looked:
         known = self._types.get(one.type_id)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from gateway.errors import GatewayError
 from gateway.services.disputes.ports import Disputed, Disputes
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +41,7 @@ class OpenDisputes:
             while not stopping.is_set():
                 try:
                     await self.look()
-                except GatewayError as error:
+                except Exception as error:  # also one of ours: or no doubt would be shown from then on
                     _log.warning("disputes_not_read", reason=type(error).__name__)
                 try:
                     await asyncio.wait_for(stopping.wait(), every_s)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.type_files import load_types
+from gateway.bootstrap.credential_life import following
 from gateway.errors import GatewayError
 from gateway.services.credentials.facts_digest import FactsDigest, facts_text
 from gateway.services.credentials.follow_the_fact import FollowTheFact, Looked, Pace, between_looks
@@ -51,7 +52,7 @@ def batch(type_id: str = "residence", **other: object) -> Issued:
 class House:
     """Every port of FollowTheFact."""
 
-    says: Fetched | GatewayError = field(default_factory=lambda: Fetched(FactsState.READY, CLAIMS))
+    says: Fetched | Exception = field(default_factory=lambda: Fetched(FactsState.READY, CLAIMS))
     held: dict[str, Issued] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     next_at: dict[str, datetime] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class House:
         self.most = max(self.most, self.running)
         await asyncio.sleep(0)
         self.running -= 1
-        if isinstance(self.says, GatewayError):
+        if isinstance(self.says, Exception):
             raise self.says
         return self.says
 
@@ -260,3 +261,30 @@ def test_a_digest_is_of_the_claims_of_one_person_and_type() -> None:
     assert len({of, DIGEST.of("b" * 32, "residence", {"a": 1, "b": True}), DIGEST.of(WHO, "business", {"a": 1, "b": True}),
                 DIGEST.of(WHO, "residence", {"a": 1, "b": False}), FactsDigest(b"e" * 32).of(WHO, "residence", {"a": 1, "b": True})}) == 5  # fmt: skip
     assert b"2026" not in facts_text({"a": 1}, ())
+
+
+async def test_a_record_that_breaks_us_stops_nobody_elses_revocation() -> None:
+    house = House(says=RuntimeError("a record nobody thought of"))
+    house.held = {"b1": batch(), "b2": batch(batch_id="b2")}
+    house.waiting = ["b1", "b2"]
+    follow = house.follow()
+    assert await follow.sweep() == {Looked.LATER: 2}
+    house.says, house.waiting = Fetched(FactsState.NOT_MET), ["b2"]
+    assert await follow.sweep() == {Looked.REVOKED: 1}
+    assert house.held["b1"].state is VALID
+
+
+async def test_following_goes_on_after_a_fault_of_ours() -> None:
+    swept, going_on = 0, asyncio.Event()
+
+    class Faulty:
+        async def sweep(self, going: object) -> Mapping[Looked, int]:
+            nonlocal swept
+            swept += 1
+            if swept == 1:
+                raise RuntimeError
+            going_on.set()
+            return {}
+
+    async with following(cast(FollowTheFact, Faulty()), 0.01), asyncio.timeout(5):
+        await going_on.wait()
