@@ -227,6 +227,23 @@ async def test_a_case_that_ends_and_a_seal_end_it(office: Office) -> None:
     assert await office.state(batch) == (CredentialState.REVOKED, "NO_GROUND")
 
 
+async def test_a_discharge_ends_what_only_the_supervised_hold_and_nothing_else(office: Office) -> None:
+    store = office.house.gateway.store
+    conduct, home = await office.card("conduct-reporting"), await office.card()
+    await store.cases.declare([CaseEntry(CASE, office.subject_id, state="DISCHARGED")])
+    try:
+
+        async def shown() -> set[int]:
+            return await office.shown(conduct)
+
+        await until(shown, lambda seen: seen == {1}, within_s=KNOWN_WITHIN_S)
+        assert await office.state(conduct) == (CredentialState.REVOKED, "NO_GROUND")
+        assert await office.look(home) is Looked.SAME
+        assert await office.shown(home) == {0}
+    finally:
+        await store.cases.declare([CaseEntry(CASE, office.subject_id)])
+
+
 async def test_a_disputed_fact_is_suspended_and_reinstated(office: Office) -> None:
     store, now = office.house.gateway.store, office.house.gateway.clock.now()
     batch = await office.card()
