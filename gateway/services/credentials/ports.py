@@ -139,6 +139,10 @@ class HolderGrants(Protocol):
         """
         ...
 
+    async def offered(self, code: str) -> bool:
+        """Whether it is the code of an offer that is open. A look that waits for nobody and spends nothing."""
+        ...
+
     async def grant(self, grant: HolderGrant, new: NewToken) -> bool:
         """For the authorization code flow: grant and token, made elsewhere. Where it comes of an offer, that is redeemed by
         this, once; False where it is not open (any more), and then nothing is kept."""

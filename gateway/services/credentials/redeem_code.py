@@ -36,7 +36,9 @@ class RedeemCode:
 
     async def redeem(self, shown: ShownCode) -> Mapping[str, Any]:
         """See the port."""
-        if self._guesses.too_many(shown.network):
+        # A right code is taken all the same: who shares a network with a guesser, as all telephones of an operator may,
+        # is not shut out by them. What is tried with a right code is counted at its offer.
+        if self._guesses.too_many(shown.network) and not await self._grants.offered(shown.code):
             raise OAuthError("temporarily_unavailable", "vci_guesses", status=429)
         token = secrets.token_urlsafe(32)
         until = self._clock.now() + timedelta(seconds=self._token_s)

@@ -95,6 +95,12 @@ class StoredHolderGrants:
         await self._purge.when_due()
         return grant
 
+    async def offered(self, code: str) -> bool:
+        """See the port."""
+        open_ = credential_offer.c.code_hash == kept(code), credential_offer.c.state == OfferState.OPEN.value
+        async with self._database.read() as connection:
+            return await connection.scalar(sa.select(credential_offer.c.offer_id).where(*open_)) is not None
+
     async def grant(self, grant: HolderGrant, new: NewToken) -> bool:
         """See the port."""
         now = self._clock.now()

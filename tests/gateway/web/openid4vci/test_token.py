@@ -218,11 +218,15 @@ def test_wrong_codes_of_a_network_are_bounded() -> None:
     assert len(guesses._seen) == 2, "strangers do not fill the memory"
 
 
-async def test_a_network_that_guesses_is_told_to_wait(house: IssuerHouse) -> None:
+async def test_a_network_that_guesses_is_told_to_wait_and_a_right_code_of_it_is_taken(house: IssuerHouse) -> None:
+    """Thousands of telephones share an operator's network: one of them must not shut the others out."""
     house.room.codes._guesses = Guesses(2, 600.0)
     wallet = house.wallet()
     offer = await wallet.open((await house.offer()).link)
     for _ in range(2):
         assert (await wallet.ask_token("A" * 43)).status == 400
+    heard = await wallet.ask_token("B" * 43)
+    assert (heard.status, heard.body["error"]) == (429, "temporarily_unavailable")
+    assert (await wallet.redeem(offer)).status == 200
     heard = await wallet.redeem(offer)
     assert (heard.status, heard.body["error"]) == (429, "temporarily_unavailable")
