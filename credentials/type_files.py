@@ -1,6 +1,7 @@
 """From folders of type files to the types in force, or to every fault there is, each with file and line.
 
-A type is `<name>.toml` with its card `<name>.svg` beside it. What a file may say: docs/guides/credential-types.md.
+A type is `<name>.toml` with its card `<name>.svg` beside it. What a file may say: docs/guides/credential-types.md. Versions that
+are issued no more lie under `older/<version>/`: as long as somebody holds one, its metadata is read.
 """
 
 from __future__ import annotations
@@ -52,11 +53,33 @@ def load_types(dirs: Sequence[Path] = ()) -> Mapping[str, CredentialType]:
             if one.id in found:
                 faults.append((path.name, 1, f"the type {one.id} is already in {homes[one.id]}"))
             found[one.id], homes[one.id] = one, path.name
+    _raise(faults)
+    return MappingProxyType(found)
+
+
+def load_older(current: Mapping[str, CredentialType], dirs: Sequence[Path] = ()) -> tuple[CredentialType, ...]:
+    """What was issued before the versions in force, in order. Raises TypeInvalid with every fault at once."""
+    faults: list[tuple[str, int, str]] = []
+    found: dict[tuple[str, str], CredentialType] = {}
+    paths = [path for one in (SHIPPED, *dirs) for path in sorted(one.glob("older/*/*.toml"))]
+    for path in paths:
+        one = _read(path, faults)
+        if one is None:
+            continue
+        if one.version != path.parent.name:
+            faults.append((path.name, 1, f"the folder {path.parent.name} is to hold version {path.parent.name}"))
+        if (one.id, one.version) in found or (one.id in current and current[one.id].version == one.version):
+            faults.append((path.name, 1, f"version {one.version} of {one.id} is there already"))
+        found[one.id, one.version] = one
+    _raise(faults)
+    return tuple(found.values())
+
+
+def _raise(faults: Sequence[tuple[str, int, str]]) -> None:
     if faults:
         raise TypeInvalid(
             tuple(f"{file}:{line}: {why}" if line else f"{file}: {why}" for file, line, why in sorted(set(faults)))
         )
-    return MappingProxyType(found)
 
 
 def _read(path: Path, faults: list[tuple[str, int, str]]) -> CredentialType | None:

@@ -93,6 +93,7 @@ def showing_room(
     clock: Clock,
     *,
     errands: Errands | None = None,
+    older: Sequence[CredentialType] = (),
 ) -> ShowingRoom:
     giving = GivingLater()
     parts = presenting_parts(
@@ -107,6 +108,7 @@ def showing_room(
         issued=issued,
         give=giving,
         errands=errands,
+        older=older,
     )
     admit = token_door(authenticate, settings.base_url, settings.client_certificate_header)
     return ShowingRoom(parts, giving, presenting_routes(parts, admit), types, settings.base_url)
@@ -125,11 +127,17 @@ def presenting_parts(
     issued: IssuedCredentials | None = None,
     give: GiveConsent | None = None,
     errands: Errands | None = None,
+    older: Sequence[CredentialType] = (),
 ) -> PresentingParts:
-    """`issued` and `give`: without them nothing is known of our own credentials, and no consent is given by showing."""
+    """`issued` and `give`: without them nothing is known of our own credentials, and no consent is given by showing. `older`:
+    versions somebody may still hold; where one has all that is asked for it is as good."""
     base_url = settings.base_url
     vct_of = {id: ctype.vct(base_url) for id, ctype in types.items()}
-    type_of = {vct: types[id] for id, vct in vct_of.items()}
+    ever = (*types.values(), *older)
+    type_of = {one.vct(base_url): one for one in ever}
+    before: dict[str, list[str]] = {}
+    for one in older:
+        before.setdefault(one.id, []).append(one.vct(base_url))
     templates = built_in()
 
     def register() -> PurposeRegister:
@@ -153,7 +161,7 @@ def presenting_parts(
         hosts=trusted_hosts(settings.credentials.trust_dir),
     )
     keys = AskingKeys(rings.verifier)
-    trusting = _Trusting(rings, types, base_url)
+    trusting = _Trusting(rings, ever, base_url)
     return PresentingParts(
         CreateRequest(
             presentations,
@@ -165,6 +173,7 @@ def presenting_parts(
             clock,
             base_url=base_url,
             vct_of=lambda: vct_of,
+            further=before,
             lasts=timedelta(seconds=settings.credentials.presentation_s),
             profile=settings.credentials.profile,
             consent=consent,
@@ -187,9 +196,9 @@ def presenting_parts(
 class _Trusting:
     """Whom we believe, as our ring stands at this moment."""
 
-    def __init__(self, rings: Rings, types: Mapping[str, CredentialType], base_url: str) -> None:
+    def __init__(self, rings: Rings, types: Sequence[CredentialType], base_url: str) -> None:
         self._rings, self._types = rings, {}
-        for ctype in types.values():
+        for ctype in types:
             vct = ctype.vct(base_url)
             self._types[vct] = KnownType(vct, integrity_of(type_metadata(ctype, base_url)))
 

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from credentials.credential_type import CredentialType
 from credentials.errors import TypeInvalid
-from credentials.type_files import load_types
+from credentials.type_files import load_older, load_types
 from gateway.caller import Evidence
 from gateway.clock import Clock
 from gateway.errors import SettingsInvalid
@@ -26,9 +26,10 @@ from gateway.web.credential_types import type_routes
 
 @dataclass(frozen=True, slots=True)
 class TypeRoom:
-    """What other rooms take from this one."""
+    """What other rooms take from this one. `older`: versions somebody may still hold, issued no more."""
 
     types: Mapping[str, CredentialType]
+    older: tuple[CredentialType, ...]
     facts: GatewayFacts
     may_offer: MayOffer
     holders: StoredHolders
@@ -44,6 +45,15 @@ def types_of(settings: Settings) -> Mapping[str, CredentialType]:
         raise SettingsInvalid(error.faults) from None
 
 
+def older_of(settings: Settings, types: Mapping[str, CredentialType]) -> tuple[CredentialType, ...]:
+    """Raises SettingsInvalid with every fault."""
+    further = settings.credentials.types_dir
+    try:
+        return load_older(types, [further] if further is not None else [])
+    except TypeInvalid as error:
+        raise SettingsInvalid(error.faults) from None
+
+
 def type_room(
     settings: Settings,
     store: Store,
@@ -55,13 +65,15 @@ def type_room(
 ) -> TypeRoom:
     """Raises SettingsInvalid."""
     types = types_of(settings)
+    older = older_of(settings, types)
     holders = StoredHolders(store.database, store.subjects, clock)
     return TypeRoom(
         types,
+        older,
         GatewayFacts(execute, snapshots, types, holders, holders, evidence, clock, disputes),
         MayOffer(snapshots, types, holders, evidence, clock),
         holders,
-        type_routes(types, settings.base_url),
+        type_routes([*types.values(), *older], settings.base_url),
     )
 
 
@@ -69,9 +81,10 @@ def check_types(directory: Path | None) -> int:
     """The command: every fault of a folder of types, beside those of the product; what there is where there is none."""
     try:
         types = load_types([directory] if directory is not None else [])
+        older = load_older(types, [directory] if directory is not None else [])
     except TypeInvalid as error:
         raise SettingsInvalid(error.faults) from None
-    for one in types.values():
+    for one in (*types.values(), *older):
         facts = ", ".join(f"{noun}({' '.join(fields)})" for noun, fields in one.facts.items())
         print(f"{one.id}  {one.version}  {one.name.zh} / {one.name.en}  <- {facts}")
     return 0

@@ -81,11 +81,12 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
     settings, store, clock = ground.settings, ground.store, ground.clock
     kinds = type_room(settings, store, ground.snapshots, ground.execute, ground.evidence, clock)
     types = kinds.types
+    ever = {**types, **{f"{one.id}/{one.version}": one for one in kinds.older}}
     routes += kinds.routes
     async with key_room(settings, store, clock) as keys, AsyncExitStack() as stack:
         rings, lists = keys.rings, keys.lists
         routes += keys.routes
-        routes += verifying_room(settings, keys.rings, keys.lists, types, clock)
+        routes += verifying_room(settings, keys.rings, keys.lists, ever, clock)
         known = [configuration_of(one, form) for one in types for form in (SD_JWT, W3C)]
         offers = offer_room(ground.settings, ground.store, ground.messages, ground.seals, ground.clock, lambda: known)
         ground.execute.offers_at(OfficerOffers(offers.offer, offers.offers, types, kinds.holders, clock))
@@ -102,6 +103,7 @@ async def credential_house(ground: Ground) -> AsyncIterator[CredentialHouse]:
             ground.oauth.authenticate,
             clock,
             errands=errands,
+            older=kinds.older,
         )
         routes += showing.routes
         issuing = issuing_room(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -52,10 +52,11 @@ class TypeFile:
         await reply(scope, receive, send)
 
 
-def type_routes(types: Mapping[str, CredentialType], base_url: str) -> list[BaseRoute]:
-    """Of every type in force its metadata and its card."""
-    documents = {(one.id, one.version): type_metadata(one, base_url) for one in types.values()}
-    cards = {(one.id, one.version): card_svg(one) for one in types.values()}
+def type_routes(types: Iterable[CredentialType], base_url: str) -> list[BaseRoute]:
+    """Of every version of every type its metadata and its card."""
+    known = tuple(types)
+    documents = {(one.id, one.version): type_metadata(one, base_url) for one in known}
+    cards = {(one.id, one.version): card_svg(one) for one in known}
     where = "/credentials/types/{id}/{version}"
     return [
         Route(where, from_anywhere(TypeFile(documents, JSON)), name="credential type"),

@@ -14,7 +14,7 @@ from credentials.credential_type import Disclosed
 from credentials.errors import TypeInvalid
 from credentials.sd_jwt import NEVER_SELECTIVE
 from credentials.toml_form import line_index, nearest
-from credentials.type_files import CASE_STATES, SHIPPED, load_types
+from credentials.type_files import CASE_STATES, SHIPPED, load_older, load_types
 
 TYPES = {
     "residence", "stable-income", "social-insurance", "business", "conduct-reporting", "conduct-no-warning", "conduct-plan",
@@ -60,6 +60,32 @@ def test_a_folder_adds_types_and_takes_none_away(tmp_path: Path) -> None:
     with pytest.raises(TypeInvalid) as caught:
         load_types([tmp_path])
     assert caught.value.faults == ("residence.toml:1: the type residence is already in residence.toml",)
+
+
+def older(directory: Path, text: str, version: str = "1") -> Path:
+    """The folder of a deployment with one version of the proof of residence that is issued no more."""
+    folder = directory / "older" / version
+    folder.mkdir(parents=True)
+    (folder / "residence.toml").write_text(text, encoding="utf-8")
+    (folder / "residence.svg").write_text(CARD, encoding="utf-8")
+    return directory
+
+
+def test_versions_that_are_issued_no_more_are_known_still(tmp_path: Path) -> None:
+    types, text = load_types(), RESIDENCE.replace('"more"', '"residence"')
+    (one,) = load_older(types, [older(tmp_path, text.replace('version = "2"', 'version = "1"'))])
+    assert (one.id, one.version) == ("residence", "1")
+    assert load_types([tmp_path]).keys() == TYPES, "and issued no more"
+
+
+@pytest.mark.parametrize(
+    ("version", "folder", "why"), [("2", "2", "is there already"), ("1", "3", "is to hold version 3")]
+)
+def test_what_an_older_version_cannot_be(tmp_path: Path, version: str, folder: str, why: str) -> None:
+    text = RESIDENCE.replace('"more"', '"residence"').replace('version = "2"', f'version = "{version}"')
+    with pytest.raises(TypeInvalid) as caught:
+        load_older(load_types(), [older(tmp_path, text, folder)])
+    assert why in caught.value.faults[0]
 
 
 def line_of(text: str, words: str) -> int:

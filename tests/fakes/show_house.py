@@ -61,6 +61,8 @@ async def nobody(subject_id: str) -> None:
     """Nobody's facts are followed in this house."""
 
 
+BEFORE = "0.9"
+"""A version of the proof of residence that people still hold."""
 BACK = "https://bank.example/back"
 BANK = Client(
     "bank-client", "禅城示范银行", CallerKind.PARTNER, "bank", "BANK", "440604", {"keys": []},
@@ -251,6 +253,7 @@ async def show_house(
                 issued=issued,
                 give=persons.parts.consents,
                 errands=errands,
+                older=(replace(types["residence"], version=BEFORE),),
             )
             admit = token_door(oauth.authenticate, settings.base_url)
             login = await open_login(settings, store, egress, clock, floor_s=0.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from credentials.type_files import load_types
+from credentials.type_files import SHIPPED, load_types
 from credentials.type_metadata import card_svg, integrity_of, type_metadata
 from tests.flows.house import House, house
 
@@ -35,6 +35,24 @@ async def test_every_type_is_where_its_name_says_with_its_card(served: House) ->
             drawn = await answer.read()
         assert drawn == card_svg(ctype)
         assert integrity_of(drawn) == card["uri#integrity"]
+
+
+async def test_a_version_that_somebody_still_holds_is_read_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    folder = tmp_path / "types" / "older" / "1"
+    folder.mkdir(parents=True)
+    text = (SHIPPED / "residence.toml").read_text(encoding="utf-8")
+    (folder / "residence.toml").write_text(text.replace('version = "2"', 'version = "1"'), encoding="utf-8")
+    (folder / "residence.svg").write_bytes((SHIPPED / "residence.svg").read_bytes())
+    async with house(tmp_path / "manifests", tmp_path, credential_types_dir=tmp_path / "types") as served:
+        for version in ("1", "2"):
+            async with served.session.get(f"{served.url}/credentials/types/residence/{version}") as answer:
+                assert (await answer.json())["vct"].endswith(f"/residence/{version}")
+        async with served.session.get(f"{served.url}/.well-known/openid-credential-issuer") as answer:
+            offered = (await answer.json())["credential_configurations_supported"]["residence"]
+        assert offered["vct"].endswith("/residence/2")
+        async with served.session.get(f"{served.url}/credentials/kit") as answer:
+            assert answer.status == 200
 
 
 async def test_it_may_be_read_from_anywhere_and_kept(served: House) -> None:

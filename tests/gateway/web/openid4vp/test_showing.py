@@ -9,7 +9,7 @@ import pytest
 
 from credentials.openid4vp.request_object import AUDIENCE
 from credentials.x5c import VERIFIER_PURPOSE, check_chain, x509_hash
-from tests.fakes.show_house import BACK, ShowHouse, show_house
+from tests.fakes.show_house import BACK, BEFORE, ShowHouse, show_house
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +40,24 @@ async def test_a_bank_asks_a_wallet_answers_and_the_bank_reads_it_once(house: Sh
     assert shown["issued_here"]
     assert shown["issuer"] == house.settings.credentials.issuer_zh  # a body's name, not a host's
     assert (await house.result(bank, made["id"]))[0] == 404
+
+
+@pytest.mark.parametrize(("version", "state"), [(BEFORE, "ANSWERED"), ("77", "FAILED")])
+async def test_a_version_that_people_still_hold_is_as_good(house: ShowHouse, version: str, state: str) -> None:
+    bank, holder = await house.bank(), await house.wallet()
+    vct = house.types["residence"].vct(house.url).rpartition("/")[0] + f"/{version}"
+    claims = {"districtName": "广东省佛山市禅城区", "livesInDistrict": "440604", "name": "张*"}
+    holder.credentials["residence"], _ = await house.issue(holder, "residence", claims, vct=vct)
+    _, made = await house.create(bank)
+    request = await holder.fetch(house.client, made["links"]["openid4vp"])
+    asked = request.claims["dcql_query"]["credentials"][0]["meta"]["vct_values"]
+    assert (vct in asked) == (state == "ANSWERED")
+    await holder.send(house.client, request, holder.answer(request))
+    _, said = await house.result(bank, made["id"])
+    assert said["state"] == state, said
+    if state == "ANSWERED":
+        shown = said["credentials"][0]
+        assert (shown["type"], shown["name"]["zh"]) == (vct, "居住证明")
 
 
 async def test_the_request_object_is_signed_as_haip_wants_it(house: ShowHouse) -> None:
