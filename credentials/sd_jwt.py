@@ -35,6 +35,7 @@ MOST_DISCLOSURES = 200
 _DEEPEST = 16
 _NESTED = (dict, list)
 _NONE = object()
+_LEAVES = frozenset({str, int, float, bool, type(None)})
 _OWN_NAMES = frozenset({"_sd", "...", "_sd_alg"})
 
 
@@ -251,6 +252,8 @@ _new: Any = tuple.__new__
 
 def _plain(claims: Any) -> bool:
     """Whether no name in it could be taken for the mechanism's own."""
+    if type(claims) in _LEAVES:  # nearly all of them, and asking an abstract class is dear
+        return True
     if isinstance(claims, Mapping):
         return claims.keys().isdisjoint(_OWN_NAMES) and all(_plain(one) for one in claims.values())
     return not isinstance(claims, Sequence) or isinstance(claims, str) or all(_plain(one) for one in claims)

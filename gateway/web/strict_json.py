@@ -29,10 +29,11 @@ def loads(raw: bytes, *, depth: int) -> Any:
         except UnicodeDecodeError:
             raise Refusal("INVALID_UTF8") from None
         raise Refusal("INVALID_JSON") from None
-    # orjson keeps the last of two equal keys in silence; the standard library shows the pairs.
-    if isinstance(value, (dict, list)):
+    # orjson keeps the last of two equal keys in silence; what it writes again byte for byte had none. Else the standard library
+    # shows the pairs.
+    if isinstance(value, (dict, list)) and orjson.dumps(value) != raw:
         try:
-            json.loads(raw, object_pairs_hook=_once, parse_int=_unread, parse_float=_unread)
+            _ONCE.decode(raw.decode())
         except (ValueError, RecursionError):  # pragma: no cover - orjson is the stricter of the two
             raise Refusal("INVALID_JSON") from None
     return value
@@ -61,3 +62,6 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 
 def _unread(_: str) -> None:
     """Numbers were read by orjson; reading them again could only be slow."""
+
+
+_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_int=_unread, parse_float=_unread)

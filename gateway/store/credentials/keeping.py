@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -125,5 +126,5 @@ def turn_key(one: Kept) -> str:
 
 def row_of(table: sa.Table) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     """From a row by name to the same in the order of the table's columns."""
-    names = [column.name for column in table.c]
-    return lambda row: tuple(row[name] for name in names)
+    row: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*(column.name for column in table.c))
+    return row

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,11 +28,16 @@ SELECT count(pg_advisory_xact_lock(lock)) FROM (
 
 
 class PostgresKeeping:
-    """Implements `KeepingJournal`. What goes in one pipeline is one transaction, on any connection of the pool."""
+    """Implements `KeepingJournal`. What goes in one pipeline is one transaction.
+
+    Its connection is its own, beside the pool's: it is opened when something is issued and kept, for borrowing one, with the
+    question whether it lives, costs more than the statements. One that turns out broken is replaced by the next batch.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._statement = _one_statement()
+        self._held: psycopg.AsyncConnection[Any] | None = None
 
     async def keep(self, batch: Sequence[Kept]) -> Sequence[bool]:
         asked = [(n, k.subject_id, k.configuration_id, k.grant_id, k.issued_at_us) for n, k in enumerate(batch)]
@@ -44,25 +51,35 @@ class PostgresKeeping:
             ],
         ]
         parameters = [orjson.dumps(one).decode() for one in (asked, *rows)]
+        turns = orjson.dumps([[turn_key(one)] for one in batch]).decode()
         try:
-            async with self._database.read() as connection:
-                driver = (await connection.get_raw_connection()).driver_connection
-                assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101  (for the type checker)
+            async with asyncio.timeout(2 * self._database.timeout_s):  # the server's own limit is half of it
+                driver = await self._driver()
                 async with driver.pipeline():
-                    await driver.execute(
-                        _TURNS, [orjson.dumps([[turn_key(one)] for one in batch]).decode()], prepare=True
-                    )
+                    await driver.execute(_TURNS, [turns], prepare=True)
                     done = await driver.execute(self._statement, parameters, prepare=True)
                 found = await done.fetchall()
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError):
             raise RowsRefused from None
-        except psycopg.Error as error:
+        except (psycopg.Error, TimeoutError, OSError) as error:
+            await self.close()
             raise StoreUnavailable(f"the database does not keep credentials ({fault_name(error)})") from None
+        except BaseException:
+            await self.close()
+            raise
         older = {number for (number,) in found}
         return [number not in older for number in range(len(batch))]
 
     async def close(self) -> None:
-        """The connections are the pool's."""
+        held, self._held = self._held, None
+        if held is not None:
+            with contextlib.suppress(psycopg.Error):
+                await held.close()
+
+    async def _driver(self) -> psycopg.AsyncConnection[Any]:
+        if self._held is None:
+            self._held = await psycopg.AsyncConnection.connect(**self._database.connect_arguments(), autocommit=True)
+        return self._held
 
 
 def _named(table: sa.Table, row: Sequence[Any], number: int) -> dict[str, Any]:

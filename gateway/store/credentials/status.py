@@ -33,7 +33,7 @@ LIFE = timedelta(hours=24)
 """How long a token's word holds for whoever is offline."""
 RENEWED = timedelta(hours=1)
 """A token older than this is signed anew though nothing changed, so that its age says when we were last asked."""
-_POOL = 64
+_POOL = 256
 _PAST_TOKENS = 32
 # As text: an INSERT with the values of each row in it would be compiled anew each time, which costs more than running it.
 _PUT = sa.text(
