@@ -176,3 +176,39 @@ def test_a_kit_does_not_become_older() -> None:
     older = Town(TOWN.now - timedelta(hours=1))
     with pytest.raises(KitInvalid):
         read_kit(older.kit, before=before)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1.example",
+        "http://localhost.example",
+        "http://127.0.0.1@example",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
+def test_what_only_begins_like_this_machine_is_not_asked_without_tls(url: str, tmp_path: Path) -> None:
+    with pytest.raises(KitUnreached, match="https only"):
+        fetch_kit(url, tmp_path / "kit.jwt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_address_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    asked = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")  # type: ignore[attr-defined]  # of an HTTPServer
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(KitUnreached):
+            fetch_kit(f"http://127.0.0.1:{server.server_port}", tmp_path / "kit.jwt")
+        server.shutdown()
+    assert asked == ["/credentials/kit"]
