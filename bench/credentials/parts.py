@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from bench.credentials import cold_verify, sdjwt
+from bench.credentials import cold_verify, issuer, sdjwt, status
 from bench.credentials.table import Part, write
 
-PARTS: Mapping[str, Callable[[int], Part]] = {"sdjwt": sdjwt.measured, "cold": cold_verify.measured}
+PARTS: Mapping[str, Callable[[int], Part]] = {
+    "sdjwt": sdjwt.measured,
+    "issuer": issuer.measured,
+    "status": status.measured,
+    "verify": cold_verify.measured,
+}
 """Name for the command line -> the part. A further part is one more module and one more line here."""
 
 
