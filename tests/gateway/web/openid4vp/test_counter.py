@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.services.credentials.ports import CredentialState
 from gateway.store.tables.credentials import presentation
 from tests.fakes.holder import Holder
 from tests.fakes.login_house import hidden
+from tests.fakes.person_house import ID_NO
 from tests.fakes.show_house import ShowHouse, show_house
 
 pytestmark = pytest.mark.anyio
@@ -71,7 +73,16 @@ async def test_from_choosing_to_reading_once(house: ShowHouse) -> None:
     form = hidden(page, f"{place}/result")
     status, page = await post(house, f"{place}/result", form, clerk)
     assert status == 200
-    for words in ("同济路5号", "440604", "广东省佛山市禅城区", "现居住地", "签发者", "状态有效", "现居住区划", "居住地址"):
+    for words in (
+        "同济路5号",
+        "440604",
+        "广东省佛山市禅城区",
+        "现居住地",
+        "签发者",
+        "状态有效",
+        "现居住区划",
+        "居住地址",
+    ):
         assert words in page
     assert "已经看过" in (await get(house, place, clerk))[1]
     assert (await post(house, f"{place}/result", form, clerk))[0] == 404
@@ -85,6 +96,27 @@ async def test_a_no_is_said_without_any_reproach(house: ShowHouse) -> None:
     _, page = await get(house, place, clerk)
     _, page = await post(house, f"{place}/result", hidden(page, f"{place}/result"), clerk)
     assert "没有不利后果" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [(CredentialState.REVOKED, "已经失效"), (CredentialState.SUSPENDED, "正在核查，暂时不能使用")]
+)
+async def test_what_does_not_hold_is_said_in_words_with_what_to_do(
+    house: ShowHouse, state: CredentialState, words: str
+) -> None:
+    clerk, holder = await house.clerk(), await holder_of(house)
+    place, _ = await asked(house, clerk)
+    request = await holder.fetch(house.client, await link_of(house, place))
+    (subject,) = await house.store.subjects.intern([ID_NO])
+    for one in await house.issued.of_person(subject):
+        await house.issued.set_state(one.batch_id, state, "FACT_CHANGED")
+    await holder.send(house.client, request, holder.answer(request))
+    _, page = await get(house, place, clerk)
+    _, page = await post(house, f"{place}/result", hidden(page, f"{place}/result"), clerk)
+    assert words in page
+    assert "也可以按原办法办理" in page
+    assert "同济路5号" not in page
+    assert "核验通过" not in page
 
 
 async def test_who_is_not_logged_in_goes_there_first_and_comes_back(house: ShowHouse) -> None:
