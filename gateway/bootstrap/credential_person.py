@@ -7,8 +7,8 @@ from collections.abc import Callable
 from gateway.bootstrap.credentials import CredentialHouse
 from gateway.clock import Clock
 from gateway.consent.notice import Both
+from gateway.services.credentials.get_again import GetAgain
 from gateway.services.credentials.my_credentials import MyCredentials
-from gateway.services.credentials.ports import Issued, OfferOrigin
 from gateway.services.snapshots import Snapshots
 from gateway.services.words import Words
 
@@ -16,15 +16,7 @@ from gateway.services.words import Words
 def my_credentials(house: CredentialHouse, snapshots: Snapshots, clock: Clock) -> Callable[[Words], MyCredentials]:
     """Handed the words of a person's pages, makes what stands behind the page."""
 
-    async def again(one: Issued) -> str:
-        made = await house.offers.offer(
-            acting=one.acting,
-            actor_user="person",
-            origin=OfferOrigin.PERSON,
-            subject_id=one.subject_id,
-            configuration_ids=(one.configuration_id,),
-        )
-        return made.link
+    again = GetAgain(house.offers.offer, house.offers.offers, clock)
 
     def source_name(code: str) -> Both:
         for source in snapshots.current.snapshot.sources:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.services.credentials.facts_digest import facts_text
-from gateway.services.credentials.ports import CredentialState, FactSource, Issued, OfferOrigin
+from gateway.services.credentials.get_again import MOST_A_DAY
+from gateway.services.credentials.ports import CredentialState, FactSource, Issued, OfferOrigin, OfferState
 from tests.fakes.person_house import ID_NO, PHONE, PersonHouse, hidden, person_house
 from tests.gateway.store.credentials.issuing import a_batch
 
@@ -106,6 +107,31 @@ async def test_getting_it_again_is_one_tap_to_the_wallet_with_a_fresh_offer_for_
     )
     assert offer.acting == one.acting
     assert await holder.state(one) == {(CredentialState.VALID, None)}  # until the new one is here
+
+
+async def test_the_link_from_before_is_dead_once_there_is_another_and_an_officers_stands(holder: Holder) -> None:
+    """A link that lies about is somebody's chance to take the person's place."""
+    one = await holder.issue()
+    officers = await holder.house.offers.offer(
+        acting=one.acting, actor_user="lin", origin=OfferOrigin.OFFICER, subject_id=holder.subject,
+        configuration_ids=("residence",),
+    )  # fmt: skip
+    _, page = await holder.house.get("/me/credentials")
+    for _ in range(3):
+        assert (await holder.press(one, "again", page))[0] == 303
+    found = await holder.house.offers.offers.of_person(holder.subject)
+    own = sorted((each for each in found if each.origin is OfferOrigin.PERSON), key=lambda each: each.state.value)
+    assert [each.state for each in own] == [OfferState.CANCELLED, OfferState.CANCELLED, OfferState.OPEN]
+    kept = await holder.house.offers.offers.find(officers.offer.offer_id)
+    assert kept is not None
+    assert kept.state is OfferState.OPEN
+
+
+async def test_getting_it_again_has_an_end_for_the_day(holder: Holder) -> None:
+    one = await holder.issue()
+    _, page = await holder.house.get("/me/credentials")
+    statuses = [(await holder.press(one, "again", page))[0] for _ in range(MOST_A_DAY + 1)]
+    assert statuses == [303] * MOST_A_DAY + [429]
 
 
 @pytest.mark.parametrize("reason", ["FACT_CHANGED", "BY_PERSON"])
