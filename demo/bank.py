@@ -100,10 +100,13 @@ class Bank:
         async with visit.turn:
             if visit.result is None:
                 try:
-                    visit.result = await self._ask("POST", f"/openid4vp/results/{visit.request_id}", code)
+                    answer = await self._ask("POST", f"/openid4vp/results/{visit.request_id}", code)
                 except NoAnswer as error:
                     _note(error)
                     return Response(status_code=409)
+                if answer.get("state") == "PENDING":  # nobody has answered this one: the code is another's
+                    return Response(status_code=409)
+                visit.result = answer
         return Response(status_code=204)
 
     async def account(self, request: Request) -> Response:

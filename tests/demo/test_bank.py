@@ -209,8 +209,9 @@ async def test_a_code_of_another_browser_or_none_opens_nothing(customer: Custome
     await customer.start("here")
     for body in (b"", b"[]", b"{}", b"\xff"):
         assert await customer.code(body) == 409
-    customer.gateway.said = [NoAnswer("HTTP 403 PRESENTATION_CODE")]
-    assert await customer.code(b'{"response_code": "stolen"}') == 409
+    for answer in (NoAnswer("HTTP 403 PRESENTATION_CODE"), {"id": "p1", "state": "PENDING"}):
+        customer.gateway.said = [answer]
+        assert await customer.code(b'{"response_code": "stolen"}') == 409
     assert (await customer.get("/account"))[0] == "/"
     assert "在您开始办理的那个浏览器里" in (await customer.get("/lost"))[1]
     customer.gateway.said = [SHOWN]

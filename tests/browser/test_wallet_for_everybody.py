@@ -1,0 +1,129 @@
+"""The wallet for who reads with a screen reader, a magnifying glass or a keyboard; and each way somebody may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gateway.services.credentials.ports import CredentialState
+from tests.browser.accessible import faults_of
+from tests.browser.test_consent_page import keep
+from tests.browser.test_query_page import page as browser_page  # noqa: F401  (the fixture)
+from tests.browser.test_wallet_receiving import NARROW, house, page, receive  # noqa: F401  (fixtures)
+from tests.fakes.wallet_house import WalletHouse
+
+pytestmark = pytest.mark.anyio
+Step = Callable[[WalletHouse, Any], Awaitable[None]]
+
+
+async def offer(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await page.goto((await house.offer(tx_code=True)).link)
+    await page.wait_for_selector("#take")
+
+
+async def card(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await receive(house, page)
+    await page.wait_for_selector("[data-state=VALID]")
+
+
+async def cards(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await card(house, page)
+    await page.goto(f"{house.url}/wallet")
+    await page.wait_for_selector("section.card[data-state=VALID]")
+
+
+async def revoked(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await cards(house, page)
+    await house.set_state(CredentialState.REVOKED)
+    await page.wait_for_selector("section.card[data-state=REVOKED]", timeout=15_000)
+
+
+async def asked(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await card(house, page)
+    _, made = await house.ask()
+    await page.goto(made["links"]["wallet"])
+    await page.wait_for_selector(".choice")
+
+
+async def history(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await asked(house, page)
+    await page.click(".choice button >> nth=0")
+    await page.click("text=看我的证照")
+    await page.click("a[href='#history']")
+    await page.wait_for_selector("ul.history")
+
+
+async def offline_code(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await cards(house, page)
+    await page.click("a[href^='#offline']")
+    await page.click("#make")
+    await page.wait_for_selector("canvas.qr")
+
+
+async def trouble(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await page.goto(f"{house.url}/wallet?credential_offer_uri=https%3A%2F%2Fissuer.example%2Foffer")
+    await page.wait_for_selector("[data-code=OTHER_ISSUER]")
+
+
+PAGES: Mapping[str, Step] = {
+    one.__name__: one for one in (offer, card, cards, revoked, asked, history, offline_code, trouble)
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_nothing_stands_in_anybodys_way(house: WalletHouse, page: Any, name: str) -> None:  # noqa: F811
+    await PAGES[name](house, page)
+    assert await faults_of(page) == []
+    await page.set_viewport_size(NARROW)
+    await keep(page, f"wallet-{name.replace('_', '-')}-at-320")
+    smallest = (
+        "() => Math.min(...Array.from(document.querySelectorAll('#page *')).filter((one) => one.offsetParent && one.childNodes.length"
+        " && Array.from(one.childNodes).some((node) => node.nodeType === 3 && node.data.trim()))"
+        ".map((one) => parseFloat(getComputedStyle(one).fontSize)))"
+    )
+    assert await page.evaluate(smallest) >= 13  # pixels, and that is the second language's
+    await page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")  # twice as large
+
+
+async def test_a_dead_card_leads_to_a_new_one_in_one_tap(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await revoked(house, page)
+    link = page.locator("section.card[data-state=REVOKED] a[href$='/me/credentials']")
+    assert "再领一次" in await link.inner_text()
+    await house.set_state(CredentialState.REVOKED)
+    await page.click("section.card a.face-link")
+    await page.wait_for_selector("[data-code=REVOKED_WHY] a[href$='/me/credentials']")
+
+
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "signed by hash, encrypted": {},
+    "of the high-assurance profile": {"profile": "haip"},
+    "unencrypted": {"profile": "open", "encrypted": False},
+    "by the name in the certificate": {"profile": "open", "client_id_prefix": "x509_san_dns"},
+    "known beforehand": {"profile": "open", "client_id_prefix": "pre-registered"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_wallet_answers_whichever_way_it_is_asked(house: WalletHouse, page: Any, way: str) -> None:  # noqa: F811
+    await receive(house, page)
+    bank, made = await house.ask(**WAYS[way])
+    await page.goto(made["links"]["wallet"])
+    async with page.expect_request(lambda one: "/openid4vp/responses/" in one.url) as sent:
+        await page.click(".choice button >> nth=0")
+    await page.wait_for_selector("text=已出示给")
+    body = str((await sent.value).post_data)
+    assert ("vp_token=" in body) == (way == "unencrypted")
+    assert ("response=" in body) == (way != "unencrypted")
+    status, said = await house.result(bank, made)
+    assert (status, said["state"]) == (200, "ANSWERED"), said
+    assert (await house.result(bank, made))[0] == 404  # once
+
+
+async def test_the_checker_finds_what_it_looks_for(page: Any) -> None:  # noqa: F811
+    await page.set_content("<html><body><img src='x.png'><p style='color:#bbb;background:#fff'>pale</p></body></html>")
+    found = " ".join(await faults_of(page))
+    for rule in ("image-alt", "color-contrast", "html-has-lang"):
+        assert rule in found
