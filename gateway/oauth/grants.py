@@ -324,6 +324,8 @@ class PreAuthorizedCodeGrant(_OurGrant, grants.BaseGrant, grants.TokenEndpointMi
         request = self.request
         if codes.anonymous and not is_authenticating(request.incoming):
             request.binding = await_only(self.server.kit.bind.if_any(request.incoming, request.tally))
+            if (code := request.form.get("pre-authorized_code")) is not None:  # proofs cost a stranger nothing to make
+                await_only(codes.look(code, request.incoming.network))
             for one in request.tally.spends:
                 if not await_only(codes.spent.spend(one.kind, one.key, one.until)):
                     raise OAuthError("invalid_dpop_proof", "dpop_replayed", nonce=self.server.kit.bind.nonce)

@@ -183,6 +183,10 @@ class PreAuthorizedCodes(Protocol):
         """Where proofs of anonymous wallets are spent; a client's are settled with its registration."""
         ...
 
+    async def look(self, code: str, network: str) -> None:
+        """Raises OAuthError for a code that opens nothing, before anything is written for whoever shows it."""
+        ...
+
     async def redeem(self, shown: ShownCode) -> Mapping[str, Any]:
         """The token answer less its `token_type`. Raises OAuthError by section 6.3; the losers of a race end nothing."""
         ...

@@ -34,6 +34,15 @@ class RedeemCode:
         self.spent, self.anonymous = spent, anonymous
         self._guesses = Guesses()
 
+    async def look(self, code: str, network: str) -> None:
+        """See the port."""
+        if await self._grants.offered(code):
+            return
+        if self._guesses.too_many(network):
+            raise OAuthError("temporarily_unavailable", "vci_guesses", status=429)
+        self._guesses.count(network)
+        raise OAuthError(*_ERRORS[CodeRefused.UNKNOWN])
+
     async def redeem(self, shown: ShownCode) -> Mapping[str, Any]:
         """See the port."""
         # A right code is taken all the same: who shares a network with a guesser, as all telephones of an operator may,

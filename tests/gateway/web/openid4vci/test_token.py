@@ -7,11 +7,13 @@ import logging
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.oauth.jose import PrivateKey
 from gateway.services.credentials.ports import OfferState
 from gateway.services.credentials.redeem_code import Guesses
 from gateway.settings import Settings
+from gateway.store.tables.oauth_keys import spent_once
 from tests.fakes.issuing import PRE_AUTHORIZED, IssuerHouse, credentials_in, issuer_house
 from tests.gateway.store.conftest import HandClock
 
@@ -199,6 +201,18 @@ async def test_no_code_and_no_token_stands_in_a_log(house: IssuerHouse, caplog: 
         assert secret
         assert secret not in caplog.text
     assert "older draft" in caplog.text
+
+
+async def test_a_stranger_with_good_proofs_and_no_code_has_nothing_written(house: IssuerHouse) -> None:
+    """A key and a proof by it cost nothing to make; each would be remembered."""
+    async with house.store.database.read() as connection:
+        before = await connection.scalar(sa.select(sa.func.count()).select_from(spent_once))
+    for _ in range(5):
+        wallet = house.wallet(dpop=PrivateKey.generate())
+        heard = await wallet.ask_token("A" * 43)
+        assert (heard.status, heard.body["error"]) == (400, "invalid_grant")
+    async with house.store.database.read() as connection:
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(spent_once)) == before
 
 
 def test_wrong_codes_of_a_network_are_bounded() -> None:
