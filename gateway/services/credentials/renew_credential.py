@@ -18,7 +18,8 @@ from gateway.services.run_jobs import Renew
 
 JOB = "credential.renew"
 _REASONS = frozenset({CHANGED, KEY_COMPROMISED})
-_AFTER = timedelta(seconds=1)
+_AFTER = timedelta(seconds=5)
+"""Long enough for the old one to have ended, also on a busy database."""
 
 
 async def renew_later(jobs: Jobs, clock: Clock, batch_id: str) -> None:

@@ -57,7 +57,7 @@ def renewing(store: Store, clock: HandClock, road: Road) -> RenewCredential:
 
 
 async def job_of(store: Store, clock: HandClock) -> Job:
-    clock.forward(2)
+    clock.forward(6)
     job = await store.jobs.lease([JOB], worker="w", seconds=30)
     assert job is not None
     return job
