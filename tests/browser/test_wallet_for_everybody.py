@@ -97,6 +97,26 @@ async def test_a_dead_card_leads_to_a_new_one_in_one_tap(house: WalletHouse, pag
     await page.wait_for_selector("[data-code=REVOKED_WHY] a[href$='/me/credentials']")
 
 
+async def test_the_same_link_opens_any_other_wallet(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    offered = await house.offer()
+    await page.goto(offered.link)
+    await page.click("summary")
+    links = [await one.get_attribute("href") for one in await page.locator("details a.button").all()]
+    tail = offered.other_link.partition("?")[2]
+    assert links == [f"openid-credential-offer://?{tail}", f"haip-vci://?{tail}"]
+
+
+async def test_it_can_be_installed(house: WalletHouse, page: Any) -> None:  # noqa: F811
+    await page.goto(f"{house.url}/wallet")
+    await page.wait_for_function("navigator.serviceWorker.getRegistration('/wallet').then((one) => one && one.active)")
+    browser = await page.context.new_cdp_session(page)
+    said = await browser.send("Page.getInstallabilityErrors")
+    assert {one["errorId"] for one in said["installabilityErrors"]} <= {"in-incognito"}  # as every test's window is
+    manifest = await browser.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"] == f"{house.url}/wallet/manifest.webmanifest"
+
+
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "signed by hash, encrypted": {},
     "of the high-assurance profile": {"profile": "haip"},

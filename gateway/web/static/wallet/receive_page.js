@@ -6,7 +6,8 @@
   const otherWallets = (query) => {
     const kept = ['credential_offer_uri', 'credential_offer'].filter((name) => query.get(name)).map((name) => name + '=' + encodeURIComponent(query.get(name)));
     return el('details', {}, el('summary', {}, W.say('OTHER_WALLET')),
-      el('p', {}, el('a', { class: 'button second', id: 'other-wallet', href: 'openid-credential-offer://?' + kept.join('&') }, W.say('OTHER_WALLET_OPEN'))));
+      [['openid-credential-offer', 'OTHER_WALLET_OPEN', 'other-wallet'], ['haip-vci', 'OTHER_WALLET_HAIP', 'haip-wallet']].map((one) =>
+        el('p', {}, el('a', { class: 'button second', id: one[2], href: one[0] + '://?' + kept.join('&') }, W.say(one[1])))));
   };
 
   const codeField = (asked) => {

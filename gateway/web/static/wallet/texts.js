@@ -19,6 +19,7 @@
     TAKE_ONCE: ['仍然领取（仅本次使用）', 'Receive all the same (this time only)'],
     OTHER_WALLET: ['用别的钱包领取', 'Use another wallet'],
     OTHER_WALLET_OPEN: ['用手机上的其他钱包打开', 'Open in another wallet on this phone'],
+    OTHER_WALLET_HAIP: ['用高保障（HAIP）钱包打开', 'Open in a high-assurance (HAIP) wallet'],
     NOTHING_SPENT: ['只是打开看看不会用掉链接。', 'Looking at this page does not use up the link.'],
     RECEIVING: ['正在领取……', 'Receiving…'],
     RECEIVED: ['已领取。以后打开本页就能看到，没有网络也能出示。', 'Received. Open this page to find it again; it can be shown without a network.'],
