@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adapters.identity import normalise_id
 from gateway.bootstrap.offer_command import check_wishes
 from gateway.bootstrap.offer_desk import OfferDesk, offer_desk, operator_for
+from gateway.bootstrap.person_named import certain_id_no
 from gateway.errors import RequestRefused, SettingsInvalid
 from gateway.services.credentials.bulk_offers import MOST, OFFERED, Bulk, Progress, Wishes
 from gateway.services.identities import OPERATOR
@@ -55,11 +55,11 @@ def read_numbers(path: Path) -> list[str]:
     for line, row in enumerate(rows, 1):
         if not any(row) or (line == 1 and column is not None):
             continue
-        number = normalise_id(row[column or 0].strip()) if len(row) > (column or 0) else None
-        if number is None or not (number.checksum_ok and number.date_ok):
+        number = certain_id_no(row[column or 0]) if len(row) > (column or 0) else None
+        if number is None:
             faults.append(f"{path.name}:{line}: 不是有效的证件号码 not an ID number")
         else:
-            found.append(number.value18)
+            found.append(number)
     if not found and not faults:
         faults.append(f"{path}: 没有号码 no number in it")
     if len(found) > MOST:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-import sys
 from datetime import datetime
 
-from adapters.identity import normalise_id
 from gateway.bootstrap.credential_offers import plain_issued
 from gateway.bootstrap.credential_types import types_of
 from gateway.bootstrap.database import opened_store
+from gateway.bootstrap.person_named import subject_of, typed_id_no
 from gateway.clock import CIVIL, SystemClock
 from gateway.errors import RequestRefused
 from gateway.policy.claim import recordable
 from gateway.services.credentials.ports import CredentialState
 from gateway.services.identities import OPERATOR, OPERATOR_ORG
 from gateway.settings import Settings
-from gateway.store import Store
 from gateway.store.credentials.errands import StoredErrands
 
 _STATES = {
@@ -31,7 +28,7 @@ _REASON = re.compile(r"[A-Z0-9][A-Z0-9_./-]{0,39}")
 async def list_credentials(settings: Settings, person: str) -> int:
     """One line a batch. What a credential says is not shown, nor where it was."""
     async with opened_store(settings) as store:
-        found = await plain_issued(store, SystemClock()).of_person(await subject_of(store, _id_no(person)))
+        found = await plain_issued(store, SystemClock()).of_person(await subject_of(store, typed_id_no(person)))
     batches = {one.batch_id: one for one in found}
     for batch_id, one in batches.items():
         copies = sum(each.batch_id == batch_id for each in found)
@@ -65,7 +62,7 @@ async def recheck(settings: Settings, person: str | None, types: list[str] | Non
     if unknown:
         raise RequestRefused("CREDENTIAL_UNKNOWN", f"no type is called {', '.join(sorted(unknown))}")
     async with opened_store(settings) as store:
-        who = None if person is None else await subject_of(store, _id_no(person))
+        who = None if person is None else await subject_of(store, typed_id_no(person))
         number = await plain_issued(store, SystemClock()).hasten(who, types)
     print(f"{number} 批将立即复查 batches are looked at now")
     return 0
@@ -87,21 +84,6 @@ async def show_errands(settings: Settings, since: str | None) -> int:
             print(f"{number:>12}  {org} {names.get(org, '')}")
     print(f"{sum(totals.values()):>8}  少跑的腿 errands avoided")
     return 0
-
-
-async def subject_of(store: Store, text: str) -> str:
-    """Nobody is made by being named. Raises RequestRefused ID_NO_INVALID."""
-    number = normalise_id(text.strip())
-    if number is None or not (number.checksum_ok and number.date_ok):
-        raise RequestRefused("ID_NO_INVALID", "not an ID number")
-    (subject_id,) = await store.subjects.recognise([number.value18])
-    return subject_id
-
-
-def _id_no(text: str) -> str:
-    if text != "-":
-        return text
-    return getpass.getpass("证件号码 ID number: ") if sys.stdin.isatty() else sys.stdin.readline()
 
 
 def _day(text: str | None) -> datetime | None:

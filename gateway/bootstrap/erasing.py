@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import sys
 
-from adapters.identity import normalise_id
 from gateway.bootstrap.database import opened_store
+from gateway.bootstrap.person_named import subject_of, typed_id_no
 from gateway.bootstrap.sure import is_sure
 from gateway.clock import SystemClock
 from gateway.errors import RequestRefused
@@ -32,7 +30,7 @@ async def erase_person(settings: Settings, *, reason: str, pid: str | None, org:
     if pid is not None and org is None:
         raise RequestRefused("ORG_MISSING", "a pid means something together with --org only")
     async with opened_store(settings) as store:
-        subject_id = await _by_pid(store, pid, org) if pid and org else await _by_id_no(store)
+        subject_id = await _by_pid(store, pid, org) if pid and org else await subject_of(store, typed_id_no())
         if not sure and not is_sure(_ASKED, _SURE):
             return 1
         erase = ErasePerson(store.erasures, SystemClock())
@@ -46,12 +44,3 @@ async def _by_pid(store: Store, pid: str, org: str) -> str:
     if found is None:
         raise RequestRefused("SUBJECT_UNKNOWN", "nobody is known to that organisation under this pid")
     return found
-
-
-async def _by_id_no(store: Store) -> str:
-    text = getpass.getpass("证件号码 ID number: ") if sys.stdin.isatty() else sys.stdin.readline()
-    number = normalise_id(text.strip())
-    if number is None or not (number.checksum_ok and number.date_ok):
-        raise RequestRefused("ID_NO_INVALID", "not an ID number")
-    (subject_id,) = await store.subjects.recognise([number.value18])
-    return subject_id

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from credentials.credential_type import split_configuration
 from gateway.bootstrap.credential_offers import plain_offers
 from gateway.bootstrap.database import opened_store
 from gateway.bootstrap.offer_desk import OfferDesk, offer_desk, operator_for
+from gateway.bootstrap.person_named import subject_of, typed_id_no
 from gateway.clock import CIVIL, SystemClock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.policy.public_rules import NO_GROUND
@@ -34,9 +33,9 @@ _STEPS = {
 async def create_offer(settings: Settings, given: argparse.Namespace) -> int:
     """Prints what must reach the person; it is told once. Raises RequestRefused."""
     check_wishes(given)
-    text = _id_no(given.person)
+    text = typed_id_no(given.person)
     async with offer_desk(settings) as desk:
-        subject_id = await desk.subject(text)
+        subject_id = await subject_of(desk.store, text)
         acting = await desk.acting(subject_id, given.org, given.case)
         types = list(dict.fromkeys(split_configuration(one)[0] for one in given.credential))
         await desk.may_offer(operator_for(acting), subject_id, types, acting.case_no)
@@ -75,12 +74,10 @@ async def show_offer(settings: Settings, offer_id: str) -> int:
 
 
 async def list_offers(settings: Settings, org: str | None, person: str | None, most: int) -> int:
-    from gateway.bootstrap.credential_life_command import subject_of
-
     async with opened_store(settings) as store:
         offers = plain_offers(store, SystemClock())
         if person is not None:
-            found: Sequence[Offer] = await offers.of_person(await subject_of(store, _id_no(person)))
+            found: Sequence[Offer] = await offers.of_person(await subject_of(store, typed_id_no(person)))
         else:
             found = await offers.recent(org, most)
     for one in found:
@@ -131,12 +128,6 @@ async def _check_name(desk: OfferDesk, subject_id: str, name: str | None) -> Non
         known = None
     if known is None or fold_name(known.name) != fold_name(name):
         raise RequestRefused(NO_GROUND.code)
-
-
-def _id_no(text: str) -> str:
-    if text != "-":
-        return text
-    return getpass.getpass("证件号码 ID number: ") if sys.stdin.isatty() else sys.stdin.readline()
 
 
 def _when(at: datetime) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.egress_aiohttp import AiohttpEgress
-from adapters.identity import normalise_id
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from gateway.bootstrap.composition import source_loads, stored_facts
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
@@ -62,14 +61,6 @@ class OfferDesk:
         if found is None or not found.active:
             raise RequestRefused("ORG_UNKNOWN", "no organisation in force has this id")
         return Acting(found.org_id, found.kind, found.jurisdiction, case_no)
-
-    async def subject(self, text: str) -> str:
-        """Nobody is made by being named. Raises RequestRefused ID_NO_INVALID."""
-        number = normalise_id(text.strip())
-        if number is None or not (number.checksum_ok and number.date_ok):
-            raise RequestRefused("ID_NO_INVALID", "not an ID number")
-        (subject_id,) = await self.store.subjects.recognise([number.value18])
-        return subject_id
 
 
 def operator_for(acting: Acting) -> Caller:
