@@ -35,7 +35,7 @@ from gateway.services.credentials.make_credentials import MakeCredentials
 from gateway.services.credentials.nonces import NONCE_KEY, CredentialNonces
 from gateway.services.credentials.notify import Notify
 from gateway.services.credentials.ports import FetchFacts, StatusLists
-from gateway.services.credentials.read_offer import KnownPersons, MaskedName, ReadOffer
+from gateway.services.credentials.read_offer import MaskedName, NamedPersons, ReadOffer
 from gateway.services.credentials.redeem_code import RedeemCode
 from gateway.services.credentials.spent_at_door import SpentAtDoor
 from gateway.services.credentials.tell_ready import TellReadyByPhone
@@ -77,7 +77,7 @@ def issuing_room(
     seals: Seals,
     messages: Messages,
     attesters: Attesters | None = None,
-    persons: KnownPersons | None = None,
+    persons: NamedPersons | None = None,
 ) -> IssuingRoom:
     """`attesters`: the wallet providers whose key attestations count; None where none is trusted. `persons`: who an offer is
     for, so that it can say so without saying it to others."""

@@ -14,22 +14,22 @@ MASKED_NAME = "masked_name"
 """A member of ours beside those of the standard (OpenID4VCI 1.0, 4.1.1: whoever does not know it ignores it)."""
 
 
-class KnownPersons(Protocol):
-    async def known(self, subject_id: str) -> tuple[str, str] | None:
-        """ID number and name as enrolled; None where they are not kept, or the person was erased."""
+class NamedPersons(Protocol):
+    async def name(self, subject_id: str) -> str | None:
+        """As enrolled; None where it is not kept, or the person was erased or must look unknown."""
         ...
 
 
 class MaskedName:
     """A name like 张*: enough for a person to see that the document is theirs, and too little for whoever else holds the link."""
 
-    def __init__(self, persons: KnownPersons) -> None:
+    def __init__(self, persons: NamedPersons) -> None:
         self._persons = persons
 
     async def __call__(self, subject_id: str) -> str | None:
-        """None where no name is known. Raises StoreUnavailable."""
-        known = await self._persons.known(subject_id)
-        return None if known is None else mask_name(known[1]) or None
+        """None where no name is to be said. Raises StoreUnavailable."""
+        name = await self._persons.name(subject_id)
+        return None if name is None else mask_name(name) or None
 
 
 class ReadOffer:

@@ -17,7 +17,7 @@ from gateway.supervision.case_facts import OVER
 
 
 class StoredHolders:
-    """Implements `Holders` and `KnownPersons` of `gateway.services.credentials.fetch_facts`."""
+    """Implements `Holders` and `KnownPersons` of `gateway.services.credentials.fetch_facts`, `NamedPersons` of `read_offer`."""
 
     def __init__(self, database: Database, subjects: StoredSubjects, clock: Clock) -> None:
         self._database, self._subjects, self._clock = database, subjects, clock
@@ -30,6 +30,13 @@ class StoredHolders:
             return None
         return None if found is None else (found.id_no, found.name)
 
+    async def name(self, subject_id: str) -> str | None:
+        """See the port. Raises StoreUnavailable."""
+        async with self._database.read() as connection:
+            sealed = await connection.scalar(sa.select(_sealed(subject_id)))
+        known = None if sealed else await self.known(subject_id)
+        return None if known is None else known[1]
+
     async def states(self, subject_id: str, org_id: str) -> Collection[str]:
         """See the port. One statement, whoever it is about. Raises StoreUnavailable."""
         now = to_us(self._clock.now())
@@ -40,14 +47,17 @@ class StoredHolders:
             party.from_us <= now,
             sa.or_(party.to_us.is_(None), party.to_us > now),
         )
-        sealed = sa.exists().where(subject_seal.c.subject_id == subject_id, subject_seal.c.seal != Seal.NONE.value)
         wanted = sa.select(case.state).where(
             case.subject_id == subject_id,
             case.state.not_in(sorted(OVER)),
             case.seal == Seal.NONE.value,
             sa.not_(case.minor_at_offence),
             ours,
-            sa.not_(sealed),
+            sa.not_(_sealed(subject_id)),
         )
         async with self._database.read() as connection:
             return frozenset(await connection.scalars(wanted))
+
+
+def _sealed(subject_id: str) -> sa.Exists:
+    return sa.exists().where(subject_seal.c.subject_id == subject_id, subject_seal.c.seal != Seal.NONE.value)

@@ -17,9 +17,11 @@ from credentials.jose import (
     unbase64url,
     verify,
 )
+from gateway.policy.facts import Seal
 from gateway.services.credentials.deferred_credential import FETCH
 from gateway.services.credentials.ports import FactsState, Fetched
 from gateway.settings import Settings
+from gateway.supervision.case_facts import SealEntry
 from tests.fakes.issuing import (
     READY,
     Heard,
@@ -400,7 +402,14 @@ async def test_whoever_opens_a_link_sees_whose_it_is_and_learns_no_name(
     assert {"credential_issuer", "credential_configuration_ids", "grants"} < told.keys()
 
 
-async def test_an_offer_to_somebody_whose_name_is_not_kept_is_an_offer(house: IssuerHouse) -> None:
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_an_offer_to_somebody_whose_name_is_not_kept_or_sealed_names_nobody(
+    house: IssuerHouse, sealed: bool
+) -> None:
+    if sealed:
+        subject_id = await house.person()
+        await house.store.subjects.remember(subject_id, house.id_no, "张三")
+        await house.store.cases.declare([SealEntry(subject_id, Seal.SEALED_PUBLIC_ORDER)])
     told = await house.wallet().open((await house.offer()).link)
     assert told.keys() == {"credential_issuer", "credential_configuration_ids", "grants"}
 
