@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.services.credentials.facts_digest import facts_text
-from gateway.services.credentials.ports import CredentialState, FactSource
+from gateway.services.credentials.ports import Acting, CredentialState, FactSource
+from tests.browser.accessible import faults_of
 from tests.browser.test_consent_page import PHONE_SCREEN, come_in, keep
 from tests.browser.test_query_page import page  # noqa: F401  (the fixture)
 from tests.fakes.person_house import ID_NO, PHONE, PersonHouse, person_house
@@ -36,10 +37,17 @@ async def _in(house: PersonHouse, page: Any) -> str:  # noqa: F811
     """The person is in and holds two documents, one of which has died."""
     subject = await house.enrol()
     now = house.clock.now()
+    office = Acting("office", "JUSTICE_OFFICE", "440604", "2026-1")
     source = FactSource("residence", "LGB", now - timedelta(hours=9))
     for type_id, claims, dead in (("residence", RESIDENCE, False), ("stable-income", INCOME, True)):
         batch = await a_batch(
-            house.store, subject, now, type_id=type_id, configuration_id=type_id, facts=facts_text(claims, [source])
+            house.store,
+            subject,
+            now,
+            type_id=type_id,
+            configuration_id=type_id,
+            acting=office,
+            facts=facts_text(claims, [source]),
         )
         await house.offers.issued.add(
             batch, notification_id=type_id.ljust(24, "n"), next_check_at=now + timedelta(days=1)
@@ -100,3 +108,26 @@ async def test_a_fact_is_disputed_by_keyboard_and_taken_back(house: PersonHouse,
     await keep(page, "me-disputes")
     await page.click("text=撤回异议")
     await page.wait_for_selector("text=您已撤回")
+
+
+async def test_nothing_stands_in_anybodys_way(house: PersonHouse, page: Any) -> None:  # noqa: F811
+    await page.set_viewport_size(NARROW)
+    faults = {}
+    await page.goto(f"{house.url}/me")
+    faults["entrance"] = await faults_of(page)
+    await _in(house, page)
+    for path in (
+        "",
+        "/history",
+        "/consents",
+        "/credentials",
+        "/disputes",
+        "/disputes/new",
+        "/disputes/new?about=residence",
+    ):
+        await page.goto(f"{house.url}/me{path}")
+        faults[path] = await faults_of(page)
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), path
+    assert {path: found for path, found in faults.items() if found} == {}
