@@ -4,9 +4,8 @@ an attestation of its provider; PyPI sd-jwt verifies what it got.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from gateway.supervision.case_facts import CaseEntry, Part, PartyEntry
 from tests.fakes.person_house import ID_NO, NAME, PHONE, put_organisations
 from tests.flows.house import CASE, House
 from tests.flows.node_modules_of import installed
+from tests.flows.node_script import run_script
 from tests.flows.test_wallet_client import LOOK, OFFER, REDIRECT, Browser, ask, says_yes
 from tests.flows.town import Town, gateway_of, unhurried
-from tests.gateway.web.test_audits import node
 
 PACKAGES = ("@openid4vc/openid4vci@0.4.6", "@openid4vc/oauth2@0.4.6", "jose@6.2.18")
 SCRIPT = Path(__file__).parent / "node" / "openid4vci.mjs"
@@ -68,33 +67,6 @@ async def browser(house: House) -> AsyncIterator[Browser]:
         yield Browser(house, session)
 
 
-async def run(
-    packages: Path, said: Mapping[str, Any], answer: Callable[[str], Any] | None = None
-) -> dict[str, dict[str, Any]]:
-    script = await asyncio.create_subprocess_exec(
-        node(), str(SCRIPT), str(packages),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert script.stdin is not None
-    assert script.stdout is not None
-    assert script.stderr is not None
-    script.stdin.write(json.dumps(said).encode() + b"\n")
-    steps: dict[str, dict[str, Any]] = {}
-    try:
-        async with asyncio.timeout(60):
-            async for line in script.stdout:
-                step = json.loads(line)
-                name = step.pop("step")
-                steps[name] = step
-                if name == "par" and answer is not None:
-                    script.stdin.write((await answer(step["url"])).encode() + b"\n")
-            assert await script.wait() == 0, (steps, (await script.stderr.read()).decode())
-    finally:
-        if script.returncode is None:
-            script.kill()
-    return steps
-
-
 async def verified(house: House, credential: str) -> dict[str, Any]:
     """By PyPI sd-jwt, with the key our metadata publishes: what is always shown and what was disclosed to the holder."""
     async with house.session.get(f"{house.url}/.well-known/jwt-vc-issuer") as reply:
@@ -112,7 +84,9 @@ async def verified(house: House, credential: str) -> dict[str, Any]:
 async def test_an_anonymous_wallet_gets_what_was_offered(house: House, packages: Path, dpop: bool) -> None:
     variables = {"idNo": ID_NO, "name": NAME, "flow": "PRE_AUTHORIZED_CODE"}
     made = (await ask(house, OFFER.replace("txCode: false", "txCode: true"), variables))["offerCredential"]
-    steps = await run(packages, {"link": made["otherLink"], "tx_code": made["txCode"], "dpop": dpop, "copies": 3})
+    steps = await run_script(
+        SCRIPT, packages, {"link": made["otherLink"], "tx_code": made["txCode"], "dpop": dpop, "copies": 3}
+    )
     assert steps["offer"]["issuer"] == house.url
     assert "residence" in steps["offer"]["known"]
     assert steps["token"]["token_type"].lower() == ("dpop" if dpop else "bearer")
@@ -145,7 +119,7 @@ async def test_a_wallet_its_provider_vouches_for_takes_the_code_flow(
         "link": made["otherLink"], "copies": 1, "attestation": attestation, "instance": instance.private_jwk(),
         "client_id": "attested-wallet", "redirect_uri": REDIRECT,
     }  # fmt: skip
-    steps = await run(packages, said, lambda url: says_yes(browser, url))
+    steps = await run_script(SCRIPT, packages, said, lambda url: says_yes(browser, url))
     assert steps["token"]["token_type"].lower() == "dpop"
     (credential,) = steps["credentials"]["credentials"]
     assert (await verified(house, credential))["iss"] == house.url

@@ -4,8 +4,6 @@ our nonces, GraphQL, refresh, introspection and revocation against the running g
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,8 +22,8 @@ from gateway.services.passwords import Passwords
 from tests.fakes.login_house import LOGIN, PASSWORD, TOTP, browser, hidden, see, send
 from tests.flows.house import CASE, House
 from tests.flows.node_modules_of import installed
+from tests.flows.node_script import run_script
 from tests.gateway.services.identity_examples import district
-from tests.gateway.web.test_audits import node
 
 PACKAGES = ("openid-client@6.9.0", "oauth4webapi@3.8.8", "jose@6.2.18")
 SCRIPT = Path(__file__).parent / "node" / "openid_client.mjs"
@@ -97,12 +95,6 @@ async def officer_says_yes(here: House, url: str) -> str:
 
 async def test_a_third_party_client_does_it_all(gateway: House, packages: Path) -> None:
     keys = await prepare(gateway)
-    script = await asyncio.create_subprocess_exec(
-        node(), str(SCRIPT), str(packages),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert script.stdin is not None
-    assert script.stdout is not None
     detail = {"type": RAR_TYPE, "purpose": {"code": "CC_RECEPTION", "reference": CASE}}
     variables = {"idNo": "440606199003070017", "name": "张三"}
     said = {
@@ -114,20 +106,7 @@ async def test_a_third_party_client_does_it_all(gateway: House, packages: Path) 
         "system": {"client_id": "system", "jwk": keys["system"].private_jwk()},
         "resource_server": {"client_id": "rs", "jwk": keys["rs"].private_jwk()},
     }
-    script.stdin.write(json.dumps(said).encode() + b"\n")
-    steps: dict[str, dict[str, Any]] = {}
-    try:
-        async with asyncio.timeout(60):
-            async for line in script.stdout:
-                step = json.loads(line)
-                steps[step.pop("step")] = step
-                if "par" in steps and "code" not in steps:
-                    back = await officer_says_yes(gateway, step["url"])
-                    script.stdin.write(back.encode() + b"\n")
-            assert await script.wait() == 0, (await script.stderr.read()).decode()  # type: ignore[union-attr]
-    finally:
-        if script.returncode is None:
-            script.kill()
+    steps = await run_script(SCRIPT, packages, said, lambda url: officer_says_yes(gateway, url))
     assert steps["discovery"] == {"issuer": gateway.url, "par": f"{gateway.url}/oauth/par"}
     assert parse_qs(urlsplit(steps["par"]["url"]).query).keys() == {"client_id", "request_uri"}
     assert steps["code"]["token_type"].lower() == "dpop"

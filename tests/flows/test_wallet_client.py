@@ -4,7 +4,6 @@ the code that goes to their phone, and the wallet gets its token and the credent
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -26,9 +25,9 @@ from tests.fakes.person_house import ID_NO, NAME, PHONE, hidden, put_organisatio
 from tests.fakes.tokens import officer
 from tests.flows.house import CASE, House
 from tests.flows.node_modules_of import installed
+from tests.flows.node_script import run_script
 from tests.flows.test_openid_client import PACKAGES
 from tests.flows.town import Town, gateway_of, unhurried
-from tests.gateway.web.test_audits import node
 
 SCRIPT = Path(__file__).parent / "node" / "wallet_client.mjs"
 REDIRECT = "http://127.0.0.1:9/callback"
@@ -137,30 +136,6 @@ async def says_yes(browser: Browser, url: str) -> str:
     return where
 
 
-async def run(house: House, packages: Path, browser: Browser, said: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    script = await asyncio.create_subprocess_exec(
-        node(), str(SCRIPT), str(packages),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert script.stdin is not None
-    assert script.stdout is not None
-    assert script.stderr is not None
-    script.stdin.write(json.dumps(said).encode() + b"\n")
-    steps: dict[str, dict[str, Any]] = {}
-    try:
-        async with asyncio.timeout(60):
-            async for line in script.stdout:
-                step = json.loads(line)
-                steps[step.pop("step")] = step
-                if "par" in steps and "token" not in steps:
-                    script.stdin.write((await says_yes(browser, step["url"])).encode() + b"\n")
-            assert await script.wait() == 0, (await script.stderr.read()).decode()
-    finally:
-        if script.returncode is None:
-            script.kill()
-    return steps
-
-
 @pytest.mark.parametrize("by", ["scope", "details"])
 async def test_from_the_officers_offer_to_the_credential(
     house: House, packages: Path, browser: Browser, by: str
@@ -172,12 +147,13 @@ async def test_from_the_officers_offer_to_the_credential(
     assert unquote(made["link"]).startswith(f"{house.url}/wallet?credential_offer_uri={house.url}/openid4vci/offers/")
     detail = {"type": "openid_credential", "credential_configuration_id": "residence"}
     asked = {"scope": "credential:residence"} if by == "scope" else {"authorization_details": json.dumps([detail])}
-    steps = await run(
-        house, packages, browser,
+    steps = await run_script(
+        SCRIPT, packages,
         {
             "issuer": house.url, "offer_uri": offer_uri(made["link"]), "client_id": "some-wallet",
             "jwk": key.private_jwk(), "redirect_uri": REDIRECT, "asked": asked,
         },
+        lambda url: says_yes(browser, url),
     )  # fmt: skip
     assert steps["token"]["token_type"].lower() == "dpop"
     if by == "scope":

@@ -12,7 +12,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from credentials.credential_type import split_configuration
@@ -198,7 +198,7 @@ def transaction_key(transaction_id: str) -> str:
     return hashlib.sha256(transaction_id.encode()).hexdigest()
 
 
-def held(waits: Deferred, batch: Batch, retry_at: Any) -> Deferred:
+def held(waits: Deferred, batch: Batch, retry_at: datetime) -> Deferred:
     """The same request with its answer ready, to be handed over once it may be."""
     ready = {"ready": dict(batch.body), "batch_id": batch.batch_id}
     return replace(waits, request={**waits.request, **ready}, retry_at=retry_at)
