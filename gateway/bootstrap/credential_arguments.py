@@ -8,7 +8,6 @@ from typing import Any
 
 from gateway.bootstrap.credential_key_arguments import add_credential_key_commands
 from gateway.bootstrap.credential_life_arguments import LINES, add_credential_life_commands
-from gateway.bootstrap.credential_types import check_types
 
 MANUAL = """\
 证件凭证：签名密钥，以及已签发的凭证 / credentials: the keys they are signed with, and what was issued.
@@ -31,4 +30,10 @@ def add_credentials_command(commands: Any) -> None:
     types = inner.add_parser("types", help="kinds of credentials").add_subparsers(metavar="check", required=True)
     check = types.add_parser("check", help="every fault at once, with file and line; then every type and its facts")
     check.add_argument("directory", type=Path, nargs="?", help="further types, beside those that come with yimen")
-    check.set_defaults(command=lambda given: check_types(given.directory))
+    check.set_defaults(command=_check_types)
+
+
+def _check_types(given: argparse.Namespace) -> int:
+    from gateway.bootstrap.credential_types import check_types
+
+    return check_types(given.directory)
