@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from gateway.consent.consent import ConsentState
 from gateway.services.credentials.ports import CredentialState
 from tests.browser.accessible import faults_of
 from tests.browser.test_consent_page import keep
 from tests.browser.test_query_page import page as browser_page  # noqa: F401  (the fixture)
 from tests.browser.test_wallet_receiving import NARROW, house, page, receive  # noqa: F401  (fixtures)
 from tests.fakes.wallet_house import WalletHouse
+from tests.gateway.web.openid4vp.test_consent_by_showing import consent_asked
 
 pytestmark = pytest.mark.anyio
 Step = Callable[[WalletHouse, Any], Awaitable[None]]
@@ -140,6 +142,32 @@ async def test_the_wallet_answers_whichever_way_it_is_asked(house: WalletHouse, 
     status, said = await house.result(bank, made)
     assert (status, said["state"]) == (200, "ANSWERED"), said
     assert (await house.result(bank, made))[0] == 404  # once
+
+
+@pytest.mark.parametrize(("tap", "expected"), [(0, ConsentState.GIVEN), (1, ConsentState.REQUESTED)])
+async def test_a_consent_is_read_in_the_words_of_the_persons_own_page_and_given_by_showing(
+    house: WalletHouse,  # noqa: F811
+    page: Any,  # noqa: F811
+    tap: int,
+    expected: ConsentState,
+) -> None:
+    await receive(house, page)
+    request_id, consent_id = await consent_asked(house, await house.person())
+    bank, made = await house.ask(consent_request=request_id)
+    await page.goto(made["links"]["wallet"])
+    await page.wait_for_selector(".choice")
+    text = await page.inner_text("#page")
+    for words in ("出示即表示您同意", "禅城示范银行", "社会保险", "参保状态", "到何时止", "随时", "请您放心"):
+        assert words in text, words
+    assert await faults_of(page) == []
+    await keep(page, "wallet-consent")
+    await page.click(f".choice button >> nth={tap}")
+    await page.wait_for_selector("text=已出示给" if tap == 0 else "text=您已拒绝")
+    found = await house.store.consents.request("bank-client", request_id)
+    assert found is not None
+    assert found.state is expected
+    said = (await house.result(bank, made))[1]
+    assert said.get("consent_id") == (consent_id if tap == 0 else None)
 
 
 async def test_the_checker_finds_what_it_looks_for(page: Any) -> None:  # noqa: F811

@@ -28,6 +28,7 @@ from gateway.bootstrap.credential_presenting import presenting_parts
 from gateway.bootstrap.credential_status import key_room
 from gateway.bootstrap.credential_verifying import verifying_room
 from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
+from gateway.bootstrap.persons import persons_of
 from gateway.clock import Clock, SystemClock
 from gateway.policy.purposes import read_register
 from gateway.services.credentials.offer_credential import Offered
@@ -42,6 +43,7 @@ from gateway.services.ledger.seals import Unsealed
 from gateway.settings import Settings
 from gateway.store import Store, open_store
 from gateway.store.credentials.holders import StoredHolders
+from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
 from gateway.web.openid4vp.routes import presenting_routes
 from gateway.web.problems import Reply
@@ -53,7 +55,7 @@ from schema.build import build_schema
 from tests.fakes.execute import FakeExecute
 from tests.fakes.issuing import ACTING
 from tests.fakes.person_house import put_organisations
-from tests.fakes.show_house import BANK
+from tests.fakes.show_house import BANK, nobody
 from tests.fakes.tokens import Asker, partner
 
 ID_NO = "440606199003070017"
@@ -159,7 +161,14 @@ async def wallet_house() -> AsyncIterator[WalletHouse]:
         snapshots: Any = SimpleNamespace(
             current=SimpleNamespace(snapshot=SimpleNamespace(schema=build_schema(), purposes=read_register()))
         )
-        showing = presenting_parts(settings, store, snapshots, keys.rings, types, keys.lists, egress, clock)
+        persons = persons_of(
+            settings, store, snapshots, clock, messages=store.inbox, keys=oauth.signing_keys,
+            facts=StoredFacts(store.database, clock, store.live_consents), hasten=nobody,
+        )  # fmt: skip
+        showing = presenting_parts(
+            settings, store, snapshots, keys.rings, types, keys.lists, egress, clock,
+            issued=offers.issued, give=persons.parts.consents,
+        )  # fmt: skip
         server = authorization(store, clock, settings, oauth, read_register, issuing.codes)
         app = build_app(
             execute=FakeExecute(),

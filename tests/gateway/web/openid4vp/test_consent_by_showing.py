@@ -39,7 +39,7 @@ async def person(house: ShowHouse, id_no: str = ID_NO) -> tuple[str, Holder]:
     return subject, holder
 
 
-async def consent_asked(house: ShowHouse, subject: str | None, client: str = "bank-client") -> tuple[str, str]:
+async def consent_asked(house: Any, subject: str | None, client: str = "bank-client") -> tuple[str, str]:
     """The request's id and the consent's, looked at already: it is this person's."""
     now = house.clock.now()
     terms = Terms(
