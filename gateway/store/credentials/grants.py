@@ -28,10 +28,10 @@ _WALLET = "wallet"
 """Who redeems: whoever holds the link, so nobody by name."""
 _ENDED = (
     "(SELECT {all}(DISTINCT c.configuration_id{comma}) FROM credential c WHERE c.grant_id = g.grant_id"
-    " AND c.state = 'REVOKED' AND c.reason IN ('REPLACED', 'BY_PERSON', 'BY_OFFICER', 'DATA_SPACE_CLOSED'))"
+    " AND c.state = 'REVOKED' AND c.reason NOT IN ('FACT_CHANGED', 'NO_GROUND', 'KEY_COMPROMISED'))"
 )
-"""What somebody ended, or has elsewhere by now: a wallet that still holds its token must not bring it back. What ended by
-itself (its fact changed) may be asked for again, for the facts are looked at again."""
+"""What somebody ended, by whatever reason an officer gives, or has elsewhere by now: a wallet that still holds its token must
+not bring it back. What ended by itself (its fact changed) may be asked for again, for the facts are looked at again."""
 _COLUMNS = (
     "grant_id", "subject_id", "offer_id", "configuration_ids", "identifiers", "client_id", "jkt", "org_id", "org_kind",
     "jurisdiction", "case_no",

@@ -15,7 +15,16 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize(
     ("reason", "ended"),
-    [("BY_PERSON", True), ("BY_OFFICER", True), ("DATA_SPACE_CLOSED", True), ("FACT_CHANGED", False)],
+    [
+        ("BY_PERSON", True),
+        ("BY_OFFICER", True),
+        ("DATA_SPACE_CLOSED", True),
+        ("REPLACED", True),
+        ("2026/17", True),
+        ("FACT_CHANGED", False),
+        ("NO_GROUND", False),
+        ("KEY_COMPROMISED", False),
+    ],
 )
 async def test_what_somebody_ended_is_known_with_the_grant(
     store: Store, clock: HandClock, reason: str, ended: bool
