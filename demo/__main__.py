@@ -37,7 +37,7 @@ Without a command: starts the simulated departments and the gateway, until Ctrl-
   script/demo query legalaid       第二个应用: 法律援助 / the second application: legal aid
   script/demo query sealed         查封存的未成年人记录, 与查无此人无异 / a sealed record: looks like nobody
   script/demo wallet               新的领取链接(张三) / a new link to Zhang San's documents (--tx-code with a code)
-  script/demo move away | back     流管办登记张三离开或迁回, 证件随之失效 / the register says he left, or came back
+  script/demo move away | back     流管办登记张三离开或迁回, 证照随之失效 / the register says he left, or came back
   script/demo witness              五个见证方看到的账本 / what the five witnesses have seen of the ledgers
   script/demo witness stop GA JCY  停两个: 只剩三个, 回执停在 "暂定" / stop two: three are no quorum, receipts stay provisional
   script/demo witness start all    恢复 / put it right
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     witness.add_argument("what", nargs="?", choices=("stop", "start"), help="停 / 启")
     witness.add_argument("codes", nargs="*", help="GA JCY FY SFJ JY, all")
     wallet = commands.add_parser("wallet", help="领取链接 / a new link to the documents")
-    wallet.add_argument("--tx-code", action="store_true", help="领取时要交易码 / with a transaction code")
+    wallet.add_argument("--tx-code", action="store_true", help="领取时要领取码 / with a transaction code")
     move = commands.add_parser("move", help="流管办的登记 / what the register says")
     move.add_argument("where", choices=("away", "back"), help="离开 / 迁回")
     receipt = commands.add_parser("receipt", help="回执 / how far an answer has come in the log")

@@ -17,7 +17,7 @@ svg{{width:16rem;max-width:100%;height:auto;display:block;margin:0 auto;backgrou
 START = """<p>开户以前要您到流管办开一张居住证明。现在不用跑了：在手机上点一下就行。<br>
 <small>You used to fetch a residence paper at a counter. Now you show it from your phone.</small></p>
 <section><form method="post" action="/start"><input type="hidden" name="way" value="here">
-<button>用这台设备上的证件夹出示<br><small style="color:#dce8f6">Show it from the wallet on this device</small></button></form>
+<button>用这台设备上的证照出示<br><small style="color:#dce8f6">Show it from the wallet on this device</small></button></form>
 <form method="post" action="/start"><input type="hidden" name="way" value="phone">
 <button class="second">用手机扫码出示<br><small>Scan a code with the phone</small></button></form></section>
 <p><small>我们只问：您现在住在哪个区、证明是谁的。不问地址，也不问其他任何事。<br>

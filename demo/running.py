@@ -120,7 +120,7 @@ def _stay(places: Places, demo: Demo, children: Children) -> int:
   领取居住证明 (张三的手机) / get his documents (Zhang San's phone)
                                          {card.get("wallet") or "script/demo wallet"}
   到银行出示 / show them to the bank     {card.get("bank") or "-"}
-  流管办改登记, 证件失效 / his record changes, the document dies
+  流管办改登记, 证照失效 / his record changes, the document dies
                                          script/demo move away
   第二个应用 / the second application    script/demo query legalaid
   五个见证方 / the five witnesses        script/demo witness; script/demo witness stop GA JCY

@@ -37,7 +37,7 @@ def mutation_type() -> Any:
             make_argument(
                 "txCode",
                 bool,
-                "是否要求交易码（仅预授权码）",
+                "是否要求领取码（仅预授权码）",
                 "Whether a transaction code is asked for (pre-authorized code only)",
                 True,
             ),

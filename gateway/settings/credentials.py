@@ -84,10 +84,10 @@ class CredentialSettings:
     tx_tries: int = setting(
         parsing.number(int, 1, 20),
         5,
-        "交易码可输错次数，超过即作废",
+        "领取码可输错次数，超过即作废",
         "wrong transaction codes after which an offer is burnt",
     )
-    tx_digits: int = setting(parsing.number(int, 4, 12), 6, "交易码位数", "digits of a transaction code")
+    tx_digits: int = setting(parsing.number(int, 4, 12), 6, "领取码位数", "digits of a transaction code")
     batch: int = setting(
         parsing.number(int, 2, 50), 10, "一次最多签发份数（每份一把密钥）", "credentials of one request, one a key"
     )

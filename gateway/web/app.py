@@ -92,7 +92,7 @@ def _http_problem(request: Request, caught: Exception) -> Any:
 def _nothing_here(path: str) -> Reply:
     """Onwards to where this reader most likely belongs: a person to their pages, anybody else to the login."""
     person = path.startswith("/me")
-    onwards, where_zh, where_en = ("/me", "本人页面", "My pages") if person else ("/login", "登录", "Log in")
+    onwards, where_zh, where_en = ("/me", "我的页面", "My pages") if person else ("/login", "登录", "Log in")
     return page(
         "nothing_here.html",
         status=404,

@@ -26,7 +26,7 @@ class CredentialOfferFlow(Enum):
 class CredentialOfferState(Enum):
     OPEN = value("OPEN", "可领取", "Open")
     REDEEMED = value("REDEEMED", "已领取", "Redeemed")
-    BURNT = value("BURNT", "交易码错误次数过多，已作废", "Burnt: too many wrong transaction codes")
+    BURNT = value("BURNT", "领取码错误次数过多，已作废", "Burnt: too many wrong transaction codes")
     CANCELLED = value("CANCELLED", "已撤回", "Cancelled")
     EXPIRED = value("EXPIRED", "已过期", "Expired")
 
@@ -36,7 +36,7 @@ class CredentialOfferStep(Enum):
     CREATED = value("CREATED", "已生成", "Made")
     SENT = value("SENT", "已发送给本人", "Sent to the person")
     OPENED = value("OPENED", "链接首次打开", "Link opened for the first time")
-    CODE_WRONG = value("CODE_WRONG", "交易码输错", "Wrong transaction code")
+    CODE_WRONG = value("CODE_WRONG", "领取码输错", "Wrong transaction code")
     REDEEMED = value("REDEEMED", "已兑换", "Redeemed")
     DEFERRED = value("DEFERRED", "来源暂不可用，稍后签发", "Deferred: a source was not there")
     ISSUED = value("ISSUED", "已签发", "Issued")
@@ -63,7 +63,7 @@ class CredentialOffer:
     credential: list[str] = fact("凭证配置代码", "Credential configuration ids")
     flow: CredentialOfferFlow = fact("领取方式", "Flow")
     state: CredentialOfferState = fact("状态", "State")
-    tx_code_needed: bool = fact("领取时是否须输入交易码", "Whether a transaction code is asked for")
+    tx_code_needed: bool = fact("领取时是否须输入领取码", "Whether a transaction code is asked for")
     created_at: datetime = fact("生成时间", "Made at")
     expires_at: datetime = fact("有效期至", "Open until")
     redeemed_at: datetime | None = fact("兑换时间", "Redeemed at")
@@ -72,7 +72,7 @@ class CredentialOffer:
 
 @strawberry.type(
     description=both(
-        "刚生成的领取邀请;链接与交易码仅在此出现一次",
+        "刚生成的领取邀请;链接与领取码仅在此出现一次",
         "An offer just made; its links and code are told here and never again",
     )
 )
@@ -81,4 +81,4 @@ class OfferedCredential:
     link: str = fact("领取链接（浏览器钱包）", "Link for the browser wallet")
     other_link: str = fact("其他钱包使用的链接", "Link for other wallets")
     qr_text: str = fact("二维码内容", "What a QR code of it holds")
-    tx_code: str | None = fact("交易码,须另行告知本人", "Transaction code, to be told by another road")
+    tx_code: str | None = fact("领取码,须另行告知本人", "Transaction code, to be told by another road")
