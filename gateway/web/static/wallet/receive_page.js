@@ -48,12 +48,13 @@
       pending = pending || await W.begin(offered, token);
       history.replaceState(null, '', location.pathname); // the link is spent: a reload shows the wallet
       const got = [];
+      let waits = false; // the list says what is still to come
       while (pending.length) {
         const card = await W.fetchPending(pending[0]);
-        if (card) got.push(card);
+        if (card) got.push(card); else waits = true;
         pending.shift();
       }
-      if (got.length === 1) W.go('card=' + got[0].id + '&new=1');
+      if (got.length === 1 && !waits) W.go('card=' + got[0].id + '&new=1');
       else W.toCards();
     });
     const form = el('form', { novalidate: true, onsubmit: (event) => { event.preventDefault(); take(); } },
