@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 
 from gateway.store.door import Batch
-from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
+from gateway.store.sqlite_thread import SqliteThread
 
 _SPEND = "INSERT INTO spent_once (kind, key, until_us) VALUES ('dpop', ?, ?) ON CONFLICT DO NOTHING"
 _REVOKED = """
@@ -25,24 +24,20 @@ class SqliteDoor:
 
     def __init__(self, database: Database) -> None:
         self._turn = database.sole_writer
-        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="door")
-        self._connection: sqlite3.Connection | None = None
+        self._thread = SqliteThread(database, "door", "PRAGMA synchronous=NORMAL")
 
     async def ask(self, batch: Batch) -> tuple[frozenset[str], frozenset[int]]:
-        loop = asyncio.get_running_loop()
         if not batch.proofs:  # readers need no turn
-            return await loop.run_in_executor(self._thread, self._ask, batch)
+            return await self._thread(self._ask, batch)
         async with self._turn:
-            return await loop.run_in_executor(self._thread, self._ask, batch)
+            return await self._thread(self._ask, batch)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        await self._thread.close()
 
     def _ask(self, batch: Batch) -> tuple[frozenset[str], frozenset[int]]:
         try:
-            connection = self._connected()
+            connection = self._thread.connection()
             fresh = []
             if batch.proofs:
                 connection.execute("BEGIN IMMEDIATE")
@@ -51,18 +46,6 @@ class SqliteDoor:
             if batch.proofs:
                 connection.execute("COMMIT")
         except (sqlite3.Error, UnicodeError, TypeError) as error:
-            self._disconnect()  # rolls back
+            self._thread.let_go()  # rolls back
             raise StoreUnavailable(f"the database does not open the door ({type(error).__name__})") from None
         return frozenset(fresh), frozenset(number for (number,) in revoked)
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
-            prepare_sqlite(self._connection, None)
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from gateway.store.credentials.keeping import Kept, RowsRefused
-from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
+from gateway.store.sqlite_thread import SqliteThread
 from gateway.store.tables import change_event
 from gateway.store.tables.credentials import credential, credential_offer_event
 from gateway.store.tables.ledger import ledger_outbox
@@ -30,9 +29,7 @@ class SqliteKeeping:
 
     def __init__(self, database: Database) -> None:
         self._turn = database.sole_writer
-        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keeping")
-        self._connection: sqlite3.Connection | None = None
+        self._thread = SqliteThread(database, "keeping")
         self._credential, self._moment, self._change, self._outbox = (
             str(sa.insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
             for table in (credential, credential_offer_event, change_event, ledger_outbox)
@@ -40,15 +37,14 @@ class SqliteKeeping:
 
     async def keep(self, batch: Sequence[Kept]) -> Sequence[bool]:
         async with self._turn:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._keep, batch)
+            return await self._thread(self._keep, batch)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        await self._thread.close()
 
     def _keep(self, batch: Sequence[Kept]) -> list[bool]:
         try:
-            connection = self._connected()
+            connection = self._thread.connection()
             connection.execute("BEGIN IMMEDIATE")
             asked = [(n, k.subject_id, k.configuration_id, k.grant_id, k.issued_at_us) for n, k in enumerate(batch)]
             older = {number for (number,) in connection.execute(_OLDER, (orjson.dumps(asked).decode(),))}
@@ -61,20 +57,9 @@ class SqliteKeeping:
             )
             connection.execute("COMMIT")
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeError, OverflowError):
-            self._disconnect()  # rolls back
+            self._thread.let_go()  # rolls back
             raise RowsRefused from None
         except sqlite3.Error as error:
-            self._disconnect()
+            self._thread.let_go()
             raise StoreUnavailable(f"the database does not keep credentials ({error.sqlite_errorname})") from None
         return [number not in older for number in range(len(batch))]
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
-            prepare_sqlite(self._connection, None)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
