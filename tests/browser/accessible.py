@@ -13,9 +13,12 @@ _RUN = """async () => {
 }"""
 
 
-async def faults_of(page: Any) -> list[str]:
-    """What stands in somebody's way: rule and elements. The page's own policy does not hold the debugger up."""
+async def faults_of(page: Any, *, renews: bool = False) -> list[str]:
+    """What stands in somebody's way: rule and elements. The page's own policy does not hold the debugger up.
+
+    `renews`: a page without any script that waits for somebody else renews itself, which the rules would rather not have.
+    """
     source = (installed("axe-core", AXE) / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
     await page.evaluate(source)
     found: list[str] = await page.evaluate(_RUN)
-    return found
+    return [one for one in found if not (renews and one.startswith("meta-refresh"))]

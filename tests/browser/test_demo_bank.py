@@ -25,7 +25,7 @@ from tests.browser.test_query_page import page  # noqa: F401  (the fixture)
 from tests.demo.running import running_demo
 from tests.flows.node_modules_of import installed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]  # seconds; the demo starts within
 PHONE, TWO_MINUTES, ONE_MINUTE = {"width": 390, "height": 844}, 120, 60  # pixels; seconds
 SCANNER = "jsqr@1.4.0"
 SCAN = """async (png) => {
@@ -168,7 +168,7 @@ async def test_a_phone_scans_what_another_browser_shows_refuses_and_then_agrees(
         await page.click("button >> nth=1")
         await page.wait_for_selector("section svg")
         await keep(page, "bank-waiting")
-        assert await faults_of(page) == []
+        assert await faults_of(page, renews=True) == []
         link = await scanned(page, "section svg")
         assert link == await page.get_attribute("main a.button", "href")
         await phone.goto(link)
@@ -227,7 +227,7 @@ async def test_a_clerk_asks_at_the_counter_and_reads_it_once(town: Town, phone: 
     await page.keyboard.press("Enter")
     await page.wait_for_selector(".qr svg")
     await keep(page, "counter-waiting")
-    assert await faults_of(page) == []
+    assert await faults_of(page, renews=True) == []
     await phone.goto(await scanned(page, ".qr svg"))
     await phone.wait_for_selector(".choice")
     assert "2026-118" in await phone.inner_text("#page")
