@@ -23,7 +23,7 @@ from bench.cost import cpu_s
 from bench.token_server import DatabaseServer
 from credentials.jose import LocalSigner, dumps, sign
 
-_PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 _KEYS = 16
 CONNECTIONS = 16
 _READY_S = 30.0
@@ -103,7 +103,7 @@ async def redeemed(pid: int, issuer: str, offers: Sequence[str], token_path: str
         said = await _said(session, f"{issuer}/.well-known/openid-credential-issuer")
         for url in offers:
             offer = await _said(session, url)
-            form = {"grant_type": _PRE_AUTHORIZED, **offer["grants"][_PRE_AUTHORIZED]}
+            form = {"grant_type": PRE_AUTHORIZED, **offer["grants"][PRE_AUTHORIZED]}
             async with session.post(issuer + token_path, data=form) as response:
                 tokens.append((await response.json())["access_token"])
             configurations.update(offer["credential_configuration_ids"])
