@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from gateway.web.challenge import NONCE
 from gateway.web.negotiation import media_type
 from gateway.web.oauth import wrong_method
 from gateway.web.oauth_problems import JSON, NO_STORE, answer
-from gateway.web.openid4vci.door import HolderDoor
+from gateway.web.openid4vci.door import Holder, HolderDoor
 from gateway.web.openid4vci.problems import vci_problem
 from gateway.web.problems import Headers, Reply
 from gateway.web.strict_json import loads
@@ -47,21 +48,15 @@ class NonceEndpoint:
         await reply(scope, receive, send)
 
 
-class HolderEndpoint:
-    """A token, a JSON object or a JWE of one; the answer encrypted where the wallet asked for that."""
+class _ForHolders(ABC):
+    """Whoever comes has a token of a grant, and POSTs; what is refused is said in the standard's form."""
 
-    def __init__(
-        self,
-        path: str,
-        door: HolderDoor,
-        key: RequestKey,
-        ask: Ask,
-        *,
-        encryption_required: bool = False,
-        malformed: str = INVALID_REQUEST,
-    ) -> None:
-        self._path, self._door, self._key, self._ask = path, door, key, ask
-        self._required, self._malformed = encryption_required, malformed
+    def __init__(self, path: str, door: HolderDoor, malformed: str) -> None:
+        self._path, self._door, self._malformed = path, door, malformed
+
+    @abstractmethod
+    async def answer(self, holder: Holder, scope: Scope, receive: Receive) -> Answer | None:
+        """None: done, and there is nothing to say. Raises GatewayError, CredentialsError."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -75,11 +70,32 @@ class HolderEndpoint:
             return wrong_method("POST")
         try:
             holder = await self._door(scope, self._path)
-            said, encrypted = await self._read(scope, receive)
-            found = await self._ask(holder.grant, said, encrypted=encrypted)
+            found = await self.answer(holder, scope, receive)
         except (GatewayError, CredentialsError) as caught:
             return vci_problem(caught, self._malformed)
-        return _reply(found, holder.next_nonce)
+        return _nothing(holder.next_nonce) if found is None else _reply(found, holder.next_nonce)
+
+
+class HolderEndpoint(_ForHolders):
+    """A JSON object or a JWE of one; the answer encrypted where the wallet asked for that."""
+
+    def __init__(
+        self,
+        path: str,
+        door: HolderDoor,
+        key: RequestKey,
+        ask: Ask,
+        *,
+        encryption_required: bool = False,
+        malformed: str = INVALID_REQUEST,
+    ) -> None:
+        super().__init__(path, door, malformed)
+        self._key, self._ask, self._required = key, ask, encryption_required
+
+    async def answer(self, holder: Holder, scope: Scope, receive: Receive) -> Answer:
+        """See above."""
+        said, encrypted = await self._read(scope, receive)
+        return await self._ask(holder.grant, said, encrypted=encrypted)
 
     async def _read(self, scope: Scope, receive: Receive) -> tuple[Any, bool]:
         headers = single(scope)
@@ -95,33 +111,19 @@ class HolderEndpoint:
         return loads(raw, depth=_DEPTH), encrypted
 
 
-class NotificationEndpoint:
+class NotificationEndpoint(_ForHolders):
     """204, again and again for the same (section 11.2)."""
 
     def __init__(self, path: str, door: HolderDoor, notify: Callable[[HolderGrant, Any], Awaitable[None]]) -> None:
-        self._path, self._door, self._notify = path, door, notify
+        super().__init__(path, door, INVALID_NOTIFICATION)
+        self._notify = notify
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            reply = await self._reply(scope, receive)
-        except ClientGone:
-            return
-        await reply(scope, receive, send)
-
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        if scope["method"] != "POST":
-            return wrong_method("POST")
-        try:
-            holder = await self._door(scope, self._path)
-            headers = single(scope)
-            check_content_type(headers)
-            said = loads(await read_body(receive, headers, limit=_BYTES, seconds=_SECONDS), depth=_DEPTH)
-            await self._notify(holder.grant, said)
-        except (GatewayError, CredentialsError) as caught:
-            return vci_problem(caught, INVALID_NOTIFICATION)
-        reply = Reply(204, b"", JSON, [*NO_STORE, *_nonce(holder.next_nonce)])
-        reply.headers = [one for one in reply.headers if one[0] not in (b"content-type", b"content-length")]
-        return reply
+    async def answer(self, holder: Holder, scope: Scope, receive: Receive) -> None:
+        """See above."""
+        headers = single(scope)
+        check_content_type(headers)
+        said = loads(await read_body(receive, headers, limit=_BYTES, seconds=_SECONDS), depth=_DEPTH)
+        await self._notify(holder.grant, said)
 
 
 def _reply(found: Answer, nonce: str | None) -> Reply:
@@ -130,6 +132,12 @@ def _reply(found: Answer, nonce: str | None) -> Reply:
         return Reply(found.status, body, JSON, [*NO_STORE, *_nonce(nonce)])
     sealed = encrypt_response(body, found.encryption).encode()
     return Reply(found.status, sealed, JWT, [*NO_STORE, *_nonce(nonce)])
+
+
+def _nothing(nonce: str | None) -> Reply:
+    reply = Reply(204, b"", JSON, [*NO_STORE, *_nonce(nonce)])
+    reply.headers = [one for one in reply.headers if one[0] not in (b"content-type", b"content-length")]
+    return reply
 
 
 def _bytes(body: Mapping[str, Any]) -> bytes:
