@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,11 +16,12 @@ import orjson
 from gateway.clock import Clock
 from gateway.oauth.client import Client
 from gateway.oauth.keeping import Spend
-from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.ids import to_us
 from gateway.store.oauth_clients import StoredClients
 from gateway.store.replay import StoredReplays
+from gateway.store.sqlite_thread import SqliteThread
 
 OK, CHANGED = "OK", "CHANGED"
 _KEPT = 1_024
@@ -130,31 +130,26 @@ class SqliteCounter:
 
     def __init__(self, database: Database) -> None:
         self._turn = database.sole_writer
-        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="counter")
-        self._connection: sqlite3.Connection | None = None
+        self._thread = SqliteThread(database, "counter")
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[str]:
         async with self._turn:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._settle, batch)
+            return await self._thread(self._settle, batch)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        await self._thread.close()
 
     def _settle(self, batch: Sequence[Settlement]) -> list[str]:
         try:
-            if self._connection is None:
-                self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
-                prepare_sqlite(self._connection, None)
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection = self._thread.connection()
+            connection.execute("BEGIN IMMEDIATE")
             said = [OK] * len(batch)
-            if not self._all(self._connection, batch):
-                self._connection.execute("ROLLBACK TO shown")
-                said = [self._one(self._connection, settlement) for settlement in batch]
-            self._connection.execute("COMMIT")
+            if not self._all(connection, batch):
+                connection.execute("ROLLBACK TO shown")
+                said = [self._one(connection, settlement) for settlement in batch]
+            connection.execute("COMMIT")
         except (sqlite3.Error, UnicodeError) as error:
-            self._disconnect()  # rolls back
+            self._thread.let_go()  # rolls back
             raise StoreUnavailable(f"the database settles nothing ({type(error).__name__})") from None
         return said
 
@@ -180,8 +175,3 @@ class SqliteCounter:
             if connection.execute(spend, (one.kind, one.key, to_us(one.until))).rowcount != 1 and said == OK:
                 said = one.kind
         return said
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

@@ -6,16 +6,14 @@ a lock on a file is advice.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from gateway.services.ledger.ports import NotLeading
-from gateway.store.engine import Database, prepare_sqlite, sqlite_path
+from gateway.store.engine import Database, sqlite_path
 from gateway.store.errors import StoreUnavailable
 from gateway.store.ledger.sequencing import (
     DUE,
@@ -31,6 +29,7 @@ from gateway.store.ledger.sequencing import (
     grown,
     head_of,
 )
+from gateway.store.sqlite_thread import SqliteThread
 from ledger.encoding import HASH_BYTES
 from ledger.merkle import leaf_hash
 
@@ -55,9 +54,7 @@ class SqliteSequencer:
 
     def __init__(self, database: Database, steps: Steps) -> None:
         self._turn, self._steps = database.sole_writer, steps
-        self._path, self._timeout_s = sqlite_path(database.engine.url), database.timeout_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._connection: sqlite3.Connection | None = None
+        self._path, self._thread = sqlite_path(database.engine.url), SqliteThread(database, "ledger")
         self._lock: int | None = None
         self._fence: int | None = None
 
@@ -73,15 +70,15 @@ class SqliteSequencer:
         if not self._locked():
             return False
         async with self._turn:
-            self._fence = await asyncio.get_running_loop().run_in_executor(self._thread, self._take_fence)
+            self._fence = await self._thread(self._take_fence)
         return self._fence is not None
 
     async def sequence(self, most: int, now_us: int, furthest_us: int) -> int:
-        fence, loop = self.fence, asyncio.get_running_loop()
+        fence = self.fence
         due = {"now": now_us, "furthest": furthest_us, "most": most}
         try:
             async with self._turn:
-                return await loop.run_in_executor(self._thread, self._sequence, fence, due)
+                return await self._thread(self._sequence, fence, due)
         except NotLeading:
             await self.step_down()
             raise
@@ -93,8 +90,7 @@ class SqliteSequencer:
 
     async def close(self) -> None:
         await self.step_down()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
-        self._thread.shutdown(wait=False)
+        await self._thread.close()
 
     def _locked(self) -> bool:
         if self._lock is not None:
@@ -113,12 +109,12 @@ class SqliteSequencer:
 
     def _take_fence(self) -> int | None:
         with self._faults():
-            found = self._connected().execute(FENCE).fetchall()
+            found = self._thread.connection().execute(FENCE).fetchall()
             return int(found[0][0]) if found else None
 
     def _sequence(self, fence: int, due: dict[str, int]) -> int:
         with self._faults():
-            connection = self._connected()
+            connection = self._thread.connection()
             seen = connection.execute(LOOK, due).fetchone()
             head_of(seen).held_by(fence)
             if not seen[-1]:
@@ -177,19 +173,8 @@ class SqliteSequencer:
         try:
             yield
         except sqlite3.Error as error:
-            self._disconnect()
+            self._thread.let_go()
             raise StoreUnavailable(f"the database does not sequence ({error.sqlite_errorname})") from None
         except BaseException:
-            self._disconnect()
+            self._thread.let_go()
             raise
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
-            prepare_sqlite(self._connection, None)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
