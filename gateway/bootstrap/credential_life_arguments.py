@@ -10,7 +10,7 @@ from gateway.settings import Settings
 
 LINES = """\
   yimen credentials list --person IDNO           某人的证明及状态 / what a person was issued and how it stands
-  yimen credentials revoke BATCH --reason CODE   吊销（不可恢复） / end one for good; everybody it is shown to sees it
+  yimen credentials revoke BATCH --reason CODE   撤销（不可恢复） / end one for good; everybody it is shown to sees it
   yimen credentials recheck --person IDNO        立即复查事实 / look at the facts again now; the gateway does it
     [--type TYPE] | --type TYPE | --all          一类、或全部（排在个人之后） / of a type, or all, behind those of persons
   yimen credentials errands [--since DAY]        少跑的腿：免去的纸质证明 / papers nobody had to fetch

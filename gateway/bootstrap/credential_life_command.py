@@ -20,7 +20,7 @@ from gateway.store.credentials.errands import StoredErrands
 _STATES = {
     CredentialState.VALID: "有效 valid",
     CredentialState.SUSPENDED: "暂停 suspended",
-    CredentialState.REVOKED: "已吊销 revoked",
+    CredentialState.REVOKED: "已撤销 revoked",
 }
 _REASON = re.compile(r"[A-Z0-9][A-Z0-9_./-]{0,39}")
 
@@ -50,7 +50,7 @@ async def revoke_batch(settings: Settings, batch_id: str, reason: str) -> int:
         done = await plain_issued(store, SystemClock()).set_state(
             batch_id, CredentialState.REVOKED, reason, actor_org=OPERATOR_ORG, actor_user=OPERATOR
         )
-    print("已吊销 revoked" if done else "没有可吊销的批次 there is nothing of this id to end")
+    print("已撤销 revoked" if done else "没有可撤销的批次 there is nothing of this id to end")
     return 0 if done else 1
 
 

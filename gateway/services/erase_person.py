@@ -32,7 +32,7 @@ GONE: Mapping[str, tuple[str, str]] = {
     ),
     "reasons": ("紧急调阅理由原文", "the words of reasons for emergency access"),
     "credentials": (
-        "电子证明中的事实及与本人的对应；有效的已全部吊销",
+        "电子证明中的事实及与本人的对应；有效的已全部撤销",
         "what electronic credentials said and whose they were; those in force are revoked",
     ),
     "offers": ("领取邀请及其经过", "offers of credentials with their timelines"),
@@ -58,7 +58,7 @@ STAYS: Mapping[str, tuple[str, str]] = {
         "a keyed digest of the ID number: not the number; so that the person is not made anew by being asked about",
     ),
     "statuses": (
-        "状态列表：仅含序号与已吊销状态，供核验方判断证明已失效，无法与本人对应",
+        "状态列表：仅含序号与已撤销状态，供核验方判断证明已失效，无法与本人对应",
         "status lists: numbers and that they are revoked, so that whoever was shown a credential sees it has ended",
     ),
     "departments": ("各来源部门自有数据：不在一门之内", "what the departments themselves keep: it was never here"),

@@ -130,7 +130,7 @@ async def test_an_offer_from_the_counter_to_the_card_and_its_end(console: Consol
     assert refused.code == 1
     assert (await console("credentials", "revoke", batch, "--reason", "FILE-2026/7")).code == 0
     assert (await console("credentials", "revoke", batch, "--reason", "FILE-2026/7")).code == 1
-    assert "已吊销 revoked (FILE-2026/7)" in (await console("credentials", "list", "--person", ID_NO)).out
+    assert "已撤销 revoked (FILE-2026/7)" in (await console("credentials", "list", "--person", ID_NO)).out
 
 
 async def test_the_link_is_sent_and_ended(console: Console) -> None:
