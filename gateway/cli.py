@@ -69,13 +69,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  - {fault}", file=sys.stderr)
         return 1
     except GatewayError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
+        print(f"{error.code}: {_said(error)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _said(error: GatewayError) -> str:
+    """What the command says of it; where that is the bare code, the catalogue's words."""
+    if str(error) != error.code:
+        return str(error)
+    from gateway.web.problems import text  # only now: most commands end well, and fast
+
+    return text(error.code)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from gateway.consent.consent import CIVIL
 from gateway.consent.notice import Both
 from gateway.services.access_history import MOST, AccessInWords, PersonHistory
 from gateway.web.me_visit import PersonVisit
@@ -28,7 +29,7 @@ class HistoryPages:
         """`GET /me/history?before=`."""
         person = await visit.person()
         found = await self._history(person.subject_id, before=_before(visit))
-        accesses = [replace(one, facts=_by_noun(one.facts)) for one in found.accesses]
+        accesses = [replace(one, facts=_by_noun(one.facts)) for one in _told_once(found.accesses)]
         return visit.page("me_history.html", accesses=accesses, before=found.before)
 
     async def export(self, visit: PersonVisit) -> Reply:
@@ -44,6 +45,17 @@ class HistoryPages:
         body = orjson.dumps({"accesses": said, "before": before}, option=orjson.OPT_INDENT_2)
         name = b'attachment; filename="access-history.json"'
         return Reply(200, body, JSON, [(b"content-disposition", name)])
+
+
+def _told_once(accesses: Iterable[AccessInWords]) -> list[AccessInWords]:
+    """What was the same to the letter on one day is one entry with its number: facts behind a document are looked at again
+    and again, and must not hide who else looked. The file to keep has each."""
+    told: dict[tuple[Any, ...], AccessInWords] = {}
+    for one in accesses:
+        like = (one.instant.astimezone(CIVIL).date(), one.body, one.purpose, one.basis, one.facts, one.allowed)
+        before = told.get(like)
+        told[like] = one if before is None else replace(before, repeats=before.repeats + one.repeats)
+    return list(told.values())
 
 
 def _by_noun(facts: Iterable[Both]) -> tuple[Both, ...]:
