@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gateway.consent.consent import CIVIL
+from gateway.clock import CIVIL
 from gateway.consent.notice import Both
 from gateway.services.access_history import MOST, AccessInWords, PersonHistory
 from gateway.web.me_visit import PersonVisit
