@@ -157,7 +157,7 @@ async def test_unknown_sealed_and_misnamed_are_one_refusal(console: Console, org
         for who, name in ((UNKNOWN, []), (SEALED, []), (ID_NO, ["--name", "李四"]))
         for said in [await console("offers", "create", "--person", who, "--credential", "residence", *name, *org)]
     }
-    assert told == {(1, "", "NO_GROUND: NO_GROUND\n")}
+    assert told == {(1, "", "NO_GROUND: 没有依据办理此人的事项。 There is no ground to act on this person.\n")}
     async with console.store.database.read() as connection:
         assert await connection.scalar(sa.select(sa.func.count()).select_from(credential_offer)) == before
 

@@ -347,7 +347,7 @@ async def test_to_the_person_of_the_case_it_is_offered_and_only_that_body_sees_t
 
 
 async def test_the_alarms_are_raised_afterwards_by_other_work(watched: Watched, lin: Asker) -> None:
-    raising, _ = watch_rounds(watched.gateway.store, watched.gateway.clock)
+    raising, *_ = watch_rounds(watched.gateway.store, watched.gateway.clock)
     await raising()
     before = {(row.type, row.about_id, row.subject_id) for row in await watched.rows(alert)}
     for key in (key_of(MINOR), NOBODY[2]):
@@ -364,7 +364,7 @@ async def test_the_alarms_are_raised_afterwards_by_other_work(watched: Watched, 
 async def test_the_officer_cannot_look_at_alerts_and_a_supervisor_sees_those_of_others(
     watched: Watched, lin: Asker
 ) -> None:
-    raising, _ = watch_rounds(watched.gateway.store, watched.gateway.clock)
+    raising, *_ = watch_rounds(watched.gateway.store, watched.gateway.clock)
     await watched.look(lin, ONE, **key_of(MINOR))
     await raising()
     url = f"{watched.house.url}/admin/alerts"
