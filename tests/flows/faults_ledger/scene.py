@@ -180,6 +180,8 @@ def _snapshot(folder: Path, target: Path) -> Path:
         for file in folder.glob(pattern):
             if file.is_file():
                 shutil.copy(file, target)
+            elif file.is_dir():  # the keys of credentials: a house that had to make new ones would write that down
+                shutil.copytree(file, target / file.name)
     return target
 
 
