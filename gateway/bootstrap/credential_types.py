@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from credentials.type_files import load_older, load_types
 from gateway.caller import Evidence
 from gateway.clock import Clock
 from gateway.errors import SettingsInvalid
-from gateway.services.credentials.fetch_facts import GatewayFacts, OpenDisputes
+from gateway.services.credentials.fetch_facts import GatewayFacts
 from gateway.services.credentials.may_offer import MayOffer
+from gateway.services.disputes.ports import Dispute, DisputeState
 from gateway.services.execute import Execute
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
@@ -54,6 +55,16 @@ def older_of(settings: Settings, types: Mapping[str, CredentialType]) -> tuple[C
         raise SettingsInvalid(error.faults) from None
 
 
+class _Disputes:
+    """Implements `gateway.services.credentials.fetch_facts.OpenDisputes`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def of(self, subject_id: str) -> Collection[Dispute]:
+        return [one for one in await self._store.disputes.of_person(subject_id) if one.state is DisputeState.OPEN]
+
+
 def type_room(
     settings: Settings,
     store: Store,
@@ -61,7 +72,6 @@ def type_room(
     execute: Execute,
     evidence: Evidence,
     clock: Clock,
-    disputes: OpenDisputes | None = None,
 ) -> TypeRoom:
     """Raises SettingsInvalid."""
     types = types_of(settings)
@@ -70,7 +80,7 @@ def type_room(
     return TypeRoom(
         types,
         older,
-        GatewayFacts(execute, snapshots, types, holders, holders, evidence, clock, disputes),
+        GatewayFacts(execute, snapshots, types, holders, holders, evidence, clock, _Disputes(store)),
         MayOffer(snapshots, types, holders, evidence, clock),
         holders,
         type_routes([*types.values(), *older], settings.base_url),

@@ -64,21 +64,26 @@ def _part(said: Mapping[str, Any], disputed: frozenset[str]) -> Part:
     answered = tuple(Said(one["source"], one["state"], moment(one["asOf"]), moment(one["retryAt"])) for one in sources)
     # A part of an answer that is missing for a reason may come yet; without one it is a match that a human must settle.
     waiting = any(one["state"] in ("UNAVAILABLE", "PARTIAL") and one["reason"] for one in sources)
-    doubted = {
-        flag: frozenset(one["field"] or "*" for one in said["quality"] if one["flag"] == flag)
-        for flag in ("CONFLICT", "DISPUTED")
-    }
+    conflicts = frozenset(one["field"] or "*" for one in said["quality"] if one["flag"] == "CONFLICT")
     return Part(
         state=said["state"],
-        records=tuple(said["records"]),
-        conflicts=doubted["CONFLICT"],
-        disputed=disputed | doubted["DISPUTED"],
+        records=tuple(_as_said(one) for one in said["records"]),
+        conflicts=conflicts,
+        disputed=disputed,
         withheld=frozenset(said["withheld"]),
         review=bool(said["review"]),
         waiting=waiting,
         sources=answered,
         reason=said["reason"] or "",
     )
+
+
+def _as_said(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record without the mark of a dispute: readers' marks are seconds old, and what is signed goes by `disputed`."""
+    quality = record.get("quality") or ()
+    if all(doubt["flag"] != "DISPUTED" for doubt in quality):
+        return record
+    return {**record, "quality": [doubt for doubt in quality if doubt["flag"] != "DISPUTED"]}
 
 
 def moment(text: Any) -> datetime | None:

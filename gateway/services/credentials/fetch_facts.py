@@ -54,8 +54,8 @@ class DisputedFact(Protocol):
 
 
 class OpenDisputes(Protocol):
-    def of(self, subject_id: str) -> Collection[DisputedFact]:
-        """What the person disputes now."""
+    async def of(self, subject_id: str) -> Collection[DisputedFact]:
+        """What the person disputes at this very moment: a look that a dispute brought about must see it."""
         ...
 
 
@@ -71,7 +71,7 @@ class GatewayFacts:
         holders: Holders,
         evidence: Evidence,
         clock: Clock,
-        disputes: OpenDisputes | None = None,
+        disputes: OpenDisputes,
     ) -> None:
         self._execute, self._snapshots, self._types = execute, snapshots, types
         self._persons, self._holders = persons, holders
@@ -92,7 +92,7 @@ class GatewayFacts:
             return Fetched(FactsState.UNAVAILABLE, reason="NO_SOURCE")
         said = {"code": purpose, "caseNo": acting.case_no, "reference": reference, "idNo": id_no, "name": name}
         answer = await self._execute(caller, GraphQLRequest(document(ctype, hung), variables=said))
-        return self._judged(ctype, hung, answer, subject_id, name)
+        return self._judged(ctype, hung, answer, await self._disputed(subject_id), name)
 
     def _caller(self, acting: Acting, purpose: str, ctype: CredentialType | None) -> Caller:
         """The issuing system, in the name of the body of the case; what it may ask ends with the facts of this type."""
@@ -126,7 +126,12 @@ class GatewayFacts:
         return Fetched(FactsState.REFUSED, reason=NO_GROUND.code, receipt_id=receipt.id)
 
     def _judged(
-        self, ctype: CredentialType, hung: Mapping[str, str], answer: GraphQLAnswer, subject_id: str, name: str
+        self,
+        ctype: CredentialType,
+        hung: Mapping[str, str],
+        answer: GraphQLAnswer,
+        disputed: Mapping[str, frozenset[str]],
+        name: str,
     ) -> Fetched:
         receipt_id = str(answer.extensions.get("receipt", {}).get("id", ""))
         now = self._clock.now()
@@ -138,7 +143,7 @@ class GatewayFacts:
             return Fetched(FactsState.REFUSED, reason=NO_GROUND.code, receipt_id=receipt_id)
         if rules == [DEFAULT_DENY]:  # policy itself could not look: that is no decision about the person
             return Fetched(FactsState.UNAVAILABLE, reason="POLICY_UNAVAILABLE", receipt_id=receipt_id)
-        parts = parts_of(ctype, hung, person, self._disputed(subject_id))
+        parts = parts_of(ctype, hung, person, disputed)
         judged = judge(ctype.rule, {**parts, **own_part(name)}, now, now.astimezone(CIVIL).date())
         return Fetched(
             _STATES[judged.outcome],
@@ -149,9 +154,9 @@ class GatewayFacts:
             receipt_id,
         )
 
-    def _disputed(self, subject_id: str) -> Mapping[str, frozenset[str]]:
+    async def _disputed(self, subject_id: str) -> Mapping[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
-        for one in self._disputes.of(subject_id) if self._disputes is not None else ():
+        for one in await self._disputes.of(subject_id):
             found[one.noun] = found.get(one.noun, frozenset()) | {one.field}
         return found
 

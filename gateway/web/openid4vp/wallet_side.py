@@ -41,6 +41,7 @@ class _ForWallets:
         await reply(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
+        """What each endpoint of its own says."""
         raise NotImplementedError
 
 

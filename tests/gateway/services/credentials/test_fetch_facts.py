@@ -70,8 +70,13 @@ class OneDispute:
     noun: str
     field: str
 
-    def of(self, subject_id: str) -> Collection[OneDispute]:
+    async def of(self, subject_id: str) -> Collection[OneDispute]:
         return (self,)
+
+
+class NoDispute:
+    async def of(self, subject_id: str) -> Collection[OneDispute]:
+        return ()
 
 
 class Clock:
@@ -90,7 +95,9 @@ def facts_of(
     schema = SimpleNamespace(nouns=more.pop("nouns", NOUNS))
     snapshots = cast(Snapshots, SimpleNamespace(current=SimpleNamespace(snapshot=SimpleNamespace(schema=schema))))
     known = register or Register()
-    return GatewayFacts(road, snapshots, TYPES, known, known, recorder or Recorder(), Clock(), **more)
+    return GatewayFacts(
+        road, snapshots, TYPES, known, known, recorder or Recorder(), Clock(), **{"disputes": NoDispute(), **more}
+    )
 
 
 async def test_it_asks_as_the_issuing_system_for_this_type_alone() -> None:
@@ -176,6 +183,16 @@ async def test_a_dispute_about_what_is_not_there_is_a_doubt_too() -> None:
         "s", "residence", JO, purpose="CREDENTIAL_ISSUE", reference="o"
     )
     assert other.state is FactsState.READY
+
+
+async def test_readers_marks_are_seconds_old_and_decide_nothing() -> None:
+    record = {**WHOLE["records"][0], "quality": [{"field": "status", "flag": "DISPUTED"}]}
+    marked = answered({**WHOLE, "records": [record], "quality": record["quality"]})
+    gone = await facts_of(Road(marked))("s", "residence", JO, purpose="CREDENTIAL_RECHECK", reference="o")
+    assert gone.state is FactsState.READY, "it was taken back a moment ago"
+    unseen = facts_of(Road(answered()), disputes=OneDispute("residence", "status"))
+    found = await unseen("s", "residence", JO, purpose="CREDENTIAL_RECHECK", reference="o")
+    assert found.state is FactsState.DOUBTED, "it was said a moment ago"
 
 
 async def test_what_no_source_is_connected_for_is_not_known() -> None:
