@@ -46,7 +46,7 @@ class Mapped:
         unique = [key for key in dict.fromkeys(keys) if any(key)]
         answered: dict[Key, Answer] = {}
         if unique:
-            raw = Lookup(lookup.noun, lookup.by, tuple(unique), mapper.raw_fields, lookup.page)
+            raw = Lookup(lookup.noun, lookup.by, tuple(unique), mapper.raw_fields, lookup.page, lookup.onward)
             answers = await self._source.fetch(raw, timeout_s=timeout_s)
             if len(answers) != len(unique):
                 detail = f"{len(answers)} answers to {len(unique)} keys"
@@ -83,7 +83,7 @@ class Mapped:
         fetched_at = answer.fetched_at or self._now()
         as_of = _as_of(answer.as_of, fetched_at, mapper.spec)
         if isinstance(answer, Absent):
-            return Absent(as_of, fetched_at)
+            return Absent(as_of, fetched_at, answer.receipt)
         asked = Asked.of(mapper.spec.by, key, number)
         rows: list[Row] = []
         incomplete = answer.incomplete
@@ -101,12 +101,12 @@ class Mapped:
                 if row is not None:
                     rows.append(row)
         if not rows and incomplete is None:
-            return Absent(none_as_of or as_of, fetched_at)  # all it has is about other people
+            return Absent(none_as_of or as_of, fetched_at, answer.receipt)  # all it has is about other people
         if paged:  # in the order its cursor counts in, and as many as came: the asker tells by it whether more follow
-            return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows), none_as_of)
+            return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows), none_as_of, answer.receipt)
         found = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
         found.sort(key=lambda row: row.record_id)
-        return Found(tuple(found), as_of, fetched_at, incomplete, none_as_of)
+        return Found(tuple(found), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
 
 
 def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> Key:
@@ -164,9 +164,10 @@ def _same(one: Row, other: Row) -> bool:
         and one.match is other.match
         and one.links == other.links
         and one.review_hint == other.review_hint
+        and one.origin == other.origin
     )
 
 
 def _flagged(row: Row) -> Row:
     quality = (*row.quality, ("", Quality.DUPLICATE))
-    return Row(row.values, row.record_id, row.as_of, row.match, quality, row.links, row.review_hint)
+    return Row(row.values, row.record_id, row.as_of, row.match, quality, row.links, row.review_hint, row.origin)

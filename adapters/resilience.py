@@ -59,7 +59,7 @@ class Guarded:
             return [Failed(Reason.CLOSED, opens_at)] * len(lookup.keys)
         if timeout_s <= 0 or self._closed:
             return [_TIMEOUT if timeout_s <= 0 else _CUT] * len(lookup.keys)
-        about = (lookup.noun, lookup.by, lookup.fields, lookup.page)
+        about = (lookup.noun, lookup.by, lookup.fields, lookup.page, lookup.onward)
         known = self._cached(about, lookup)
         under_way = self._flights.of(about)
         missing = tuple(dict.fromkeys(key for key in lookup.keys if key not in known and key not in under_way))
@@ -109,7 +109,7 @@ class Guarded:
         size = 1 if per_key else max(1, self._limits.batch_size)
         launch, loop = Launch(deadline), asyncio.get_running_loop()
         for start in range(0, len(keys), size):
-            part = Lookup(lookup.noun, lookup.by, keys[start : start + size], lookup.fields, lookup.page)
+            part = Lookup(lookup.noun, lookup.by, keys[start : start + size], lookup.fields, lookup.page, lookup.onward)
             flight = Flight(about, part, launch)
             self._flights.add(flight)
             flight.task = loop.create_task(self._fly(flight))

@@ -84,7 +84,7 @@ class RowMapper:
             as_of_row = as_of
         quality = tuple(dict.fromkeys(doubts)) if doubts else ()
         links = {name: _link(name, reach(values)) for name, reach in self._links} if self._links else {}
-        return Row(found, record_id, as_of_row, Match.AUTO, quality, links)
+        return Row(found, record_id, as_of_row, Match.AUTO, quality, links, origin=raw.origin)
 
     def _of_a_minor(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         """All that is kept of a row a human must look at: without it nobody could tell that it has to be hidden."""

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapters.breaker import Permit
+from adapters.onward import Onward
 from adapters.source import Answer, Key, Lookup, Page
 
-About = tuple[str, tuple[str, ...], frozenset[str], Page | None]
-"""What two questions must have in common besides the key to share an answer: noun, by, granted fields, page."""
+About = tuple[str, tuple[str, ...], frozenset[str], Page | None, Onward | None]
+"""What two questions must have in common besides the key to share an answer: noun, by, granted fields, page, and what goes
+along to another gateway."""
 
 
 @dataclass(slots=True, eq=False)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from adapters.errors import Reason
+from adapters.onward import Onward, UpstreamReceipt
 
 Value: TypeAlias = str | int | float | bool | date | datetime | Sequence["Value"] | Mapping[str, "Value"] | None
 """Plain values only. `datetime` is aware UTC; `date` is a civil date of Asia/Shanghai."""
@@ -65,6 +66,7 @@ class Lookup:
 
     `by` names the key parts in order (canonical names, say `("idNo", "name")`); each key has one value per part.
     `fields` are canonical field names; a source returns no other. `page` is honoured by sources that page.
+    `onward` goes to sources that are gateways themselves; questions that differ in it are different questions.
     """
 
     noun: str
@@ -72,6 +74,7 @@ class Lookup:
     keys: tuple[Key, ...]
     fields: frozenset[str]
     page: Page | None = None
+    onward: Onward | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Row:
     `adapters.mapping` turns them into canonical names and types and sets the rest. A row to be reviewed brings no values,
     but for one: that the person was a minor at the offence.
     `links` holds the canonical key values other nouns hang on (never released to a reader by themselves).
+    `origin` is the source's own source, where the source is a gateway: its code there.
     """
 
     values: Mapping[str, Value]
@@ -91,18 +95,20 @@ class Row:
     quality: tuple[tuple[str, Quality], ...] = ()  # (canonical field or "", flag)
     links: Mapping[str, str | None] = field(default_factory=dict)
     review_hint: str = ""  # for REVIEW only: the other side's masked name, e.g. "张*"
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """The source has records for the key. `incomplete` says some are known to be missing. `none_as_of` is what `as_of`
-    would be were there no record, where that is another time."""
+    would be were there no record, where that is another time. `receipt`, here and below: of a source that is a gateway."""
 
     rows: tuple[Row, ...]
     as_of: datetime | None = None
     fetched_at: datetime | None = None
     incomplete: Reason | None = None
     none_as_of: datetime | None = None
+    receipt: UpstreamReceipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class Absent:
 
     as_of: datetime | None = None
     fetched_at: datetime | None = None
+    receipt: UpstreamReceipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class Failed:
     reason: Reason
     retry_at: datetime | None = None
     detail: str = ""
+    receipt: UpstreamReceipt | None = None
 
 
 Answer: TypeAlias = Found | Absent | Failed

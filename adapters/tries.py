@@ -79,7 +79,7 @@ class Tries:
             admitted = await self._admit(flight)
             if isinstance(admitted, Failed):
                 return  # the failure we have says more
-            lookup = Lookup(lookup.noun, lookup.by, again, lookup.fields, lookup.page)
+            lookup = Lookup(lookup.noun, lookup.by, again, lookup.fields, lookup.page, lookup.onward)
             tries += 1
 
     def cut(self, flight: Flight, *, patience_s: float) -> None:
