@@ -103,6 +103,7 @@ def web_settings(settings: Settings) -> WebSettings:
         header_bytes=limits.header_bytes,
         json_depth=limits.json_depth,
         drain_s=settings.drain_s,
+        drain_announce_s=settings.drain_announce_s,
         allowed_hosts=allowed_hosts(settings),
         base_url=settings.base_url,
         client_certificate_header=settings.client_certificate_header,

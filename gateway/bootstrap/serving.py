@@ -57,7 +57,9 @@ def _several(settings: Settings, listener: socket.socket, say: Callable[[], None
 
     with tempfile.TemporaryDirectory(prefix="yimen-") as folder:
         work = partial(_worker, settings, listener, Path(folder))
-        return Workers(work, settings.workers, listener, drain_s=settings.drain_s, first_ready=say).run()
+        return Workers(
+            work, settings.workers, listener, drain_s=settings.drain_announce_s + settings.drain_s, first_ready=say
+        ).run()
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,12 @@ class Settings:
     drain_s: float = setting(
         parsing.number(float, 0, 300), 10.0, "停机时等待在途请求的秒数", "seconds running requests get when we stop"
     )
+    drain_announce_s: float = setting(
+        parsing.number(float, 0, 300),
+        0.0,
+        "停机前照常服务、但 /readyz 已报 503 的秒数，供负载均衡转走流量",
+        "seconds we serve on after a stop was asked for, with /readyz saying 503, so that a balancer sends the next ones elsewhere",
+    )
     break_glass_minutes: int = setting(
         parsing.number(int, 1, 240), 30, "紧急查询一次开放的分钟数", "minutes an emergency access stays open"
     )

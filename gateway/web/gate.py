@@ -18,6 +18,8 @@ class Gate:
         self._most = {"request": in_flight, "stream": streams}
         self.inside = {"request": 0, "stream": 0}
         self.waiting = 0
+        self.closing = False
+        """We are about to drain and say so (readiness, `Connection: close`); whoever comes meanwhile is served."""
         self.draining = False
         self._drain = asyncio.Event()
 
@@ -53,7 +55,7 @@ class Gate:
 
     def drain(self) -> None:
         """Let nobody in from now on; what runs finishes, streams end. To be called on the event loop."""
-        self.draining = True
+        self.closing = self.draining = True
         self._drain.set()
 
     async def until_draining(self) -> None:

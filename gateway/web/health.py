@@ -34,7 +34,7 @@ class Readyz:
         names = list(self._checks)
         passed = await asyncio.gather(*(_passes(name, self._checks[name]) for name in names))
         failing = [name for name, good in zip(names, passed, strict=True) if not good]
-        if self._gate.draining:
+        if self._gate.closing:
             failing.append("draining")
         if failing:
             body = orjson.dumps({"ready": False, "failing": failing, "errors": [error("NOT_READY")]})

@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.web.gate import Gate
 from gateway.web.problems import body, status_of
 from gateway.web.settings import WebSettings
 
@@ -16,9 +17,11 @@ _PER_HEADER = 32  # many small headers cost more than their bytes
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection. `settings` is set on a subclass by `bounded`; httptools itself would collect headers for ever."""
+    """One connection. `settings` and `gate` are set on a subclass by `bounded`; httptools itself would collect headers for
+    ever."""
 
     settings = WebSettings()
+    gate: Gate | None = None
 
     _in_headers = True
     _size = 0
@@ -71,6 +74,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_headers, self._unread = False, 0
         self._stop_waiting()
         super().on_headers_complete()
+        if self.gate is not None and self.gate.closing and self.cycle is not None:
+            self.cycle.keep_alive = False  # told with its answer, so that the next request goes elsewhere
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -133,6 +138,6 @@ class _TooLarge(Exception):
     """The headers passed their bound."""
 
 
-def bounded(settings: WebSettings) -> type[Any]:
+def bounded(settings: WebSettings, gate: Gate | None = None) -> type[Any]:
     """The protocol class for uvicorn's `http` setting, with these bounds."""
-    return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"settings": settings})
+    return type("BoundedHttpProtocol", (BoundedHttpProtocol,), {"settings": settings, "gate": gate})

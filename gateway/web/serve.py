@@ -47,7 +47,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class DrainingServer(uvicorn.Server):
-    """SIGTERM or SIGINT: new requests get 503, running ones finish within `drain_s`; a second signal stops at once."""
+    """SIGTERM or SIGINT: for `drain_announce_s` everybody is served on while /readyz says 503 and answers say
+    `Connection: close`; then new requests get 503 and running ones finish within `drain_s`. A second signal stops at once.
+    """
 
     def __init__(self, config: uvicorn.Config, gate: Gate, settings: WebSettings) -> None:
         super().__init__(config)
@@ -68,15 +70,15 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        if self._signals and not self._gate.draining:
-            self._gate.drain()
-            self._since = time.monotonic()
-            _log.info("draining", inside=sum(self._gate.inside.values()))
-        if self._gate.draining:
-            passed = time.monotonic() - self._since
-            announced = passed >= self._settings.drain_announce_s
-            if (announced and self._gate.empty) or passed >= self._settings.drain_s:
-                self.should_exit = True
+        gate, now = self._gate, time.monotonic()
+        if self._signals and not gate.closing:
+            gate.closing, self._since = True, now
+        if gate.closing and not gate.draining and now - self._since >= self._settings.drain_announce_s:
+            gate.drain()
+            self._since = now
+            _log.info("draining", inside=sum(gate.inside.values()))
+        if gate.draining and (gate.empty or now - self._since >= self._settings.drain_s):
+            self.should_exit = True
         return await super().on_tick(counter)
 
 
@@ -85,7 +87,7 @@ def server_for(app: Starlette, *, certificate: str | None = None, key: str | Non
     settings: WebSettings = app.state.settings
     config = uvicorn.Config(
         app,
-        http=bounded(settings),
+        http=bounded(settings, app.state.gate),
         ws="websockets-sansio",
         ws_max_size=settings.socket_message_bytes,
         ws_ping_interval=settings.stream_ping_s,

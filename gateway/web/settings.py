@@ -26,8 +26,8 @@ class WebSettings:
 
     connections: int = 2_000
     in_flight: int = 200
-    drain_s: float = 20.0  # what runs may finish within
-    drain_announce_s: float = 0.0  # how long to answer 503 before the port closes, for a balancer to notice
+    drain_s: float = 20.0  # what runs may finish within, once nobody is let in any more
+    drain_announce_s: float = 0.0  # how long to serve on after /readyz has turned 503, for a balancer to notice
     retry_after_s: int = 2
 
     streams: int = 500  # sockets and event streams together
