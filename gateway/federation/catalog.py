@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.registry import OpenSource
+from gateway.federation.fields import base_field
 from gateway.federation.health_watch import HealthWatch
 from gateway.policy.purposes import PurposeRegister
 from schema.build import BuiltSchema
+
+_MOST_FIELD_SETS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,35 @@ class Snapshot:
         """How the sources are doing, for those who listen."""
         return HealthWatch(self.sources)
 
-    def answering(self, noun: str, by: Iterable[str]) -> Sequence[Offer]:
+    @cached_property
+    def _answering(self) -> dict[tuple[str, tuple[str, ...]], Sequence[Offer]]:
+        return {}
+
+    @cached_property
+    def _fields(self) -> dict[tuple[int, frozenset[str]], tuple[Offer, frozenset[str]]]:
+        return {}
+
+    def answering(self, noun: str, by: tuple[str, ...]) -> Sequence[Offer]:
         """The offers for `noun` whose keys are all among `by`; of one source only the one that uses most of them."""
+        place = (noun, by)
+        found = self._answering.get(place)
+        if found is None:  # nouns and the names of their keys are the schema's, so there are few
+            found = self._answering[place] = self._offers_for(noun, by)
+        return found
+
+    def fields_of(self, offer: Offer, granted: frozenset[str]) -> frozenset[str]:
+        """Of the granted fields those this source has; a code's raw word comes with the code. Equal questions get the very
+        same set, so that whoever keeps something by it is quick to find it."""
+        place = (id(offer), granted)
+        known = self._fields.get(place)
+        if known is None:
+            if len(self._fields) >= _MOST_FIELD_SETS:
+                self._fields.clear()
+            found = frozenset(name for name in granted if base_field(name) in offer.fields)
+            known = self._fields[place] = (offer, found)
+        return known[1]
+
+    def _offers_for(self, noun: str, by: tuple[str, ...]) -> Sequence[Offer]:
         given = frozenset(by)
         best: dict[str, Offer] = {}
         for offer in self.offers.get(noun, ()):

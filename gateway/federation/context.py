@@ -2,58 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from adapters.errors import Reason
 from adapters.identity import normalise_id
-from adapters.source import Answer, Found, Match, Page, Row
+from adapters.source import Answer, Found, Key, Match, Page, Row
 from gateway.caller import Subjects
-from gateway.federation.catalog import Offer, Snapshot
+from gateway.federation.answers import NOT_FOUND, PARTIAL
+from gateway.federation.catalog import Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
-from gateway.federation.disputed import DisputedFacts, Undisputed, add_doubts
+from gateway.federation.disputed import DisputedFacts, Undisputed
 from gateway.federation.hiding import is_hidden, is_personal, without
-from gateway.federation.loaders import Asked, Loader
+from gateway.federation.links import Links
+from gateway.federation.loaders import Group, Loader
 from gateway.federation.met import Met
-from gateway.federation.narrowing import as_if_absent, narrow
+from gateway.federation.narrowing import narrow
 from gateway.federation.offering import NoDesk, OfferDesk, Offering, check_asked
 from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
-from gateway.federation.parts import (
-    NOT_FOUND,
-    Data,
-    Shape,
-    build_part,
-    no_source_part,
-    shape_of,
-    withheld_part,
-)
+from gateway.federation.parts import Part, View, build_part, no_source_part, withheld_part
+from gateway.federation.persons import Person
+from gateway.federation.reach import Reach
+from gateway.federation.shapes import Shape, shape_of
 from gateway.policy.decision import Mask, Policy, Question
 from schema.context import Data as Told
 from schema.context import OfferAsked
 from schema.errors import BadInput
-from schema.wiring import LINKS
+from schema.nouns import PERSON_KEY
 
-SUBJECT = "_subject"
 _Shapes: TypeAlias = dict[tuple[str, frozenset[str], frozenset[str]], Shape]
 # A policy gives equal questions the same mask, so what follows from a mask is worked out once and goes with it.
 _SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
 _MOST_SHAPES = 64
+_Place: TypeAlias = tuple[Reach, Key | None, str | None]  # how far one mask reaches, by which key, about whom
 _NAME_LENGTH = 100
 _NOBODY = "0" * 18
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A part on its way: what it may show, the answers to come, whose it is, and whether they must look unknown."""
-
-    shape: Shape
-    asked: asyncio.Future[Asked] | None
-    subject: str | None
-    absent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +78,7 @@ class OperationContext:
         self._asked = question.selected if question is not None else {}
         self._implied = question.implied if question is not None else {}
         self._shapes: dict[Mask, _Shapes] = {}
+        self._reaches: dict[tuple[str, tuple[str, ...]], dict[Mask, Reach]] = {}
         self._loader = Loader(snapshot, deadline)
         self._persons = 0
         self.states_by_noun: dict[tuple[str, str], int] = {}
@@ -113,85 +100,108 @@ class OperationContext:
     def close(self) -> None:
         self._loader.close()
 
-    async def people(self, keys: Sequence[tuple[str, str]]) -> Sequence[Data | Exception]:
+    async def people(self, keys: Sequence[tuple[str, str]]) -> Sequence[Person | Exception]:
         """See the port."""
         self._persons += len(keys)
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
-        numbers = [normalise_id(id_no) for id_no, _ in keys]
-        faults: list[Exception | None] = [
-            BadInput("BAD_ID")
-            if number is None or not number.checksum_ok
-            else BadInput("BAD_NAME")
-            if not 0 < len(name.strip()) <= _NAME_LENGTH
-            else None
-            for number, (_, name) in zip(numbers, keys, strict=True)
-        ]
-        good = [number.value18 for number, fault in zip(numbers, faults, strict=True) if number and fault is None]
+        found: list[tuple[str, str] | BadInput] = []
+        good: list[str] = []
+        for id_no, name in keys:
+            number = normalise_id(id_no)
+            if number is None or not number.checksum_ok:
+                found.append(BadInput("BAD_ID"))
+                continue
+            name = name.strip()
+            if not 0 < len(name) <= _NAME_LENGTH:
+                found.append(BadInput("BAD_NAME"))
+                continue
+            good.append(number.value18)
+            found.append((number.value18, name))
         subjects = await self.met.meet(good)
         self.met.asked_for(subjects)
-        found = iter(subjects)
-        answer: list[Data | Exception] = []
-        for number, fault, (_, name) in zip(numbers, faults, keys, strict=True):
-            if fault is not None or number is None:
-                answer.append(fault or BadInput("BAD_ID"))
-                continue
-            subject = next(found)
-            links = {"idNo": number.value18, "name": name.strip(), SUBJECT: subject}
-            answer.append({"pid": self.met.pid(subject), LINKS: links})
-        return answer
+        whose, met = iter(subjects), self.met
+        return [one if isinstance(one, BadInput) else Person(next(whose), *one, met) for one in found]
 
-    async def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Data:
-        return await self._finish(self._begin(noun, by, links))
-
-    async def parts(self, asks: Sequence[tuple[str, tuple[str, ...], Mapping[str, str | None]]]) -> Sequence[Data]:
-        """A whole level at once, in order; the same as `part` for each."""
-        begun = [self._begin(noun, by, links) for noun, by, links in asks]
-        return [await self._finish(one) for one in begun]
-
-    def _begin(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> _Begun:
-        """What may be shown, and the answers on their way; none where nobody is asked."""
-        subject = links.get(SUBJECT)
-        self.met.openly |= subject is None
-        shape = self._shape(noun, subject)
-        # One who must look unknown is asked for like one who is: the same calls, the same shape.
-        shown = self._shape(noun, None) if shape.absent else shape
-        if not shown.open or any(not links.get(name) for name in by):
-            return _Begun(shown, None, subject, False)
-        return _Begun(shown, self._loader.load(noun, by, links, shown.fetched), subject, shape.absent)
-
-    async def _finish(self, begun: _Begun) -> Data:
-        shape, noun = begun.shape, begun.shape.noun.name
-        if begun.asked is None:
-            return self._count(noun, withheld_part(shape) if not shape.open else no_source_part(shape))
-        offers, answers = await begun.asked
-        if not offers:
-            return self._count(noun, no_source_part(shape))
-        if begun.absent:
-            answers = as_if_absent(answers)
-        if begun.subject is not None:
-            mask = self.met.mask_of(begun.subject)
-            part = build_part(shape, offers, without(answers, lambda row: is_hidden(row, mask)), self._now)
-            disputed = self._disputed.of(begun.subject)
-            for record in part["records"]:
-                if disputed:
-                    add_doubts(part, record, noun, shape.shown, disputed)
-                record[LINKS] = {**record[LINKS], SUBJECT: begun.subject}
-            return self._count(noun, part)
-        owners = await self._owners(answers)
-        part = self._of_whom_it_concerns(shape, offers, answers, owners)
-        if part["state"] == NOT_FOUND and is_personal(shape.noun):
-            self.met.sought(list(dict.fromkeys(owner.subject for owner in owners.values())))
+    async def part(self, noun: str, by: tuple[str, ...], links: Links | Mapping[str, str | None]) -> Part:
+        """See the port."""
+        on = links if isinstance(links, Links) else Links(None, links)
+        self.met.openly |= on.subject is None
+        reach, key = self._reach(noun, by, self.met.mask_of(on.subject)), on.key(by)
+        if reach.group is None or key is None:
+            part = reach.unasked()
+        else:
+            _, answers = await self._loader.one(reach.group, key)
+            if on.subject is not None:
+                part = reach.part(answers, on.subject)
+            else:
+                part = await self._of_whom_it_concerns(reach, answers)
         return self._count(noun, part)
+
+    async def level(self, asks: Sequence[tuple[str, tuple[str, ...], Sequence[Links]]]) -> list[list[Part]]:
+        """All that hangs on what came before: for each noun and its key names, a part for each of the links, in order.
+        The same as `part` for each, but asked at once and waited for once."""
+        wanted: dict[Group, list[Key]] = {}
+        begun = [self._begin(noun, by, links, wanted) for noun, by, links in asks]
+        if wanted:
+            await self._loader.all(wanted.items())
+        return [await self._finish(noun, places) for (noun, _, _), places in zip(asks, begun, strict=True)]
+
+    async def parts(self, asks: Sequence[tuple[str, tuple[str, ...], Any]]) -> Sequence[Any]:
+        """A level as a flat list; goes when nobody asks so any more."""
+        found = await self.level([(noun, by, [links]) for noun, by, links in asks])
+        return [part for (part,) in found]
+
+    def _begin(
+        self, noun: str, by: tuple[str, ...], links: Sequence[Links], wanted: dict[Group, list[Key]]
+    ) -> list[_Place]:
+        """How far each one's mask reaches, and what is to be asked of whom: that goes into `wanted`."""
+        mask_of, own = self.met.masks.get, self._mask
+        of_person = by == PERSON_KEY
+        places: list[_Place] = []
+        before: Mask | None = None
+        keys: list[Key] | None = None
+        for on in links:
+            subject = on.subject
+            if subject is None:
+                mask, self.met.openly = own, True
+            else:
+                mask = mask_of(subject, own)
+            if mask is not before:
+                before, reach = mask, self._reach(noun, by, mask)
+                keys = None if reach.group is None else wanted.setdefault(reach.group, [])
+            key = on.person_key if of_person else on.key(by)
+            if key is not None and keys is not None:
+                keys.append(key)
+            places.append((reach, key, subject))
+        return places
+
+    async def _finish(self, noun: str, places: Sequence[_Place]) -> list[Part]:
+        """The parts of a noun, all asked and answered."""
+        parts: list[Part] = []
+        counted: dict[str, int] = {}
+        for reach, key, subject in places:
+            if reach.group is None or key is None:
+                part = reach.unasked()
+            elif subject is not None:
+                part = reach.part(reach.group.known[key], subject)
+            else:
+                part = await self._of_whom_it_concerns(reach, reach.group.known[key])
+            state = part.state
+            counted[state] = counted.get(state, 0) + 1
+            parts.append(part)
+        for state, count in counted.items():
+            self.states_by_noun[noun, state] = self.states_by_noun.get((noun, state), 0) + count
+        return parts
 
     async def page(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
-    ) -> Data:
+    ) -> Told:
         """See the port. What must not be noticed is left out before the page is cut, so no page is shorter for it."""
         self.met.openly = True
-        shape = self._shape(noun, None)
+        shape = self._shape(noun, self._mask)
         if not shape.open:
-            return self._count(noun, connection(withheld_part(shape), first, after))
+            return connection(self._count(noun, withheld_part(shape)), first, after)
         key, cursor, size = tuple(links.get(name) for name in by), read_cursor(after), first + 1 + MARGIN
         kept: list[Row] = []
         incomplete: Reason | None = None
@@ -199,7 +209,7 @@ class OperationContext:
         while True:
             offers, answers = await self._loader.page(noun, by, key, Page(size, cursor), shape.fetched)
             if not offers:
-                return self._count(noun, connection(no_source_part(shape), first, after))
+                return connection(self._count(noun, no_source_part(shape)), first, after)
             answer = answers[0]
             if not isinstance(answer, Found):
                 break
@@ -213,10 +223,10 @@ class OperationContext:
         # One more than asked for tells whether there is a next page, without counting what is there.
         if isinstance(answer, Found):
             answer = replace(answer, rows=tuple(kept[:first]), incomplete=incomplete)
-        part = self._of_whom_it_concerns(shape, offers, [answer], owners)
+        part = self._narrowed(View(shape, offers, self._now, self._disputed), [answer], owners)
         if isinstance(answer, Found) and incomplete is not None:
-            part["state"] = "PARTIAL"
-        return self._count(noun, connection(part, first, after, more=len(kept) > first))
+            part.state = PARTIAL
+        return connection(self._count(noun, part), first, after, more=len(kept) > first)
 
     async def offer(self, offer_id: str) -> Told | None:
         """See the port."""
@@ -239,15 +249,15 @@ class OperationContext:
         (person,) = await self.people([(id_no, name)])
         if isinstance(person, Exception):
             raise person
-        return str(person[LINKS][SUBJECT])
+        return person.subject
 
-    def catalogue(self) -> Sequence[Data]:
+    def catalogue(self) -> Sequence[Told]:
         return catalogue_entries(self._snapshot)
 
-    def purposes(self) -> Sequence[Data]:
+    def purposes(self) -> Sequence[Told]:
         return purpose_entries(self._snapshot.purposes)
 
-    def source_health(self) -> AsyncIterator[Data]:
+    def source_health(self) -> AsyncIterator[Told]:
         return self._snapshot.watch.listen()
 
     async def _owners(self, answers: Sequence[Answer]) -> dict[str, _Owner]:
@@ -275,36 +285,56 @@ class OperationContext:
 
     def _is_visible(self, row: Row, shape: Shape, owners: Mapping[str, _Owner]) -> bool:
         owner = owners.get(row.links.get("idNo") or "")
-        own = shape if owner is None else self._shape(shape.noun.name, owner.subject)
+        own = shape if owner is None else self._shape_for(shape.noun.name, owner)
         return own.open and not self._is_hidden(row, shape, owners)
 
-    def _of_whom_it_concerns(
-        self, shape: Shape, offers: Sequence[Offer], answers: Sequence[Answer], owners: Mapping[str, _Owner]
-    ) -> Data:
-        """The part of answers that were asked for without a person: the rows say whose they are, and each is shown as
-        its own subject's mask allows, or not at all. That person's other parts then hang on it."""
-        noun = shape.noun.name
+    async def _of_whom_it_concerns(self, reach: Reach, answers: Sequence[Answer]) -> Part:
+        """The part of answers that were asked for without a person."""
+        answers = reach.known(answers)
+        owners = await self._owners(answers)
+        part = self._narrowed(reach.view, answers, owners)
+        if part.state == NOT_FOUND and is_personal(reach.shape.noun):
+            self.met.sought(list(dict.fromkeys(owner.subject for owner in owners.values())))
+        return part
+
+    def _narrowed(self, view: View, answers: Sequence[Answer], owners: Mapping[str, _Owner]) -> Part:
+        """The rows say whose they are, and each is shown as its own subject's mask allows, or not at all. That person's
+        other parts then hang on it."""
+        shape = view.shape
 
         def own(row: Row) -> Shape:
             owner = owners.get(row.links.get("idNo") or "")
-            return shape if owner is None else self._shape(noun, owner.subject)
+            return shape if owner is None else self._shape_for(shape.noun.name, owner)
 
         answers = without(answers, lambda row: self._is_hidden(row, shape, owners))
         answers, withheld = narrow(answers, shape, own)
-        part = build_part(shape, offers, answers, self._now)
-        if withheld and not part["records"]:
+        part = build_part(view, answers)
+        if withheld and not part.records:
             return withheld_part(shape)
-        for record in part["records"]:
-            owner = owners.get(record[LINKS].get("idNo") or "")
+        for record in part.records:
+            owner = owners.get(record.row.links.get("idNo") or "")
             if owner is not None:
-                record[LINKS] = {**record[LINKS], "idNo": owner.id_no, SUBJECT: owner.subject}
-                if disputed := self._disputed.of(owner.subject):
-                    add_doubts(part, record, noun, self._shape(noun, owner.subject).shown, disputed)
+                record.belongs_to(owner.subject, owner.id_no, self._shape_for(shape.noun.name, owner))
                 self.met.turned_up([owner.subject])
         return part
 
-    def _shape(self, noun: str, subject: str | None) -> Shape:
-        mask = self.met.mask_of(subject)
+    def _reach(self, noun: str, by: tuple[str, ...], mask: Mask) -> Reach:
+        reaches = self._reaches.get((noun, by))
+        if reaches is None:
+            reaches = self._reaches[noun, by] = {}
+        reach = reaches.get(mask)
+        if reach is None:
+            shape = self._shape(noun, mask)
+            # One who must look unknown is asked for like one who is: the same calls, the same shape.
+            shown = self._shape(noun, self._mask) if shape.absent else shape
+            group = self._loader.group(noun, by, shown.fetched) if shown.open else None
+            reach = reaches[mask] = Reach(shown, mask, group, self._now, self._disputed, absent=shape.absent)
+        return reach
+
+    def _shape_for(self, noun: str, owner: _Owner) -> Shape:
+        return self._shape(noun, self.met.mask_of(owner.subject))
+
+    def _shape(self, noun: str, mask: Mask) -> Shape:
         shapes = self._shapes.get(mask)
         if shapes is None:
             shapes = self._shapes[mask] = _SHAPES.setdefault(mask, {})
@@ -317,7 +347,7 @@ class OperationContext:
             shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}), place[2])
         return shape
 
-    def _count(self, noun: str, part: Data) -> Data:
-        place = (noun, part["state"])
+    def _count(self, noun: str, part: Part) -> Part:
+        place = (noun, part.state)
         self.states_by_noun[place] = self.states_by_noun.get(place, 0) + 1
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from adapters.source import Quality
@@ -35,19 +35,13 @@ class Undisputed:
         return ()
 
 
-def add_doubts(
-    part: dict[str, Any], record: dict[str, Any], noun: str, shown: Collection[str], disputed: Collection[DisputedFact]
-) -> None:
-    """DISPUTED beside the fields of `record`, and of the part where it leads; a field this reader is not shown is not
-    mentioned."""
+def doubts_of(
+    noun: str, source: str, shown: Collection[str], disputed: Collection[DisputedFact]
+) -> Sequence[Mapping[str, Any]]:
+    """DISPUTED beside each disputed field of a record of `source`; a field this reader is not shown is not mentioned."""
     fields = {base_field(name) for name in shown}
-    doubts = [
+    return [
         {"field": one.field, "flag": Quality.DISPUTED.value}
         for one in disputed
-        if one.noun == noun and one.field in fields and one.source in ("", record["source"])
+        if one.noun == noun and one.field in fields and one.source in ("", source)
     ]
-    if not doubts:
-        return
-    record["quality"] = [*record["quality"], *doubts]
-    if record is part["best"]:
-        part["quality"] = [*part["quality"], *doubts]

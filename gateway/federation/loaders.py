@@ -1,30 +1,84 @@
 """Asking the sources, batched breadth-first: per level of an operation one lookup per (noun, key names,
 granted fields, source).
 
-The fields of a level ask within a few turns of the event loop; the lookups leave once a turn brings no more of them.
-Equal keys are asked once for the whole operation.
+A level that is known as a whole leaves at once. Fields that ask one by one (graphql-core's) ask within a few turns of the
+event loop; their lookups leave once a turn brings no more of them. Equal keys are asked once for the whole operation,
+whichever way they were asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
 from adapters.errors import Reason, SourceUnavailable
 from adapters.source import Answer, Failed, Key, Lookup, Page
 from gateway.federation.catalog import Offer, Snapshot
-from gateway.federation.fields import base_field
 
 _GRACE_S = 0.05
-_Group = tuple[str, tuple[str, ...], frozenset[str]]  # noun, key names, granted fields: what one lookup has in common
 Asked = tuple[Sequence[Offer], Sequence[Answer]]
 
 
-@dataclass(slots=True)
-class _Batch:
-    keys: dict[Key, asyncio.Future[Asked]] = field(default_factory=dict)
-    offers: Sequence[Offer] = ()
+class Batch:
+    """Keys that leave together. `tell` is run once, when they are answered or given up."""
+
+    __slots__ = ("done", "group", "keys", "task", "waiting")
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.keys: dict[Key, None] = {}
+        self.task: asyncio.Task[None] | None = None
+        self.waiting: list[_One | _All] = []
+        self.done = False
+
+    def settle(self) -> None:
+        self.done = True
+        for waiting in self.waiting:
+            waiting.settled(self.group)
+
+    def cancel(self) -> None:
+        self.done = True
+        for waiting in self.waiting:
+            waiting.future.cancel()
+
+
+class Group:
+    """All that one operation asks of one noun by the same key names with the same fields granted."""
+
+    __slots__ = ("by", "fields", "flying", "known", "noun", "offers", "pending")
+
+    def __init__(self, noun: str, by: tuple[str, ...], fields: frozenset[str], offers: Sequence[Offer]) -> None:
+        self.noun, self.by, self.fields, self.offers = noun, by, fields, offers
+        self.known: dict[Key, Sequence[Answer]] = {}  # answers in step with the offers
+        self.flying: dict[Key, Batch] = {}  # asked for; what is in `known` too has arrived
+        self.pending: Batch | None = None  # not sent yet
+
+
+class _One:
+    """Somebody who waits for one key."""
+
+    __slots__ = ("future", "key")
+
+    def __init__(self, key: Key, future: asyncio.Future[Asked]) -> None:
+        self.key, self.future = key, future
+
+    def settled(self, group: Group) -> None:
+        if not self.future.done():
+            self.future.set_result((group.offers, group.known[self.key]))
+
+
+class _All:
+    """A level that waits for several batches."""
+
+    __slots__ = ("future", "left")
+
+    def __init__(self, left: int, future: asyncio.Future[None]) -> None:
+        self.left, self.future = left, future
+
+    def settled(self, group: Group) -> None:
+        self.left -= 1
+        if self.left == 0 and not self.future.done():
+            self.future.set_result(None)
 
 
 class Loader:
@@ -35,32 +89,74 @@ class Loader:
         self._snapshot = snapshot
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_at(deadline + _GRACE_S, self._expire)
-        self._batches: list[_Batch] = []
-        self._known: dict[tuple[_Group, Key], asyncio.Future[Asked]] = {}
-        self._pending: dict[_Group, _Batch] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._groups: dict[tuple[str, tuple[str, ...], frozenset[str]], Group] = {}
+        self._batches: list[Batch] = []
         self._loads = 0
+        self._sending = False
         self._pages: dict[tuple[str, tuple[str, ...], Key, Page], asyncio.Task[Asked]] = {}
-        self._granted: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+
+    def group(self, noun: str, by: tuple[str, ...], fields: frozenset[str]) -> Group:
+        """`fields` are those granted: keys of different grants go in different lookups."""
+        place = (noun, by, fields)
+        found = self._groups.get(place)
+        if found is None:
+            found = self._groups[place] = Group(noun, by, fields, self._snapshot.answering(noun, by))
+        return found
 
     def load(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], fields: frozenset[str]
     ) -> asyncio.Future[Asked]:
-        """The offers that were asked about one key, and their answers, in step. Never fails.
+        """The offers that were asked about one key, and their answers, in step. Never fails."""
+        return self.one(self.group(noun, by, fields), tuple(map(links.get, by)))
 
-        `fields` are those granted for this key's subject: keys of different grants go in different lookups.
-        """
-        group = (noun, by, fields)
-        key = tuple(links.get(name) for name in by)
-        found = self._known.get((group, key))
-        if found is None:
-            found = self._known[(group, key)] = self._loop.create_future()
-            self._loads += 1
-            if not self._pending:
-                self._loop.call_soon(self._dispatch, 0)
-            self._pending.setdefault(group, _Batch()).keys[key] = found
-        return found
+    def one(self, group: Group, key: Key) -> asyncio.Future[Asked]:
+        """As `load`. Each asker has a future of its own: who stops waiting stops nobody else."""
+        future: asyncio.Future[Asked] = self._loop.create_future()
+        answers = group.known.get(key)
+        if answers is not None:
+            future.set_result((group.offers, answers))
+            return future
+        self._put(group, (key,))
+        group.flying[key].waiting.append(_One(key, future))
+        if not self._sending:
+            self._sending = True
+            self._loop.call_soon(self._dispatch, 0)
+        return future
+
+    async def all(self, asked: Iterable[tuple[Group, Iterable[Key]]]) -> None:
+        """A whole level: afterwards every key is in its group's `known`. Never fails."""
+        batches: dict[Batch, None] = {}
+        for group, keys in asked:
+            if not group.flying:  # nothing of it was asked for before
+                self._put(group, keys)
+                if group.pending is not None:
+                    batches[group.pending] = None
+                continue
+            known = group.known
+            wanted = [key for key in keys if key not in known]
+            self._put(group, wanted)
+            batches.update(dict.fromkeys(map(group.flying.__getitem__, wanted)))
+        self._send()
+        waited = [batch for batch in batches if not batch.done]
+        if waited:
+            level = _All(len(waited), self._loop.create_future())
+            for batch in waited:
+                batch.waiting.append(level)
+            await level.future
+
+    def _put(self, group: Group, keys: Iterable[Key]) -> None:
+        """What is not on its way yet goes with the next batch."""
+        flying = group.flying
+        new = dict.fromkeys(keys) if not flying else dict.fromkeys(key for key in keys if key not in flying)
+        if not new:
+            return
+        if group.pending is None:
+            group.pending = Batch(group)
+            self._batches.append(group.pending)
+        self._loads += len(new)
+        group.pending.keys.update(new)
+        flying.update(dict.fromkeys(new, group.pending))
 
     async def page(self, noun: str, by: tuple[str, ...], key: Key, page: Page, fields: frozenset[str]) -> Asked:
         """One page of the most authoritative source that pages this noun; the same page is asked for once."""
@@ -76,24 +172,17 @@ class Loader:
 
     async def _page(self, noun: str, by: tuple[str, ...], key: Key, page: Page, fields: frozenset[str]) -> Asked:
         offers = self._snapshot.answering(noun, by)[:1]
-        answers = [await self._ask(offer, by, [key], page, fields) for offer in offers]
+        answers = [await self._ask(offer, by, (key,), page, fields) for offer in offers]
         return offers, [found[0] for found in answers]
-
-    def _fields(self, offer: Offer, fields: frozenset[str]) -> frozenset[str]:
-        """Of the granted fields those this source has; a code's raw word comes with the code."""
-        place = (id(offer), fields)
-        known = self._granted.get(place)
-        if known is None:
-            known = self._granted[place] = frozenset(name for name in fields if base_field(name) in offer.fields)
-        return known
 
     def close(self) -> None:
         """Stop what is still under way."""
-        self._timer.cancel()
-        for batch in self._pending.values():  # asked for, and never sent
-            for future in batch.keys.values():
-                future.cancel()
-        self._pending = {}
+        if self._timer is not None:
+            self._timer.cancel()
+        for batch in self._batches:
+            if not batch.done:
+                batch.group.pending = None
+                batch.cancel()
         self._stop()
 
     def _dispatch(self, seen: int) -> None:
@@ -101,63 +190,71 @@ class Loader:
         if self._loads != seen:
             self._loop.call_soon(self._dispatch, self._loads)
             return
-        pending, self._pending = self._pending, {}
-        for group, batch in pending.items():
-            self._batches.append(batch)
-            task = self._loop.create_task(self._answer(group, batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._sending = False
+        self._send()
 
-    async def _answer(self, group: _Group, batch: _Batch) -> None:
-        noun, by, fields = group
-        offers = self._snapshot.answering(noun, by)
-        keys = list(batch.keys)
-        batch.offers = offers
-        try:
-            if len(offers) == 1:
-                answers: Sequence[Sequence[Answer]] = [await self._ask(offers[0], by, keys, None, fields)]
-            else:
-                answers = await asyncio.gather(*(self._ask(offer, by, keys, None, fields) for offer in offers))
-        except asyncio.CancelledError:
-            for future in batch.keys.values():
-                future.cancel()
-            raise
-        for index, future in enumerate(batch.keys.values()):
-            if not future.done():
-                future.set_result((offers, [found[index] for found in answers]))
+    def _send(self) -> None:
+        """Everything that waits to be asked leaves now."""
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline + _GRACE_S, self._expire)
+        for batch in self._batches:
+            if batch.task is None and not batch.done:
+                batch.group.pending = None
+                batch.task = self._loop.create_task(self._answer(batch))
+
+    async def _answer(self, batch: Batch) -> None:
+        group, keys = batch.group, tuple(batch.keys)
+        offers = group.offers
+        if len(offers) == 1:
+            answers = [await self._ask(offers[0], group.by, keys, None, group.fields)]
+        else:
+            answers = await asyncio.gather(*(self._ask(offer, group.by, keys, None, group.fields) for offer in offers))
+        if not batch.done:
+            group.known.update(zip(keys, zip(*answers, strict=True) if offers else ((),) * len(keys), strict=True))
+            batch.settle()
 
     def _expire(self) -> None:
         """Each source keeps its own time; this is for one that does not. What is open is not known, and that is said."""
         for batch in self._batches:
-            for future in batch.keys.values():
-                if not future.done():
-                    future.set_result((batch.offers, [Failed(Reason.TIMEOUT)] * len(batch.offers)))
+            if not batch.done:
+                batch.group.pending = None
+                unknown = [Failed(Reason.TIMEOUT)] * len(batch.group.offers)
+                batch.group.known.update(dict.fromkeys(batch.keys, unknown))
+                batch.settle()
         self._stop()
 
     def _stop(self) -> None:
-        for task in (*self._tasks, *self._pages.values()):
+        for batch in self._batches:
+            if batch.task is not None and not batch.task.done():
+                batch.task.cancel()
+        for task in self._pages.values():
             task.cancel()
 
     async def _ask(
-        self, offer: Offer, by: tuple[str, ...], keys: Sequence[Key], page: Page | None, fields: frozenset[str]
+        self, offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...], page: Page | None, fields: frozenset[str]
     ) -> Sequence[Answer]:
         remaining = self._deadline - self._loop.time()
         if remaining <= 0:
             return [Failed(Reason.TIMEOUT)] * len(keys)
-        lookup = Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), self._fields(offer, fields), page)
+        lookup = Lookup(
+            offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), self._snapshot.fields_of(offer, fields), page
+        )
         try:
-            return await offer.source.source.fetch(
+            answers = await offer.source.source.fetch(
                 lookup, timeout_s=min(remaining, offer.source.manifest.limits.timeout_s)
             )
         except SourceUnavailable as error:
             return [Failed(error.reason, error.retry_at, error.detail)] * len(keys)
         except Exception:  # a fault in an adapter is that source's fault, not the answer's
             return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
+        if len(answers) != len(keys):
+            return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
+        return answers
 
 
-def _narrowed(offer: Offer, by: tuple[str, ...], keys: Sequence[Key]) -> tuple[Key, ...]:
+def _narrowed(offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """The keys in the parts this offer is asked by."""
     if offer.spec.by == by:
-        return tuple(keys)
+        return keys
     places = [by.index(name) for name in offer.spec.by]
     return tuple(tuple(key[place] for place in places) for key in keys)

@@ -19,7 +19,7 @@ class Met:
 
     def __init__(self, policy: Policy, question: Question | None, mask: Mask, subjects: Subjects) -> None:
         self._policy, self._question, self._mask, self._subjects = policy, question, mask, subjects
-        self._masks: dict[str, Mask] = {}
+        self.masks: dict[str, Mask] = {}  # of those decided on
         self._deciding: dict[str, asyncio.Future[None]] = {}
         self._shown: dict[str, None] = {}
         self._refused: dict[str, None] = {}
@@ -43,7 +43,7 @@ class Met:
     async def _decide(self, subjects: Sequence[str]) -> None:
         """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
         question = self._question
-        while question is not None and (new := [subject for subject in subjects if subject not in self._masks]):
+        while question is not None and (new := [subject for subject in subjects if subject not in self.masks]):
             mine = [subject for subject in new if subject not in self._deciding]
             if not mine:  # it may fail there: then it is decided here, for without a mask nobody may be shown
                 await asyncio.wait({self._deciding[subject] for subject in new})
@@ -52,7 +52,7 @@ class Met:
             self._deciding.update(dict.fromkeys(mine, done))
             try:
                 masks = await self._policy.decide_subjects(question, self._mask, mine)
-                self._masks.update(zip(mine, (_closed(mask) for mask in masks), strict=True))
+                self.masks.update(zip(mine, (_closed(mask) for mask in masks), strict=True))
             finally:
                 for subject in mine:
                     del self._deciding[subject]
@@ -60,7 +60,7 @@ class Met:
 
     def mask_of(self, subject: str | None) -> Mask:
         """The operation's own mask for what is nobody's."""
-        return self._mask if subject is None else self._masks.get(subject, self._mask)
+        return self._mask if subject is None else self.masks.get(subject, self._mask)
 
     def asked_for(self, subjects: Sequence[str]) -> None:
         """These were named by who asks."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from adapters.source import Answer, Found, Row
 from gateway.federation.hiding import no_record
 from gateway.federation.masking import masked
-from gateway.federation.parts import Shape
+from gateway.federation.shapes import Shape
 
 ShapeOf = Callable[[Row], Shape]
 

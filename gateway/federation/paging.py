@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Any
 
-from gateway.federation.parts import Data
+from gateway.federation.parts import Part
 from schema.errors import BadInput
 
 MARGIN = 20
@@ -14,15 +15,15 @@ FURTHER = 500
 """Rows of each further call, where more than that was hidden."""
 
 
-def connection(part: Data, first: int, after: str | None, *, more: bool = False) -> Data:
-    records = part["records"]
-    edges = [{"cursor": _cursor(record["sourceRecordId"] or ""), "node": record} for record in records]
+def connection(part: Part, first: int, after: str | None, *, more: bool = False) -> dict[str, Any]:
+    records = part.records
+    edges = [{"cursor": _cursor(record.source_record_id or ""), "node": record} for record in records]
     return {
         "edges": edges,
         "nodes": records,
-        "state": part["state"],
-        "reason": part["reason"],
-        "retryAt": part["retryAt"],
+        "state": part.state,
+        "reason": part.reason,
+        "retryAt": part.retry_at,
         "pageInfo": {
             "hasNextPage": more,
             "hasPreviousPage": after is not None,

@@ -1,230 +1,264 @@
 """From the sources' answers for one key to one part: state, records, best, conflicts, review. Pure.
 
-The rule above all others: what is not known is never shown as "there is none".
+The rule above all others: what is not known is never shown as "there is none". A part knows its state from the first;
+everything else is worked out by whoever reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
-from adapters.errors import Reason
-from adapters.source import Absent, Answer, Failed, Found, Match, Quality, Row
+from adapters.source import Answer, Found, Match, Quality, Row
+from gateway.federation.answers import (
+    FRESH,
+    NOT_FOUND,
+    PARTIAL,
+    STALE,
+    UNAVAILABLE,
+    WITHHELD,
+    SourceAnswer,
+    source_state,
+    sure_rows,
+)
 from gateway.federation.catalog import Offer
 from gateway.federation.conflicts import find_conflicts, leading_record
-from gateway.federation.fields import base_field
-from gateway.federation.hiding import silent_fields
-from gateway.federation.masking import masked
-from gateway.policy.decision import EXISTS, Effect
-from schema.nouns import NounSpec
-from schema.wiring import LINKS
+from gateway.federation.disputed import DisputedFacts, Undisputed
+from gateway.federation.records import Doubt, Record, doubts_in
+from gateway.federation.shapes import Shape
 
-FRESH, STALE, PARTIAL, UNAVAILABLE, NOT_FOUND, WITHHELD = (
-    "FRESH",
-    "STALE",
-    "PARTIAL",
-    "UNAVAILABLE",
-    "NOT_FOUND",
-    "WITHHELD",
-)
-Data = dict[str, Any]
-# Failures that pass by themselves. The others need a human, so there is no time to name.
-_PASSES = frozenset((Reason.TIMEOUT, Reason.RATE_LIMITED, Reason.DOWN, Reason.BREAKER_OPEN, Reason.INCOMPLETE))
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a part of one noun may show in this operation: asked fields, split by the mask."""
-
-    noun: NounSpec
-    shown: frozenset[str]  # asked and allowed, raw words of codes included
-    masked: frozenset[str]  # of those, the ones that leave masked
-    withheld: tuple[str, ...]
-    open: bool  # whether any source may be asked at all
-    absent: bool = False  # this subject must look like one nobody knows
-    fetched: frozenset[str] = frozenset()  # what sources are asked for: `shown`, and what tells which records to hide
+PART = {
+    "state": "state",
+    "source": "source",
+    "asOf": "as_of",
+    "fetchedAt": "fetched_at",
+    "reason": "reason",
+    "retryAt": "retry_at",
+    "quality": "quality",
+    "withheld": "withheld",
+    "sources": "sources",
+    "records": "records",
+    "best": "best",
+    "conflicts": "conflicts",
+    "review": "review",
+}
+"""Field every part type has -> attribute of the class below."""
+_GETTERS = {name: attrgetter(attribute) for name, attribute in PART.items()}
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def shape_of(
-    noun: NounSpec, asked: frozenset[str], effects: Mapping[str, Effect], implied: frozenset[str] = frozenset()
-) -> Shape:
-    """Apply the mask to what was asked; what the mask does not name is withheld. `implied` was asked by nobody by name,
-    so nobody is told that it is kept from them."""
+class View:
+    """What parts have in common that were asked of the same sources and show the same: made once a level."""
 
-    def effect(name: str) -> Effect:
-        return effects.get(base_field(name), Effect.WITHHOLD)
+    __slots__ = ("disputed", "now", "offers", "shape")
 
-    shown = frozenset(name for name in asked if effect(name) in (Effect.ALLOW, Effect.MASK))
-    return Shape(
-        noun,
-        shown,
-        frozenset(name for name in asked if effect(name) is Effect.MASK),
-        tuple(sorted(name for name in asked - implied if effect(name) is Effect.WITHHOLD)),
-        effects.get(EXISTS) is Effect.ALLOW and bool((shown - implied) or not (asked - implied)),
-        effects.get(EXISTS) is Effect.AS_IF_ABSENT,
-        shown | silent_fields(noun),
-    )
+    def __init__(
+        self, shape: Shape, offers: Sequence[Offer], now: datetime, disputed: DisputedFacts | None = None
+    ) -> None:
+        self.shape, self.offers, self.now = shape, offers, now
+        self.disputed: DisputedFacts = disputed or Undisputed()
 
 
-def build_part(shape: Shape, offers: Sequence[Offer], answers: Sequence[Answer], now: datetime) -> Data:
-    """The part for one key; `answers` run parallel to `offers`, most authoritative first."""
-    sources: list[Data] = []
-    records: list[Data] = []
-    leading: list[tuple[Offer, Data]] = []
-    by_source: list[tuple[Offer, list[Data]]] = []
-    review: list[Data] = []
-    for offer, answer in zip(offers, answers, strict=True):
-        source, own, candidates = _one_source(shape, offer, answer, now)
-        sources.append(source)
-        review += candidates
-        if own:
-            records += own
-            by_source.append((offer, own))
-            leading.append((offer, leading_record(shape.noun, own)))
-    conflicts = find_conflicts(shape.noun, by_source) if len(by_source) > 1 else []
-    part = _verdict(sources, leading, bool(review))
-    part["quality"] = _part_quality(sources, leading, conflicts)
-    part["withheld"] = shape.withheld
-    part["sources"] = sources
-    part["records"] = records
-    part["best"] = leading[0][1] if leading else None
-    part["conflicts"] = conflicts
-    part["review"] = review
-    return part
+class Part:
+    """The part for one key; `answers` run parallel to the view's offers, most authoritative first."""
+
+    __slots__ = ("_answers", "_records", "_sources", "_subject", "_view", "state")
+
+    def __init__(self, view: View, answers: Sequence[Answer], subject: str | None, state: str) -> None:
+        """`answers` are those this reader may know of; `state` is `part_state` of them."""
+        self._view, self._answers, self._subject, self.state = view, answers, subject, state
+        self._records: Sequence[Record] | None = None
+        self._sources: Sequence[SourceAnswer] | None = None
+
+    @property
+    def rows(self) -> Sequence[Row | Record]:
+        """Whatever has the `values` a reader may see, a record each: the sources' own rows where nothing is kept back."""
+        if not self._view.shape.plain:
+            return self.records
+        answers = self._answers
+        if len(answers) == 1:
+            answer = answers[0]
+            return sure_rows(answer.rows) if type(answer) is Found else ()
+        return [row for answer in answers if isinstance(answer, Found) for row in sure_rows(answer.rows)]
+
+    @property
+    def records(self) -> Sequence[Record]:
+        if self._records is None:
+            view, subject = self._view, self._subject
+            self._records = [
+                Record(view, offer, answer, row, subject)
+                for offer, answer in zip(view.offers, self._answers, strict=True)
+                if isinstance(answer, Found)
+                for row in sure_rows(answer.rows)
+            ]
+        return self._records
+
+    @property
+    def best(self) -> Record | None:
+        """The leading record of the most authoritative source that has one."""
+        records = self.records
+        if len(records) < 2:
+            return records[0] if records else None
+        first = records[0].source
+        return leading_record(self._view.shape.noun, [record for record in records if record.source == first])
+
+    @property
+    def sources(self) -> Sequence[SourceAnswer]:
+        """What each source answered."""
+        if self._sources is None:
+            view = self._view
+            self._sources = [
+                SourceAnswer(offer, answer, view.now) for offer, answer in zip(view.offers, self._answers, strict=True)
+            ]
+        return self._sources
+
+    @property
+    def source(self) -> str | None:
+        speaking = self._speaking
+        return None if speaking is None else speaking.source
+
+    @property
+    def as_of(self) -> datetime | None:
+        speaking = self._speaking
+        return None if speaking is None else speaking.as_of
+
+    @property
+    def fetched_at(self) -> datetime | None:
+        return max((one.fetched_at for one in self.sources if one.fetched_at is not None), default=None)
+
+    @property
+    def reason(self) -> str | None:
+        doubtful = self._doubtful
+        return None if doubtful is None else doubtful.reason
+
+    @property
+    def retry_at(self) -> datetime | None:
+        doubtful = self._doubtful
+        return None if doubtful is None else doubtful.retry_at
+
+    @property
+    def _speaking(self) -> SourceAnswer | None:
+        """The source that leads, or else the first that says there is none."""
+        for one, answer in zip(self.sources, self._answers, strict=True):
+            if isinstance(answer, Found) and sure_rows(answer.rows):
+                return one
+        return next((one for one in self.sources if one.state in (STALE, NOT_FOUND)), None)
+
+    @property
+    def _doubtful(self) -> SourceAnswer | None:
+        """The source that is silent, or else the first of which something is missing."""
+        partial = None
+        for one in self.sources:
+            if one.state == UNAVAILABLE:
+                return one
+            if partial is None and one.state == PARTIAL:
+                partial = one
+        return partial
+
+    @property
+    def conflicts(self) -> Sequence[dict[str, Any]]:
+        if len(self._view.offers) < 2:
+            return []
+        by_source: list[tuple[Offer, list[Record]]] = []
+        for offer in self._view.offers:
+            if own := [record for record in self.records if record.source == offer.code]:
+                by_source.append((offer, own))
+        return find_conflicts(self._view.shape.noun, by_source) if len(by_source) > 1 else []
+
+    @property
+    def quality(self) -> Sequence[Doubt]:
+        best = self.best
+        found: list[Doubt] = [] if best is None else list(best.stated())
+        if len(self._view.offers) > 1:
+            found += [{"field": one["field"], "flag": Quality.CONFLICT.value} for one in self.conflicts]
+            if any(one.state == UNAVAILABLE for one in self.sources):
+                found.append({"field": None, "flag": Quality.SOURCE_SILENT.value})
+        return found if best is None else [*found, *best.disputed()]
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return self._view.shape.withheld
+
+    @property
+    def review(self) -> Sequence[dict[str, Any]]:
+        return [
+            {"source": offer.code, "nameMasked": row.review_hint or None, "quality": doubts_in(row)}
+            for offer, answer in zip(self._view.offers, self._answers, strict=True)
+            if isinstance(answer, Found)
+            for row in answer.rows
+            if row.match is Match.REVIEW
+        ]
+
+    def get(self, name: str) -> Any:
+        """A field as GraphQL names it."""
+        getter = _GETTERS.get(name)
+        return None if getter is None else getter(self)
+
+    def __getitem__(self, name: str) -> Any:
+        return _GETTERS[name](self)
 
 
-def withheld_part(shape: Shape) -> Data:
+class EmptyPart(Part):
+    """A part of which no source was asked."""
+
+    __slots__ = ("_reason",)
+
+    def __init__(self, shape: Shape, state: str, reason: str | None) -> None:
+        super().__init__(View(shape, (), _NEVER), (), None, state)
+        self._reason = reason
+
+    @property
+    def reason(self) -> str | None:
+        return self._reason
+
+
+def build_part(view: View, answers: Sequence[Answer], subject: str | None = None) -> Part:
+    """The part of these answers, in the state they leave it in."""
+    return Part(view, answers, subject, part_state(view, answers))
+
+
+def withheld_part(shape: Shape) -> Part:
     """Nothing of what was asked is allowed; no source was asked."""
-    return _empty(WITHHELD, None, None) | {"withheld": shape.withheld}
+    return EmptyPart(shape, WITHHELD, None)
 
 
-def no_source_part(shape: Shape) -> Data:
+def no_source_part(shape: Shape) -> Part:
     """No connected source answers this noun by this key."""
-    return _empty(UNAVAILABLE, "NO_SOURCE", None) | {"withheld": shape.withheld}
+    return EmptyPart(shape, UNAVAILABLE, "NO_SOURCE")
 
 
-def _empty(state: str, reason: str | None, retry_at: datetime | None) -> Data:
-    return {
-        "state": state,
-        "source": None,
-        "asOf": None,
-        "fetchedAt": None,
-        "reason": reason,
-        "retryAt": retry_at,
-        "quality": (),
-        "withheld": (),
-        "sources": (),
-        "records": (),
-        "best": None,
-        "conflicts": (),
-        "review": (),
-    }
-
-
-def _one_source(shape: Shape, offer: Offer, answer: Answer, now: datetime) -> tuple[Data, list[Data], list[Data]]:
-    """(what the source answered, its records, its candidates for review)."""
-    source: Data = {
-        "source": offer.code,
-        "asOf": None,
-        "fetchedAt": None,
-        "reason": None,
-        "retryAt": None,
-        "rank": offer.rank,
-    }
-    if isinstance(answer, Failed):
-        retry_at = answer.retry_at or (now + offer.pause if answer.reason in _PASSES else None)
-        source |= {"state": UNAVAILABLE, "reason": answer.reason.value, "retryAt": retry_at}
-        return source, [], []
-    fetched_at = answer.fetched_at or now
-    source["fetchedAt"] = fetched_at
-    if isinstance(answer, Absent):
-        source["asOf"] = answer.as_of
-        source["state"] = STALE if _is_stale(offer, answer.as_of, now) else NOT_FOUND
-        return source, [], []
-    sure = [row for row in answer.rows if row.match is Match.AUTO]
-    records = [_record(shape, offer, row, answer, fetched_at, now) for row in sure]
-    dates = [row.as_of for row in sure if row.as_of is not None] or ([answer.as_of] if answer.as_of else [])
-    source["asOf"] = max(dates) if dates else None
-    if answer.incomplete is not None:
-        source |= {"state": PARTIAL, "reason": answer.incomplete.value}
-    elif not sure:
-        source["state"] = PARTIAL if answer.rows else NOT_FOUND
-    else:
-        source["state"] = STALE if _is_stale(offer, source["asOf"], now) else FRESH
-    candidates = [
-        {"source": offer.code, "nameMasked": row.review_hint or None, "quality": _doubts(row)}
-        for row in answer.rows
-        if row.match is Match.REVIEW
-    ]
-    return source, records, candidates
-
-
-def _record(shape: Shape, offer: Offer, row: Row, answer: Found, fetched_at: datetime, now: datetime) -> Data:
-    values = row.values
-    record: Data = {name: values.get(name) for name in shape.shown}
-    for name in shape.masked:
-        record[name] = masked(name, record[name])
-    as_of = row.as_of or answer.as_of
-    quality = _doubts(row)
-    if quality and len(shape.fetched) > len(shape.shown):  # nobody asked for these, so nobody hears of them
-        silent = shape.fetched - shape.shown
-        quality = [doubt for doubt in quality if doubt["field"] not in silent]
-    if _is_stale(offer, as_of, now):
-        quality = [*quality, {"field": None, "flag": Quality.STALE.value}]
-    record["source"] = offer.code
-    record["sourceRecordId"] = row.record_id or None
-    record["asOf"] = as_of
-    record["fetchedAt"] = fetched_at
-    record["shareClass"] = offer.share_class
-    record["sealState"] = "NONE"
-    record["quality"] = quality
-    record[LINKS] = row.links
-    return record
-
-
-def _doubts(row: Row) -> list[Data]:
-    return [{"field": name or None, "flag": flag.value} for name, flag in row.quality] if row.quality else []
-
-
-def _is_stale(offer: Offer, as_of: datetime | None, now: datetime) -> bool:
-    return offer.stale_after is not None and as_of is not None and now - as_of > offer.stale_after
-
-
-def _verdict(sources: Sequence[Data], leading: Sequence[tuple[Offer, Data]], in_review: bool) -> Data:
+def part_state(view: View, answers: Sequence[Answer]) -> str:
     """The part's own state from its sources' states."""
-    silent = [source for source in sources if source["state"] == UNAVAILABLE]
-    partial = next((source for source in sources if source["state"] == PARTIAL), None)
-    doubtful = silent[0] if silent else partial
-    first = next((source for source in sources if leading and source["source"] == leading[0][0].code), None)
-    if leading:
-        state = PARTIAL if doubtful is not None else str(first["state"]) if first else FRESH
-    elif silent and not in_review:
-        state = UNAVAILABLE
-    elif partial is not None or in_review:
-        state = PARTIAL
-    elif any(source["state"] == STALE for source in sources):
-        state = STALE
-    else:
-        state = NOT_FOUND
-    shown = first or next((source for source in sources if source["state"] in (STALE, NOT_FOUND)), None)
-    fetched = [source["fetchedAt"] for source in sources if source["fetchedAt"] is not None]
-    return {
-        "state": state,
-        "source": shown["source"] if shown else None,
-        "asOf": shown["asOf"] if shown else None,
-        "fetchedAt": max(fetched) if fetched else None,
-        "reason": doubtful["reason"] if doubtful else None,
-        "retryAt": doubtful["retryAt"] if doubtful else None,
-    }
+    offers, now = view.offers, view.now
+    if len(offers) == 1:
+        return _only_state(offers[0], answers[0], now)
+    leading: str | None = None
+    silent = partial = stale = in_review = False
+    for offer, answer in zip(offers, answers, strict=True):
+        state = source_state(offer, answer, now)
+        silent |= state == UNAVAILABLE
+        partial |= state == PARTIAL
+        stale |= state == STALE
+        if isinstance(answer, Found):
+            sure = sure_rows(answer.rows)
+            in_review |= len(sure) < len(answer.rows)
+            if sure and leading is None:
+                leading = state
+    if leading is not None:
+        return PARTIAL if silent or partial else leading
+    if silent and not in_review:
+        return UNAVAILABLE
+    if partial or in_review:
+        return PARTIAL
+    return STALE if stale else NOT_FOUND
 
 
-def _part_quality(
-    sources: Sequence[Data], leading: Sequence[tuple[Offer, Data]], conflicts: Sequence[Data]
-) -> list[Data]:
-    found: list[Data] = list(leading[0][1]["quality"]) if leading else []
-    found += [{"field": conflict["field"], "flag": Quality.CONFLICT.value} for conflict in conflicts]
-    if any(source["state"] == UNAVAILABLE for source in sources) and len(sources) > 1:
-        found.append({"field": None, "flag": Quality.SOURCE_SILENT.value})
-    return found
+def _only_state(offer: Offer, answer: Answer, now: datetime) -> str:
+    """Of one source the part says what it says."""
+    if type(answer) is Found and answer.incomplete is None and offer.stale_after is None:
+        rows = answer.rows
+        if len(rows) == 1 and rows[0].match is Match.AUTO:
+            return FRESH
+    return source_state(offer, answer, now)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from datetime import timedelta
 
 import pytest
 
-from gateway.federation.disputed import add_doubts
+from gateway.federation.parts import View, build_part
+from gateway.federation.shapes import shape_of
+from gateway.policy.decision import EXISTS, Effect
 from gateway.services.disputes.ports import Disputed
+from schema.builtin import builtin_nouns
+from tests.fakes.offers import NOW, found, offer
 
+NOUNS = {noun.name: noun for noun in builtin_nouns()}
 DISPUTED = {"field": "status", "flag": "DISPUTED"}
+OLD = {"field": None, "flag": "STALE"}
 
 
-def part(*sources: str) -> dict[str, Any]:
-    records = [{"source": source, "quality": [{"field": None, "flag": "STALE"}]} for source in sources]
-    return {"records": records, "best": records[0], "quality": ()}
+class Said:
+    def __init__(self, *said: Disputed) -> None:
+        self._said = said
+
+    def of(self, subject_id: str) -> Collection[Disputed]:
+        return [one for one in self._said if one.subject_id == subject_id]
 
 
 @pytest.mark.parametrize(
@@ -28,9 +38,14 @@ def part(*sources: str) -> dict[str, Any]:
     ],
 )
 def test_the_doubt_stands_beside_the_fact(noun: str, shown: set[str], source: str, marked: list[bool]) -> None:
-    found = part("SB", "SD")
-    for record in found["records"]:
-        add_doubts(found, record, noun, shown, [Disputed("s", "insurance", "status", source)])
-    assert [DISPUTED in record["quality"] for record in found["records"]] == marked
-    assert (DISPUTED in found["quality"]) is marked[0]
-    assert all({"field": None, "flag": "STALE"} in record["quality"] for record in found["records"])
+    asked = frozenset(shown)
+    shape = shape_of(NOUNS[noun], asked, dict.fromkeys({EXISTS, "status", "kind"}, Effect.ALLOW))
+    offers = [offer(code, noun, *asked, stale_after=timedelta(days=1)) for code in ("SB", "SD")]
+    said = Said(Disputed("s", "insurance", "status", source), Disputed("another", "insurance", "status", source))
+    view = View(shape, offers, NOW, said)
+    part = build_part(view, [found({}, as_of=NOW - timedelta(days=9))] * 2, "s")
+    assert [DISPUTED in record.quality for record in part.records] == marked
+    assert (DISPUTED in part.quality) is marked[0]
+    assert all(OLD in record.quality for record in part.records)
+    nobodys = build_part(view, [found({})] * 2)
+    assert not any(DISPUTED in record.quality for record in nobodys.records)

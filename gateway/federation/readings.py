@@ -1,0 +1,49 @@
+"""How compiled code reads persons, parts, records and sources' answers (see `reading`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.federation.answers import SOURCE_ANSWER
+from gateway.federation.parts import PART
+from gateway.federation.reading import Reading
+from gateway.federation.records import RECORD
+from schema.nouns import NounSpec
+
+
+class AttributeReading:
+    """An object whose fields are attributes."""
+
+    def __init__(self, attributes: Mapping[str, str]) -> None:
+        """`attributes`: field -> name of the attribute."""
+        self._attributes = attributes
+
+    def prelude(self, data: str) -> Sequence[str]:
+        return ()
+
+    def field(self, data: str, name: str) -> str:
+        attribute = self._attributes.get(name)
+        return "None" if attribute is None else f"{data}.{attribute}"
+
+
+class RecordReading:
+    """A record, or a source's own row where a part hands out its `rows`: a row has `values` and no envelope."""
+
+    def prelude(self, data: str) -> Sequence[str]:
+        return (f"{data}_get = {data}.values.get",)
+
+    def field(self, data: str, name: str) -> str:
+        attribute = RECORD.get(name)
+        return f"{data}_get({name!r})" if attribute is None else f"{data}.{attribute}"
+
+
+def readings_of(nouns: Mapping[str, NounSpec]) -> Mapping[str, Reading]:
+    """Object type -> how it is read. What is not named is a plain mapping."""
+    found: dict[str, Reading] = {
+        "Person": AttributeReading({"pid": "pid"}),
+        "SourceAnswer": AttributeReading(SOURCE_ANSWER),
+    }
+    for noun in nouns.values():
+        found[noun.part_name] = AttributeReading(PART)
+        found[noun.type_name] = RecordReading()
+    return found
