@@ -1,4 +1,7 @@
-"""The second factor: a time-based code or a passkey. Pure checks; what may happen once is the store's."""
+"""The second factor: a time-based code or a passkey. Pure checks; what may happen once is the store's.
+
+`webauthn` and what it brings are loaded by the first passkey: five MiB that most processes of a gateway never need.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,6 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 import pyotp
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, parse_authentication_credential_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from gateway.services.login_ports import Passkey
 
@@ -79,6 +67,13 @@ class RelyingParty:
 
     def registration_options(self, user_id: str, login: str, challenge: bytes) -> str:
         """JSON for `navigator.credentials.create`."""
+        from webauthn import generate_registration_options, options_to_json
+        from webauthn.helpers.structs import (
+            AuthenticatorSelectionCriteria,
+            ResidentKeyRequirement,
+            UserVerificationRequirement,
+        )
+
         made = generate_registration_options(
             rp_id=self.id,
             rp_name="yimen",
@@ -93,6 +88,9 @@ class RelyingParty:
 
     def registered(self, response: str, challenge: bytes) -> Passkey | None:
         """The new credential, None for a response that is not that. Source: WebAuthn level 3, section 7.1."""
+        from webauthn import verify_registration_response
+        from webauthn.helpers.exceptions import WebAuthnException
+
         try:
             found = verify_registration_response(
                 credential=response,
@@ -107,6 +105,9 @@ class RelyingParty:
 
     def authentication_options(self, challenge: bytes, known: Sequence[Passkey]) -> str:
         """JSON for `navigator.credentials.get`."""
+        from webauthn import generate_authentication_options, options_to_json
+        from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
+
         made = generate_authentication_options(
             rp_id=self.id,
             challenge=challenge,
@@ -117,6 +118,10 @@ class RelyingParty:
 
     def authenticated(self, response: str, challenge: bytes, known: Sequence[Passkey]) -> Passkey | None:
         """The credential with its new count, None for a response that is not one of `known`. Source: section 7.2."""
+        from webauthn import verify_authentication_response
+        from webauthn.helpers import base64url_to_bytes, parse_authentication_credential_json
+        from webauthn.helpers.exceptions import WebAuthnException
+
         try:
             raw_id = base64url_to_bytes(parse_authentication_credential_json(response).id)
             mine = next((one for one in known if hmac.compare_digest(one.credential_id, raw_id)), None)
