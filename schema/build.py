@@ -21,6 +21,7 @@ from schema.builtin import builtin_nouns, code_tables
 from schema.describe import both
 from schema.directives import purpose
 from schema.errors import NounConflict
+from schema.fetching import Fetching
 from schema.filters import filter_type
 from schema.make import Names, make_argument, make_field, make_type
 from schema.mutation import CREDENTIAL, mutation_type
@@ -29,7 +30,7 @@ from schema.roots import Subscription, query_type
 from schema.types.connection import PageInfo
 from schema.types.part import FactState, Part, UnavailableReason
 from schema.types.record import Record
-from schema.wiring import Roots, wire
+from schema.wiring import Roots, fetching, wire
 
 _SCALARS: dict[str, Any] = {
     "String": str,
@@ -48,6 +49,7 @@ class BuiltSchema:
     graphql: GraphQLSchema
     sdl: str
     nouns: dict[str, NounSpec]
+    fetching: Fetching  # what compiled queries fetch and how
 
 
 _SCALAR_TEXTS = {
@@ -82,8 +84,9 @@ def build_schema(declared: Sequence[NounSpec] = ()) -> BuiltSchema:
     for name, described in _SCALAR_TEXTS.items():
         if name in schema._schema.type_map:
             schema._schema.type_map[name].description = described
-    wire(schema._schema, Roots(by_name, tuple(link_targets(nouns))))
-    return BuiltSchema(schema._schema, schema.as_str().rstrip() + "\n", by_name)
+    roots = Roots(by_name, tuple(link_targets(nouns)))
+    wire(schema._schema, roots)
+    return BuiltSchema(schema._schema, schema.as_str().rstrip() + "\n", by_name, fetching(schema._schema, roots))
 
 
 def link_targets(nouns: Sequence[NounSpec]) -> list[tuple[str, LinkSpec, str]]:

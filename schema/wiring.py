@@ -1,19 +1,23 @@
 """How a field gets its value: a leaf reads a plain mapping by its own name, a link asks the context.
 
 The resolvers are set on the finished graphql-core schema, so that strawberry's per-field machinery is not on the
-path of a query.
+path of a query. `fetching` says the same to compiled queries, which ask for a level at once.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
 from schema.context import Data, OfferAsked
 from schema.errors import BadInput
+from schema.fetching import Ask, Batched, Computed, Fetching
 from schema.filters import passes
 from schema.mutation import OFFER_CREDENTIAL
 from schema.nouns import LinkSpec, NounSpec
@@ -60,6 +64,58 @@ def wire(schema: GraphQLSchema, roots: Roots) -> None:
     subscription.resolve = lambda event, _info: event
 
 
+def fetching(schema: GraphQLSchema, roots: Roots) -> Fetching:
+    """How compiled queries get what does not simply stand in its parent. `schema` is wired."""
+    found: dict[tuple[str, str], Batched | Computed] = {}
+    for type_name, link, noun in roots.links:
+        found[type_name, link.name] = Batched(_parts, (noun, link.by))
+    for noun_spec in roots.nouns.values():
+        found[noun_spec.part_name, "records"] = Computed(_filtered)
+    found["CorrectionCase", "person"] = Batched(_persons_of, None)
+    for name, field in _of(schema, "Query").fields.items():
+        found["Query", name] = Batched(_asked, field.resolve)
+    return found
+
+
+async def _parts(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
+    found: Sequence[Sequence[Any]] = await context.level([(*ask.what, _links(ask)) for ask in asks])
+    return found
+
+
+async def _persons_of(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
+    """The persons of cases, asked for together; a case that names nobody has none."""
+    keys = [
+        [(id_no, links.get("name") or "") if (id_no := links.get("idNo")) else None for links in _links(ask)]
+        for ask in asks
+    ]
+    found = iter(await context.people([key for own in keys for key in own if key is not None]))
+    return [[None if key is None else next(found) for key in own] for own in keys]
+
+
+def _links(ask: Ask) -> list[Any]:
+    return [parent[LINKS] for parent in ask.parents]
+
+
+async def _asked(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
+    """Fields of the query root, each by its own resolver, all at once."""
+    info = SimpleNamespace(context=context)
+    if len(asks) == 1:
+        return [[await _root(info, asks[0])]]
+    return [[value] for value in await asyncio.gather(*(_root(info, ask) for ask in asks))]
+
+
+async def _root(info: Any, ask: Ask) -> Any:
+    try:
+        found = ask.what(None, info, **ask.arguments)
+        return await found if inspect.isawaitable(found) else found
+    except Exception as error:
+        return error
+
+
+def _filtered(part: Data, arguments: Mapping[str, Any]) -> Any:
+    return _records(part, None, **arguments)
+
+
 def _of(schema: GraphQLSchema, name: str) -> GraphQLObjectType:
     found = schema.get_type(name)
     if not isinstance(found, GraphQLObjectType):
@@ -83,7 +139,7 @@ def _link(noun: str, by: tuple[str, ...]) -> Callable[[Data, Info], Awaitable[Da
     return follow
 
 
-def _records(part: Data, _info: Info, where: Mapping[str, Any] | None = None) -> Sequence[Data]:
+def _records(part: Data, _info: Info | None, where: Mapping[str, Any] | None = None) -> Sequence[Data]:
     records: Sequence[Data] = part["records"]
     return records if not where else [record for record in records if passes(record, where)]
 
@@ -169,4 +225,4 @@ def is_open(field: GraphQLField) -> bool:
     return named.name in {"CatalogueEntry", "PurposeEntry", "SourceHealth"}
 
 
-__all__ = ["LINKS", "Roots", "is_open", "wire"]
+__all__ = ["LINKS", "Roots", "fetching", "is_open", "wire"]

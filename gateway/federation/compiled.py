@@ -1,286 +1,188 @@
-"""A query compiled once: which response keys, in which order, from which field of which data, down to the links.
+"""A query compiled once: what each object type of its answer shows, and how each field is got.
 
-Compiled from a validated operation with @skip, @include and filters settled (one form per value of their variables).
-Fragments are written out and equal response keys merged, as "CollectFields" and "MergeSelectionSets" of the GraphQL
-specification (6.3.2, 6.4.3) do it. What is not a plain query over our own types compiles to None, and graphql-core
-runs it; that is decided before anything is fetched.
+Compiled from a validated operation with @skip and @include settled (one form per value of their variables). Fields are
+collected and merged by graphql-core's own functions, so the specification's order (6.3.2, 6.4.3) is theirs. Equal selections
+on one type become one node, however often fragments lead there. `compiled_code` writes the code that runs a form,
+`compiled_errors` judges answers in which something is wrong. What a form cannot express compiles to None, and graphql-core
+runs the operation whole; that is decided before anything is fetched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLList,
-    GraphQLNonNull,
+    GraphQLError,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionSetNode,
+    OperationType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
 )
-from graphql.execution import get_argument_values
+from graphql.execution import VariableValues
+from graphql.execution.collect_fields import (
+    CollectedFields,
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.type.directives import GraphQLDisableErrorPropagationDirective
 
-from gateway.federation.selection import included
-from schema.nouns import NounSpec
-from schema.wiring import Roots
+from gateway.federation.arguments import Arguments
+from gateway.federation.reading import MappingReading, Reading
+from schema.fetching import Batched, Computed, Fetching
 
-Serialize = Callable[[Any], Any]
-
-
-class Irregular(Exception):
-    """A value graphql-core must judge: wrong type, null where none may be. It runs the operation again, on what is
-    already fetched, and words the error."""
+Group: TypeAlias = Mapping[str, list[FieldDetails]]
+_MOST_NODES = 4_000
+_MAPPING = MappingReading()
 
 
 class Unplannable(Exception):
     """The operation holds something a compiled plan does not express."""
 
 
-@dataclass(slots=True)
-class Node:
-    """The selection on one object type."""
-
-    template: dict[str, Any] = field(default_factory=dict)  # every response key in order
-    leaves: list[tuple[str, str, Serialize, bool]] = field(default_factory=list)  # key, field, serialize, non-null
-    lists: list[tuple[str, str, Serialize]] = field(default_factory=list)  # lists of leaves
-    objects: list[tuple[str, str, Node, bool]] = field(default_factory=list)  # key, field, node, non-null
-    object_lists: list[tuple[str, str, Node, bool]] = field(default_factory=list)  # items non-null
-    records: list[tuple[str, Node, Mapping[str, Any] | None]] = field(default_factory=list)  # key, node, where
-    links: list[tuple[str, str, tuple[str, ...], Node]] = field(default_factory=list)  # key, noun, by, node
-    persons: list[tuple[str, Node]] = field(default_factory=list)  # key, node: the person of a case
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """One field of the query root."""
+@dataclass(slots=True, eq=False)
+class Field:
+    """One response key of one object type."""
 
     key: str
-    definition: GraphQLField
-    field_node: FieldNode
-    resolve: Callable[..., Any]
-    node: Node
-    is_list: bool
+    name: str
+    parent: GraphQLObjectType
+    type: Any
+    nodes: list[FieldNode]
+    how: Batched | Computed | None  # None: read from the parent
+    arguments: Arguments | None
+    children: Mapping[str, Node]  # object type -> what is shown of it; none for leaves
+    reading: Reading  # of the parent
+    place: int = 0  # of the arguments of a computed field, among the run's
+    read: Callable[[Any], Any] | None = None  # made when first needed, see `compiled_code.reader`
 
-    def ask(self, info: Any, variables: Any) -> Any:
-        """What the field's own resolver gives, or an awaitable of it."""
-        return self.resolve(None, info, **get_argument_values(self.definition, self.field_node, variables))
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """The selection on one object type. `fields` are in the order of the answer; `__typename` has no type here."""
+
+    type: GraphQLObjectType
+    reading: Reading
+    fields: tuple[Field, ...] = ()
+    batched: tuple[Field, ...] = ()
+    place: int = -1  # among the nodes that have batched fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Compiled:
-    template: Mapping[str, Any]
-    roots: tuple[Root, ...]
+    """One form of an operation. `nodes` are children before parents."""
+
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    root: Node
+    nodes: tuple[Node, ...]
+    waiting: tuple[Node, ...]  # those with batched fields, by place
+    computed: tuple[Field, ...]  # by place
+    code: Any = None  # compiled_code.Code, set by whoever compiles
+
+
+@dataclass(slots=True)
+class _Making:
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    variables: VariableValues
+    known: dict[Any, Node] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    computed: list[Field] = field(default_factory=list)
 
 
 class Compiler:
-    """Compiles the operations of one schema."""
+    """Compiles the queries of one schema."""
 
-    def __init__(self, schema: GraphQLSchema, roots: Roots) -> None:
+    def __init__(self, schema: GraphQLSchema, fetching: Fetching, readings: Mapping[str, Reading]) -> None:
         self._schema = schema
-        self._links = {(type_name, link.name): (noun, link.by) for type_name, link, noun in roots.links}
-        self._parts: Mapping[str, NounSpec] = {noun.part_name: noun for noun in roots.nouns.values()}
-        self._leaf: dict[str, Serialize] = {}
+        self._fetching = fetching
+        self._readings = readings
 
     def compile(
-        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], variables: Any
-    ) -> Compiled | None:
-        """None where graphql-core must run it.
-
-        `where` arguments and directives are settled with `variables`; arguments of root fields are taken at each run.
-        """
-        query = self._schema.query_type
-        if operation.operation.value != "query" or query is None:
-            return None
-        try:
-            collected = self._collect(operation.selection_set, query, fragments, variables)
-            roots = []
-            for key, nodes in collected.items():
-                name = nodes[0].name.value
-                definition = query.fields.get(name)
-                if definition is None:  # __typename, __schema, __type
-                    return None
-                node = self._node(_object(definition), nodes, fragments, variables)
-                if definition.resolve is None:
-                    return None
-                roots.append(Root(key, definition, nodes[0], definition.resolve, node, _is_list(definition)))
-        except Unplannable:
-            return None
-        return Compiled(dict.fromkeys(collected), tuple(roots))
-
-    def _node(
         self,
-        parent: GraphQLObjectType,
-        nodes: list[FieldNode],
+        operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Any,
-    ) -> Node:
-        merged: dict[str, list[FieldNode]] = {}
-        for one in nodes:
-            if one.selection_set is not None:
-                for key, found in self._collect(one.selection_set, parent, fragments, variables).items():
-                    merged.setdefault(key, []).extend(found)
-        node = Node(dict.fromkeys(merged))
-        for key, found in merged.items():
-            name = found[0].name.value
-            if name == "__typename":
-                node.template[key] = parent.name
-                continue
-            definition = parent.fields.get(name)
-            if definition is None:
-                raise Unplannable(name)
-            self._place(node, parent, key, name, definition, found, fragments, variables)
+        variables: VariableValues,
+    ) -> Compiled | None:
+        """None where graphql-core must run it. Of `variables` only those matter that steer @skip and @include."""
+        query = self._schema.query_type
+        if operation.operation is not OperationType.QUERY or query is None:
+            return None
+        if any(one.name.value == GraphQLDisableErrorPropagationDirective.name for one in operation.directives or ()):
+            return None
+        making = _Making(operation, {name: FragmentDetails(node) for name, node in fragments.items()}, variables)
+        try:
+            found = collect_fields(self._schema, making.fragments, variables, query, operation, True)
+            root = self._node(making, query, _plain(found))
+        except (Unplannable, GraphQLError, RecursionError):  # an error of @skip(if:) is graphql-core's to place
+            return None
+        waiting = tuple(node for node in making.nodes if node.batched)
+        for place, node in enumerate(waiting):
+            node.place = place
+        for place, one in enumerate(making.computed):
+            one.place = place
+        return Compiled(self._schema, operation, fragments, root, tuple(making.nodes), waiting, tuple(making.computed))
+
+    def _node(self, making: _Making, kind: GraphQLObjectType, group: Group) -> Node:
+        """The node for these fields of `kind`; the same one for the same fields."""
+        known = (kind.name, *((key, *(id(one.node) for one in found)) for key, found in group.items()))
+        node = making.known.get(known)
+        if node is None:
+            if len(making.known) >= _MOST_NODES:
+                raise Unplannable("nodes")
+            node = making.known[known] = Node(kind, self._readings.get(kind.name, _MAPPING))
+            node.fields = tuple(self._field(making, node, key, found) for key, found in group.items())
+            node.batched = tuple(one for one in node.fields if isinstance(one.how, Batched))
+            making.nodes.append(node)
         return node
 
-    def _place(
-        self,
-        node: Node,
-        parent: GraphQLObjectType,
-        key: str,
-        name: str,
-        definition: GraphQLField,
-        found: list[FieldNode],
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Any,
-    ) -> None:
-        """Sort one field into the kind of work it is."""
-        kind: Any = definition.type
-        non_null = isinstance(kind, GraphQLNonNull)
-        if non_null:
-            kind = kind.of_type
-        link = self._links.get((parent.name, name))
-        if link is not None:
-            node.links.append((key, *link, self._node(_object(definition), found, fragments, variables)))
-        elif parent.name == "CorrectionCase" and name == "person":
-            node.persons.append((key, self._node(_object(definition), found, fragments, variables)))
-        elif parent.name in self._parts and name == "records":
-            where = get_argument_values(definition, found[0], variables).get("where")
-            node.records.append((key, self._node(_object(definition), found, fragments, variables), where))
-        elif isinstance(kind, GraphQLList):
-            item = kind.of_type
-            item_non_null = isinstance(item, GraphQLNonNull)
-            if item_non_null:
-                item = item.of_type
-            if isinstance(item, GraphQLObjectType):
-                node.object_lists.append((key, name, self._node(item, found, fragments, variables), item_non_null))
-            elif item_non_null and not isinstance(item, GraphQLList):
-                node.lists.append((key, name, self._serializer(item)))
-            else:
-                raise Unplannable(name)
-        elif isinstance(kind, GraphQLObjectType):
-            node.objects.append((key, name, self._node(kind, found, fragments, variables), non_null))
-        else:
-            node.leaves.append((key, name, self._serializer(kind), non_null))
+    def _field(self, making: _Making, node: Node, key: str, found: list[FieldDetails]) -> Field:
+        nodes = [one.node for one in found]
+        name, parent = nodes[0].name.value, node.type
+        if name == "__typename":
+            return Field(key, name, parent, None, nodes, None, None, {}, node.reading)
+        definition = parent.fields.get(name)
+        if definition is None:  # __schema, __type
+            raise Unplannable(name)
+        how = self._fetching.get((parent.name, name))
+        if isinstance(how, Computed) and not nodes[0].arguments:
+            how = None
+        if how is None and parent is self._schema.query_type:
+            raise Unplannable(name)  # there is nothing to read from
+        arguments = None if how is None else Arguments(definition, nodes[0])
+        children = self._children(making, get_named_type(definition.type), found)
+        one = Field(key, name, parent, definition.type, nodes, how, arguments, children, node.reading)
+        if isinstance(how, Computed):
+            making.computed.append(one)
+        return one
 
-    def _collect(
-        self,
-        selection_set: SelectionSetNode,
-        parent: GraphQLObjectType,
-        fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Any,
-    ) -> dict[str, list[FieldNode]]:
-        """Response key -> field nodes, in the order the specification gives. All our types are object types."""
-        found: dict[str, list[FieldNode]] = {}
-        seen: set[str] = set()
-
-        def walk(selections: SelectionSetNode) -> None:
-            for one in selections.selections:
-                if not included(variables, one):
-                    continue
-                if isinstance(one, FieldNode):
-                    found.setdefault((one.alias or one.name).value, []).append(one)
-                elif isinstance(one, InlineFragmentNode):
-                    if one.type_condition is None or one.type_condition.name.value == parent.name:
-                        walk(one.selection_set)
-                elif isinstance(one, FragmentSpreadNode) and one.name.value not in seen:
-                    seen.add(one.name.value)
-                    fragment = fragments.get(one.name.value)
-                    if fragment is not None and fragment.type_condition.name.value == parent.name:
-                        walk(fragment.selection_set)
-
-        walk(selection_set)
-        return found
-
-    def _serializer(self, kind: Any) -> Serialize:
-        made = self._leaf.get(kind.name)
-        if made is None:
-            made = self._leaf[kind.name] = _serializer(kind)
+    def _children(self, making: _Making, named: GraphQLNamedType, found: list[FieldDetails]) -> Mapping[str, Node]:
+        if is_leaf_type(named):
+            return {}
+        kinds: Sequence[GraphQLObjectType] = (
+            self._schema.get_possible_types(named) if is_abstract_type(named) else (named,)  # type: ignore[arg-type,assignment]
+        )
+        made = {}
+        for kind in kinds:
+            collected = collect_subfields(
+                self._schema, making.fragments, making.variables, making.operation, kind, found, True
+            )
+            made[kind.name] = self._node(making, kind, _plain(collected))
         return made
 
 
-def _is_list(definition: GraphQLField) -> bool:
-    kind = definition.type
-    return isinstance(kind.of_type if isinstance(kind, GraphQLNonNull) else kind, GraphQLList)
-
-
-def _object(definition: GraphQLField) -> GraphQLObjectType:
-    named: Any = definition.type
-    while hasattr(named, "of_type"):
-        named = named.of_type
-    if not isinstance(named, GraphQLObjectType):
-        raise Unplannable(str(named))
-    return named
-
-
-def _exactly(kind: type) -> Serialize:
-    def serialize(value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        raise Irregular
-
-    return serialize
-
-
-def _int(value: Any) -> Any:
-    if type(value) is int and -2_147_483_648 <= value <= 2_147_483_647:
-        return value
-    raise Irregular
-
-
-def _float(value: Any) -> Any:
-    if type(value) is float and value - value == 0:  # neither infinite nor NaN
-        return value
-    raise Irregular
-
-
-def _iso(kind: type[date]) -> Serialize:
-    def serialize(value: Any) -> Any:
-        if type(value) is kind:
-            text: str = value.isoformat()
-            return text
-        raise Irregular
-
-    return serialize
-
-
-def _serializer(kind: Any) -> Serialize:
-    if isinstance(kind, GraphQLEnumType):
-        names = frozenset(kind.values)
-
-        def serialize(value: Any) -> Any:
-            if type(value) is str and value in names:
-                return value
-            raise Irregular
-
-        return serialize
-    known: dict[str, Serialize] = {
-        "String": _exactly(str),
-        "ID": _exactly(str),
-        "Boolean": _exactly(bool),
-        "Int": _int,
-        "Float": _float,
-        "Date": _iso(date),
-        "DateTime": _iso(datetime),
-    }
-    found = known.get(kind.name)
-    if found is None:
-        raise Unplannable(kind.name)
-    return found
+def _plain(found: CollectedFields) -> Group:
+    if found.new_defer_usages:
+        raise Unplannable("@defer")
+    return found.grouped_field_set

@@ -1,8 +1,8 @@
-"""Run a planned operation: the compiled form breadth-first, or graphql-core for what has none.
+"""Run a planned operation: its compiled form level by level, or graphql-core for what has none.
 
-The two give the same data. Where a value turns out irregular (a wrong type, a null where none may be, a bad key),
-graphql-core runs the operation over the same context: nothing is fetched twice, and errors, paths and null propagation
-are its own.
+A form runs on the plain road (`compiled_code`). Where a value turns out irregular (a wrong type, a null where none may be,
+an error in the place of a value), `compiled_errors` goes over what is already fetched and goes on from there: nothing is
+fetched twice, and errors, paths and null propagation are graphql-core's.
 """
 
 from __future__ import annotations
@@ -10,47 +10,37 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import structlog
-from graphql import ExecutionResult, GraphQLSchema, execute
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute
 from graphql.execution import VariableValues
 
-from gateway.errors import RequestRefused
-from gateway.federation.compiled import Compiled, Irregular, Node, Root
-from gateway.federation.context import OperationContext
-from gateway.federation.plan import Plan
-from schema.errors import BadInput
-from schema.filters import passes
-from schema.wiring import LINKS
+from gateway.federation.compiled import Compiled, Field, Node
+from gateway.federation.compiled_code import Irregular
+from gateway.federation.compiled_errors import Judge
+from gateway.federation.plan import Asked
+from schema.fetching import Ask, Batched, Fetch
 
 _log = structlog.get_logger(__name__)
-Data = Mapping[str, Any]
-Out = dict[str, Any]
+_NOTHING: Mapping[str, Any] = {}
 
 
 async def run_plan(
     schema: GraphQLSchema,
-    plan: Plan,
-    compiled: Compiled | None,
-    context: OperationContext,
-    coerced: VariableValues,
+    asked: Asked,
+    context: Any,
     variables: Mapping[str, Any],
     operation_name: str | None,
 ) -> ExecutionResult:
-    """The result of one query or mutation; `coerced` are `variables` as the schema's types."""
-    if compiled is not None:
-        try:
-            return ExecutionResult(data=await _Run(context)(compiled, coerced))
-        except (Irregular, BadInput, RequestRefused):  # graphql-core words it, on what is already fetched
-            context.restart()
-        except Exception as error:  # the same, but a bug of ours must not hide behind the right answer
-            _log.warning("compiled_failed", kind=type(error).__name__)
-            context.restart()
+    """The result of one query or mutation; `asked` is what `Plans.prepare` made of `variables`."""
+    if asked.form is not None:
+        return await run_form(asked.form, context, asked.variables, asked.counts)
+    if asked.plan.kind == "query":
+        asked.counts["FALLBACK"] += 1
     found = execute(
         schema,
-        plan.document,
+        asked.plan.document,
         context_value=context,
         variable_values=dict(variables),
         operation_name=operation_name,
@@ -59,93 +49,145 @@ async def run_plan(
     return found if isinstance(found, ExecutionResult) else await found
 
 
+async def run_form(
+    form: Compiled, context: Any, variables: VariableValues, counts: dict[str, int] | None = None
+) -> ExecutionResult:
+    """The result of a compiled query. `counts["JUDGED"]` tells in how many something was irregular."""
+    run = _Run(form, context, variables)
+    try:
+        return ExecutionResult(data=await run.plainly())
+    except Irregular:
+        pass
+    except Exception as error:  # a wrong value where the code reads on, or a bug of ours: both are judged
+        run.fault = error
+    if counts is not None:
+        counts["JUDGED"] = counts.get("JUDGED", 0) + 1
+    found = await Judge(form, run.info, run.arguments)(run.level_again)
+    if run.fault is not None and not found.errors:  # a bug must not hide behind the right answer
+        _log.warning("compiled_failed", kind=type(run.fault).__name__)
+    return found
+
+
 class _Run:
-    """One pass over a compiled operation, level by level."""
+    """One pass over a form. The code sees it as a list: what gives the resolve info of a field, then for each node that
+    waits where its objects and their values go, then the arguments of computed fields."""
 
-    def __init__(self, context: OperationContext) -> None:
+    __slots__ = ("_context", "_fetched", "_form", "_infos", "_kept", "_variables", "fault")
+
+    def __init__(self, form: Compiled, context: Any, variables: VariableValues) -> None:
+        self._form = form
         self._context = context
-        self._links: list[tuple[Out, str, str, tuple[str, ...], Node, Data]] = []
-        self._persons: list[tuple[Out, str, Node, Data]] = []
+        self._variables = variables
+        self._fetched: dict[tuple[Field, int], tuple[Any, Any]] = {}
+        self._kept: list[tuple[Any, Any]] = []  # (asks, values) of each level of the plain road
+        self._infos: dict[Field, Any] = {}
+        self.fault: Exception | None = None
 
-    async def __call__(self, compiled: Compiled, variables: VariableValues) -> Out:
-        out: Out = dict(compiled.template)
-        info = SimpleNamespace(context=self._context)
-        values = [root.ask(info, variables) for root in compiled.roots]
-        for root, value in zip(compiled.roots, await _settled(values), strict=True):
-            out[root.key] = self._root(root, value)
-        while self._links or self._persons:
-            await self._level()
-        return out
+    async def plainly(self) -> dict[str, Any]:
+        """The answer's data. Raises whatever a value that is not plain makes the code raise."""
+        form = self._form
+        waiting, fill = form.waiting, form.code.fill
+        run: list[Any] = [self.info, *([None] * (2 * len(waiting)))]
+        run += [self.arguments(one) for one in form.computed]
+        owed = _renew(run, waiting)
+        data: dict[str, Any] = form.code.root(None, run)
+        while owed:
+            asks = []
+            outs = []
+            for node, (objects, values) in zip(waiting, owed, strict=True):
+                if objects:
+                    for one in node.batched:
+                        asks.append((one, values))
+                        outs.append(objects)
+            if not asks:
+                break
+            owed = _renew(run, waiting)
+            found = await self._level(asks)
+            self._kept.append((asks, found))
+            for (one, _), objects, fetched in zip(asks, outs, found, strict=True):
+                fill[one](objects, fetched, run)
+        return data
 
-    def _root(self, root: Root, value: Any) -> Any:
-        if not root.is_list:
-            return self._object(value, root.node)
-        return [self._object(item, root.node) for item in value]
+    async def level_again(self, asks: Sequence[tuple[Field, Sequence[Any]]]) -> Sequence[Sequence[Any]]:
+        """The same, for the judge: what the plain road fetched is not fetched again."""
+        fetched = self._fetched
+        while self._kept:
+            self._remember(*self._kept.pop())
+        missing = [(one, [parent for parent in parents if (one, id(parent)) not in fetched]) for one, parents in asks]
+        missing = [(one, parents) for one, parents in missing if parents]
+        if missing:
+            self._remember(missing, await self._level(missing))
+        return [[fetched[one, id(parent)][1] for parent in parents] for one, parents in asks]
 
-    async def _level(self) -> None:
-        """Everything that hangs on what the last level brought, in one turn."""
-        links, self._links = self._links, []
-        persons, self._persons = self._persons, []
-        if persons:
-            keys = [(links_["idNo"], links_.get("name") or "") for _, _, _, links_ in persons]
-            found = await self._context.people(keys)
-            for (out, key, node, _), person in zip(persons, found, strict=True):
-                out[key] = self._object(person, node)
-        parts = await self._context.parts([(noun, by, on) for _, _, noun, by, _, on in links])
-        for (out, key, _, _, node, _), part in zip(links, parts, strict=True):
-            out[key] = self._project(part, node)
+    def _remember(self, asks: Sequence[tuple[Field, Sequence[Any]]], found: Sequence[Sequence[Any]]) -> None:
+        for (one, parents), values in zip(asks, found, strict=True):
+            for parent, value in zip(parents, values, strict=True):
+                self._fetched[one, id(parent)] = parent, value  # with the parent, so that its id stays its own
 
-    def _object(self, value: Any, node: Node) -> Out | None:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise Irregular
-        return self._project(value, node)
+    async def _level(self, asks: Sequence[tuple[Field, Sequence[Any]]]) -> Sequence[Sequence[Any]]:
+        """One call for all fields that are fetched alike. An error of a call is the error of each of its values."""
+        found: list[Sequence[Any]] = [()] * len(asks)
+        calls: dict[Fetch, list[tuple[int, Ask]]] = {}
+        for number, (one, parents) in enumerate(asks):
+            how = one.how
+            if not isinstance(how, Batched):
+                raise TypeError(one.name)
+            try:
+                arguments = self.arguments(one)
+            except GraphQLError as error:
+                found[number] = [error] * len(parents)
+                continue
+            calls.setdefault(how.fetch, []).append((number, Ask(how.what, parents, arguments)))
+        waits = [self._call(fetch, [ask for _, ask in told]) for fetch, told in calls.items()]
+        answers = [await waits[0]] if len(waits) == 1 else await asyncio.gather(*waits)
+        for told, answer in zip(calls.values(), answers, strict=True):
+            for (number, _), values in zip(told, answer, strict=True):
+                found[number] = values
+        return found
 
-    def _project(self, data: Data, node: Node) -> Out:
-        out = node.template.copy()
-        for key, name, serialize, non_null in node.leaves:
-            value = data.get(name)
-            if value is not None:
-                out[key] = serialize(value)
-            elif non_null:
-                raise Irregular
-        if node.records:
-            for key, inner, where in node.records:
-                records = data["records"]
-                shown = records if not where else [record for record in records if passes(record, where)]
-                out[key] = [self._project(record, inner) for record in shown]
-        if node.objects:
-            for key, name, inner, non_null in node.objects:
-                value = data.get(name)
-                if value is not None:
-                    out[key] = self._project(value, inner)
-                elif non_null:
-                    raise Irregular
-        if node.object_lists:
-            for key, name, inner, _ in node.object_lists:
-                out[key] = [self._project(item, inner) for item in _sequence(data.get(name))]
-        if node.lists:
-            for key, name, serialize in node.lists:
-                value = data.get(name)
-                out[key] = None if value is None else [serialize(item) for item in _sequence(value)]
-        for key, noun, by, inner in node.links:
-            self._links.append((out, key, noun, by, inner, data[LINKS]))
-        for key, inner in node.persons:
-            if data[LINKS].get("idNo"):
-                self._persons.append((out, key, inner, data[LINKS]))
-        return out
+    async def _call(self, fetch: Fetch, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
+        try:
+            found = await fetch(self._context, asks)
+            if [len(values) for values in found] != [len(ask.parents) for ask in asks]:
+                raise ValueError("a batch has as many values as parents")
+        except Exception as error:
+            return [[error] * len(ask.parents) for ask in asks]
+        return found
+
+    def arguments(self, one: Field) -> Mapping[str, Any]:
+        """Raises GraphQLError."""
+        return _NOTHING if one.arguments is None else one.arguments(self._variables)
+
+    def info(self, one: Field) -> Any:
+        """What graphql-core hands to `resolve_type` and `is_type_of`; the path is not known here."""
+        found = self._infos.get(one)
+        if found is None:
+            form = self._form
+            found = self._infos[one] = GraphQLResolveInfo(
+                one.name,
+                one.nodes,
+                one.type,
+                one.parent,
+                None,  # type: ignore[arg-type]
+                form.schema,
+                dict(form.fragments),
+                None,
+                form.operation,
+                self._variables,
+                self._context,
+                inspect.isawaitable,  # type: ignore[arg-type]
+                None,
+                None,  # type: ignore[arg-type]
+            )
+        return found
 
 
-def _sequence(value: Any) -> Sequence[Any]:
-    if isinstance(value, list | tuple) and None not in value:
-        return value
-    raise Irregular
-
-
-async def _settled(values: Sequence[Any]) -> Sequence[Any]:
-    waiting = [value for value in values if inspect.isawaitable(value)]
-    if not waiting:
-        return values
-    done = iter(await asyncio.gather(*waiting))
-    return [next(done) if inspect.isawaitable(value) else value for value in values]
+def _renew(run: list[Any], waiting: Sequence[Node]) -> list[tuple[list[Any], list[Any]]]:
+    """Fresh lists for what waits for the next level: the objects, and the values they are of."""
+    owed: list[tuple[list[Any], list[Any]]] = []
+    for place in range(len(waiting)):
+        objects: list[Any] = []
+        values: list[Any] = []
+        run[1 + 2 * place], run[2 + 2 * place] = objects.append, values.append
+        owed.append((objects, values))
+    return owed

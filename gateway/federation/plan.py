@@ -1,36 +1,45 @@
-"""From a text to a plan: parsed, measured, validated, once per (text, operation) of a schema version.
+"""From a text to what runs: parsed, measured, validated and compiled once per (text, operation) of a schema version.
 
-A plan also holds its compiled forms (`federation.compiled`); `federation.execute` runs them.
+`Plans.prepare` is all a request costs here: one look-up, its variables coerced, its cost by their sizes. What variables
+decide (@skip and @include, the fields a filter names) is kept per value of those variables.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-import orjson
+import structlog
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
 )
-from graphql.execution import VariableValues, get_directive_values, get_variable_values
-from graphql.language import ArgumentNode, DirectiveNode, Node, VariableNode, Visitor, visit
+from graphql.execution import VariableValues, get_directive_values
+from graphql.language import ArgumentNode, DirectiveNode, VariableNode, Visitor, visit
 
+from gateway.errors import RequestRefused
+from gateway.federation.arguments import variables_in
+from gateway.federation.cold import ColdWork
 from gateway.federation.compiled import Compiled, Compiler
+from gateway.federation.compiled_code import code_of
+from gateway.federation.readings import readings_of
 from gateway.federation.selection import Selection, select
-from schema.build import BuiltSchema, link_targets
+from gateway.federation.variables import Coercer
+from schema.build import BuiltSchema
 from schema.directives import PURPOSE
-from schema.limits import Limits, measure, parse_bounded, validate_bounded
+from schema.limits import LimitExceeded, Limits, measure, parse_bounded, validate_bounded
 from schema.mutation import CREDENTIAL
-from schema.wiring import Roots
 
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 _SHAPES = 16
+_SIZES = 256
 _LEFT_OUT: Any = object()
+_CHARACTERS = 300_000  # of all plans' texts together; a plan takes some 150 bytes for each
 
 
 class _Unread:
@@ -38,7 +47,6 @@ class _Unread:
 
 
 _UNREAD = _Unread()
-_CHARACTERS = 300_000  # of all plans' texts together; a plan takes some 150 bytes for each
 
 
 class RequestErrors(Exception):
@@ -50,50 +58,119 @@ class RequestErrors(Exception):
         self.errors = errors
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """One operation of one document, ready to run many times."""
 
     document: DocumentNode
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
+    kind: str  # query | mutation | subscription
+    coerce: Coercer
     purpose_varies: bool  # whether `@purpose` takes variables
-    varying: frozenset[str]  # variables that @skip, @include, `where` and what is offered depend on
-    declared: tuple[str, ...]  # the operation's own variables; what else a request brings means nothing
-    selection: Selection | None = None
-    measured: dict[Any, int] = field(default_factory=dict)  # shape of variables -> cost
-    forms: dict[bytes, Compiled | None] = field(default_factory=dict)
+    steering: tuple[str, ...]  # variables that @skip and @include depend on
+    choosing: tuple[str, ...]  # variables that say by what is filtered and what is offered
+    listed: tuple[str, ...]  # variables whose length, and `counted` whose value too, decides the cost
+    counted: tuple[str, ...]
+    measured: dict[Any, int] = field(default_factory=dict)  # sizes of variables -> cost
+    forms: dict[Any, Compiled | None] = field(default_factory=dict)  # values of `steering` -> form
+    selections: dict[Any, Selection] = field(default_factory=dict)
     said: Mapping[str, Any] | _Unread | None = _UNREAD  # what `@purpose` says, once read
 
-    @property
-    def kind(self) -> str:
-        return self.operation.operation.value
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request's operation. `form` is None where graphql-core runs it; `said` is what `@purpose` says, None without
+    one; `cost` is the worst case, in the units of `schema.limits`."""
+
+    plan: Plan
+    variables: VariableValues
+    selection: Selection
+    said: Mapping[str, Any] | None
+    cost: int
+    form: Compiled | None
+    counts: dict[str, int]
 
 
 class Plans:
-    """The plans of one schema version; bounded in number and in text, least recently used first out."""
+    """The plans of one schema version; bounded in number and in text, least recently used first out. Trusted documents
+    stay. `counts` tells operators how plans were come by:
 
-    def __init__(self, built: BuiltSchema, limits: Limits, *, introspection: bool, most: int = 1000) -> None:
+    WARM, COLD; FALLBACK queries that graphql-core runs whole; JUDGED answers that took the slow road for something wrong in
+    them; REFUSED requests over the rate of new documents.
+    """
+
+    def __init__(
+        self,
+        built: BuiltSchema,
+        limits: Limits,
+        *,
+        introspection: bool,
+        most: int = 1000,
+        cold: ColdWork | None = None,
+    ) -> None:
         self._built = built
         self._limits = limits
         self._introspection = introspection
         self._most = most
         self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
+        self._trusted: dict[tuple[str, str | None], Plan] = {}
         self._characters = 0
-        self._compiler = Compiler(built.graphql, Roots(built.nouns, tuple(link_targets(list(built.nouns.values())))))
+        self._compiler = Compiler(built.graphql, built.fetching, readings_of(built.nouns))
         self._purpose = next(item for item in built.graphql.directives if item.name == PURPOSE)
+        self._cold = cold or ColdWork(None)
+        self.counts = {"WARM": 0, "COLD": 0, "FALLBACK": 0, "JUDGED": 0, "REFUSED": 0}
 
-    def plan(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Plan:
-        """Raises RequestErrors, or schema.limits.LimitExceeded before anything costly."""
+    def prepare(self, text: str, operation_name: str | None, variables: Mapping[str, Any], client: str = "") -> Asked:
+        """Raises RequestErrors, schema.limits.LimitExceeded, or RequestRefused where `client` sent too many new documents."""
+        plan = self.plan(text, operation_name, variables, client)
+        cost = self.cost(plan, operation_name, variables)
+        coerced = self.coerce(plan, variables)
+        selection = self.select(plan, coerced)
+        said = self.purpose(plan, coerced)
+        return Asked(plan, coerced, selection, said, cost, self.form(plan, coerced, client), self.counts)
+
+    def plan(self, text: str, operation_name: str | None, variables: Mapping[str, Any], client: str = "") -> Plan:
+        """The operation's plan; a new one is made only where it is within the limits with these variables."""
         key = (text, operation_name)
-        plan = self._plans.get(key)
+        plan = self._trusted.get(key)
         if plan is None:
-            plan = self._make(text, operation_name, variables)
-            self._keep(key, plan)
-        else:
+            plan = self._plans.get(key)
+            if plan is None:
+                plan = self._spent(client, lambda: self._make(text, operation_name, variables))
+                self._keep(key, plan)
+                self.counts["COLD"] += 1
+                return plan
             self._plans.move_to_end(key)
-            self._measure(plan, operation_name, variables)
+        self.counts["WARM"] += 1
         return plan
+
+    def warm(self, texts: Iterable[str]) -> None:
+        """Plan and compile trusted documents before anybody asks; one that cannot run here is named in the log."""
+        for text in texts:
+            try:
+                document = parse_bounded(text, self._limits)
+                operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+                names = [None if one.name is None else one.name.value for one in operations]
+                for name in names:
+                    plan = self._trusted[text, name] = self._make(text, name, {})
+                    if len(names) == 1:
+                        self._trusted[text, None] = plan
+                    if not plan.steering:
+                        self.form(plan, VariableValues({}, {}))
+            except (RequestErrors, LimitExceeded, GraphQLError) as error:
+                _log.warning(
+                    "trusted_document_unusable", reason=str(getattr(error, "code", "")) or type(error).__name__
+                )
+
+    def _spent(self, client: str, work: Callable[[], _T]) -> _T:
+        """Work that is done once for a document, on the account of whoever sent it. Raises RequestRefused."""
+        try:
+            with self._cold.spending(client):
+                return work()
+        except RequestRefused:
+            self.counts["REFUSED"] += 1
+            raise
 
     def _keep(self, key: tuple[str, str | None], plan: Plan) -> None:
         self._plans[key] = plan
@@ -104,13 +181,7 @@ class Plans:
 
     def coerce(self, plan: Plan, variables: Mapping[str, Any]) -> VariableValues:
         """Variables as the schema's types. Raises RequestErrors(BAD_USER_INPUT)."""
-        found = get_variable_values(
-            self._built.graphql,
-            plan.operation.variable_definitions or (),
-            dict(variables),
-            max_errors=10,
-            hide_suggestions=True,
-        )
+        found = plan.coerce(variables)
         if isinstance(found, list):
             raise RequestErrors("BAD_USER_INPUT", found)
         return found
@@ -132,27 +203,34 @@ class Plans:
 
     def select(self, plan: Plan, variables: VariableValues) -> Selection:
         """What is asked for with these variables. Raises RequestErrors(BAD_USER_INPUT) for a null that decides."""
-        if plan.selection is not None:
-            return plan.selection
+        given = variables.coerced
+        key = tuple([given.get(name, _LEFT_OUT) for name in plan.steering])
+        if plan.choosing:
+            key += tuple([_chosen(given.get(name)) for name in plan.choosing])
+        found = plan.selections.get(key)
+        if found is not None:
+            return found
         try:
             found = select(self._built.graphql, self._built.nouns, plan.operation, plan.fragments, variables)
         except GraphQLError as error:  # null for @skip(if:), which a default value lets pass validation
             raise RequestErrors("BAD_USER_INPUT", [error]) from None
-        if not plan.varying:
-            plan.selection = found
+        _hold(plan.selections, key, found)
         return found
 
-    def compiled(self, plan: Plan, variables: VariableValues, raw: Mapping[str, Any]) -> Compiled | None:
+    def form(self, plan: Plan, variables: VariableValues, client: str = "") -> Compiled | None:
         """The compiled form for these variables, None where graphql-core must run the operation."""
-        key = b""
-        if plan.varying:  # a variable left out has its default, and null is null; long filters are not kept whole
-            settled = orjson.dumps([(name, raw[name]) for name in sorted(plan.varying) if name in raw])
-            key = settled if len(settled) <= 64 else hashlib.sha256(settled).digest()
-        if key in plan.forms:
-            return plan.forms[key]
+        given = variables.coerced
+        key = tuple([given.get(name, _LEFT_OUT) for name in plan.steering])
+        found = plan.forms.get(key, _UNREAD)
+        if isinstance(found, _Unread):
+            found = self._spent(client, lambda: self._compile(plan, variables))
+            _hold(plan.forms, key, found)
+        return found
+
+    def _compile(self, plan: Plan, variables: VariableValues) -> Compiled | None:
         found = self._compiler.compile(plan.operation, plan.fragments, variables)
-        if len(plan.forms) < _SHAPES:
-            plan.forms[key] = found
+        if found is not None:
+            found.code = code_of(found)
         return found
 
     def _make(self, text: str, operation_name: str | None, variables: Mapping[str, Any]) -> Plan:
@@ -166,16 +244,29 @@ class Plans:
             raise RequestErrors(
                 "OPERATION_NAME" if operations else "GRAPHQL_VALIDATION_FAILED", [GraphQLError("no single operation")]
             )
+        operation = chosen[0]
+        reading = _Reads()
+        visit(document, reading)
+        declared = [one.variable.name.value for one in operation.variable_definitions or ()]
+
+        def among(names: set[str]) -> tuple[str, ...]:
+            """What a request brings beside the operation's own variables means nothing."""
+            return tuple(name for name in declared if name in names)
+
         plan = Plan(
             document,
-            chosen[0],
+            operation,
             {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)},
-            any(_variables_in(node) for node in chosen[0].directives or ()),
-            _varying(document),
-            tuple(one.variable.name.value for one in chosen[0].variable_definitions or ()),
+            operation.operation.value,
+            Coercer(self._built.graphql, operation),
+            any(variables_in(node) for node in operation.directives or ()),
+            among(reading.steering),
+            among(reading.choosing),
+            among(reading.listed - reading.counted),
+            among(reading.counted),
         )
-        self._measure(plan, operation_name, variables)
-        if not self._introspection and _introspects(document):
+        self.cost(plan, operation_name, variables)
+        if not self._introspection and reading.introspects:
             raise RequestErrors("INTROSPECTION_OFF", [GraphQLError("introspection is off")])
         errors = validate_bounded(self._built.graphql, document, self._limits)
         if errors:
@@ -183,75 +274,62 @@ class Plans:
         return plan
 
     def cost(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> int:
-        """What the operation may cost at most, in the cost units of `schema.limits`; measured already when it was planned."""
-        return self._measure(plan, operation_name, variables)
+        """What the operation may cost at most. It depends on variables only by the length of lists and by numbers; each such
+        size is measured once. Raises LimitExceeded."""
+        sizes: Any = ()
+        for name in plan.listed:
+            value = variables.get(name, _LEFT_OUT)
+            # Three, a list of three, null and a variable left out are measured differently.
+            sizes += (len(value) if value.__class__ is list else -1 if value is not _LEFT_OUT else -2,)
+        for name in plan.counted:
+            value = variables.get(name, _LEFT_OUT)
+            plain = len(value) if isinstance(value, list) else value if isinstance(value, int | float) else None
+            sizes += ((type(value), plain),)
+        cost = plan.measured.get(sizes)
+        if cost is None:
+            cost = measure(plan.document, operation_name, variables, self._limits).cost
+            _hold(plan.measured, sizes, cost, _SIZES)
+        return cost
 
-    def _measure(self, plan: Plan, operation_name: str | None, variables: Mapping[str, Any]) -> int:
-        """The cost depends on variables only by the length of lists and by numbers; each such shape is measured once."""
-        values = [variables.get(name, _LEFT_OUT) for name in plan.declared]
-        # With its kind: three, a list of three, null and a variable left out are measured differently.
-        shape = tuple(
-            (type(value), len(value) if isinstance(value, list) else value if isinstance(value, int | float) else None)
-            for value in values
-        )
-        cost = plan.measured.get(shape)
-        if cost is not None:
-            return cost
-        found = measure(plan.document, operation_name, variables, self._limits)
-        if len(plan.measured) < _SHAPES and not any(isinstance(value, dict) for value in values):
-            plan.measured[shape] = found.cost
-        return found.cost
+
+def _hold(kept: dict[Any, _T], key: Any, value: _T, most: int = _SHAPES) -> None:
+    """Keep the newest `most`."""
+    if len(kept) >= most:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _chosen(value: Any) -> Any:
+    """What a variable of a filter or of an offer decides: which fields are named, which credentials."""
+    if isinstance(value, Mapping):
+        return frozenset(value)
+    return tuple(map(str, value)) if isinstance(value, list) else value
 
 
 def _named(node: OperationDefinitionNode, name: str) -> bool:
     return node.name is not None and node.name.value == name
 
 
-class _Variables(Visitor):
+class _Reads(Visitor):
+    """What of a document depends on which variables, and whether it asks for the schema itself."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[str] = set()
-
-    def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        self.found.add(node.name.value)
-
-
-def _variables_in(node: Node) -> set[str]:
-    visitor = _Variables()
-    visit(node, visitor)
-    return visitor.found
-
-
-class _Varying(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = _Variables()
+        self.steering: set[str] = set()
+        self.choosing: set[str] = set()
+        self.listed: set[str] = set()
+        self.counted: set[str] = set()
+        self.introspects = False
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         if node.name.value in ("skip", "include"):
-            visit(node, self.inner)
+            self.steering |= variables_in(node)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         if node.name.value in ("where", CREDENTIAL):  # what is offered is what is decided on
-            visit(node, self.inner)
-
-
-def _varying(document: DocumentNode) -> frozenset[str]:
-    visitor = _Varying()
-    visit(document, visitor)
-    return frozenset(visitor.inner.found)
-
-
-class _Meta(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = False
+            self.choosing |= variables_in(node)
+        if isinstance(node.value, VariableNode):
+            (self.counted if node.name.value in ("first", "last") else self.listed).add(node.value.name.value)
 
     def enter_field(self, node: Any, *_: Any) -> None:
-        self.found |= node.name.value in ("__schema", "__type")
-
-
-def _introspects(document: DocumentNode) -> bool:
-    visitor = _Meta()
-    visit(document, visitor)
-    return visitor.found
+        self.introspects |= node.name.value in ("__schema", "__type")

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from graphql import ExecutionResult
-from graphql.execution import VariableValues
 
 from gateway.caller import Caller, Evidence, Metrics, Subjects
 from gateway.clock import Clock
@@ -18,7 +17,7 @@ from gateway.federation.context import OperationContext
 from gateway.federation.disputed import DisputedFacts
 from gateway.federation.execute import run_plan
 from gateway.federation.offering import NoDesk, OfferDesk
-from gateway.federation.plan import Plan, RequestErrors
+from gateway.federation.plan import Asked, RequestErrors
 from gateway.policy.claim import claimed
 from gateway.policy.decision import Mask, Policy, Purpose, Question
 from gateway.services import public_errors
@@ -43,11 +42,9 @@ _PURPOSE_LENGTHS = {"code": 64, "caseNo": 100, "reference": 200}
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A request that may run: planned, its purpose read, its mask decided. `cost` is the plan's worst case."""
+    """A request that may run: planned, its purpose read, its mask decided."""
 
-    plan: Plan
-    variables: VariableValues
-    cost: int
+    asked: Asked
     question: Question | None
     mask: Mask
 
@@ -98,7 +95,7 @@ class RunQuery:
                 except _Refused as refused:
                     watched.outcome = refused.code
                     return await self._refuse(caller, refused)
-                if ready.plan.kind == "subscription":
+                if ready.asked.plan.kind == "subscription":
                     watched.outcome = "SUBSCRIPTION_NEEDS_STREAM"
                     return GraphQLAnswer(False, errors=public_errors.of_refusal("SUBSCRIPTION_NEEDS_STREAM"))
                 return await self._run(held, caller, request, ready)
@@ -119,7 +116,7 @@ class RunQuery:
                         watched.outcome = refused.code
                         yield await self._refuse(caller, refused)
                         return
-                    if ready.plan.kind != "subscription":
+                    if ready.asked.plan.kind != "subscription":
                         yield await self._run(held, caller, request, ready)
                         return
                     async for answer in self._events(held, caller, request, ready):
@@ -137,18 +134,14 @@ class RunQuery:
         plans = held.plans
         try:
             text = document_text(request, self._trusted, trusted_only=self._trusted_only)
-            plan = plans.plan(text, request.operation_name, request.variables)
-            watched.kind = plan.kind
-            if request.method == "GET" and plan.kind != "query":
+            asked = plans.prepare(text, request.operation_name, request.variables, caller.user_id)
+            watched.kind, selection, said = asked.plan.kind, asked.selection, asked.said
+            if request.method == "GET" and asked.plan.kind != "query":
                 raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
-            variables = plans.coerce(plan, request.variables)
-            selection = plans.select(plan, variables)
             if not selection.facts.get(CREDENTIAL, _NO_TYPES) <= self._desk.types:
                 raise RequestRefused("CREDENTIAL_UNKNOWN")  # any word could stand there: none goes into evidence
-            said = plans.purpose(plan, variables)
-            cost = plans.cost(plan, request.operation_name, request.variables)
         except RequestRefused as error:
-            raise _Refused(public_errors.of_refusal(error.code)) from None
+            raise _Refused(public_errors.of_limits(error)) from None
         except LimitExceeded as error:
             raise _Refused(public_errors.of_limit(error)) from None
         except RequestErrors as error:
@@ -160,8 +153,8 @@ class RunQuery:
                 purpose = Purpose("", None, None)
                 question = Question(caller, purpose, selection.facts, selection.asked, selection.implied)
                 raise _Refused(public_errors.of_refusal("PURPOSE_MISSING"), question, _NOTHING)
-            await self._admit(caller, cost, Question(caller, Purpose("", None, None), {}))
-            return _Ready(plan, variables, cost, None, _NOTHING)
+            await self._admit(caller, asked.cost, Question(caller, Purpose("", None, None), {}))
+            return _Ready(asked, None, _NOTHING)
         if any(len(said.get(name) or "") > most for name, most in _PURPOSE_LENGTHS.items()):
             raise _Refused(public_errors.of_refusal("PURPOSE_TOO_LONG"))
         claim = claimed(said, held.snapshot.purposes)
@@ -169,7 +162,7 @@ class RunQuery:
             raise _Refused(public_errors.of_refusal("PURPOSE_NOT_RECORDABLE"))
         watched.purpose = claim.code
         question = Question(caller, claim, selection.facts, selection.asked, selection.implied)
-        return _Ready(plan, variables, cost, question, await self._decided(held, question, cost))
+        return _Ready(asked, question, await self._decided(held, question, asked.cost))
 
     async def _decided(self, held: Held, question: Question, cost: int) -> Mask:
         """Limits, then policy. Raises _Refused, to be recorded."""
@@ -191,13 +184,7 @@ class RunQuery:
         context = self._context(held, ready)
         try:
             result = await run_plan(
-                held.snapshot.schema.graphql,
-                ready.plan,
-                held.plans.compiled(ready.plan, ready.variables, request.variables),
-                context,
-                ready.variables,
-                request.variables,
-                request.operation_name,
+                held.snapshot.schema.graphql, ready.asked, context, request.variables, request.operation_name
             )
         finally:
             context.close()
@@ -210,7 +197,7 @@ class RunQuery:
     ) -> AsyncIterator[GraphQLAnswer]:
         context = self._context(held, ready)
         try:
-            stream = await source_events(held.snapshot.schema.graphql, ready.plan.document, context, request)
+            stream = await source_events(held.snapshot.schema.graphql, ready.asked.plan.document, context, request)
             if isinstance(stream, ExecutionResult):
                 yield await self._release(held, ready, context, stream)
                 return
@@ -229,12 +216,12 @@ class RunQuery:
         last event is refused here, and the refusal recorded."""
         if ready.question is not None:
             try:
-                ready = replace(ready, mask=await self._decided(held, ready.question, ready.cost))
+                ready = replace(ready, mask=await self._decided(held, ready.question, ready.asked.cost))
             except _Refused as refused:
                 return await self._refuse(caller, refused)
         context = self._context(held, ready)
         try:
-            result = await run_event(held.snapshot.schema.graphql, ready.plan.document, context, request, event)
+            result = await run_event(held.snapshot.schema.graphql, ready.asked.plan.document, context, request, event)
             return await self._release(held, ready, context, result)
         finally:
             context.close()

@@ -107,7 +107,7 @@ async def both(query: str, variables: dict[str, Any]) -> tuple[Any, Any]:
         recorder = Recorder()
         run = road([source for source, _ in houses], recorder)
         if not compiled:
-            run._snapshots.current.plans.compiled = lambda *_: None  # type: ignore[method-assign]
+            run._snapshots.current.plans.form = lambda *_: None  # type: ignore[method-assign]
         answer = await run(OFFICER, GraphQLRequest(query, None, variables))
         calls = [[(lookup.keys, lookup.fields) for lookup in department.asked] for _, department in houses]
         events = [(event.subjects, event.fields, event.states) for event in recorder.events]
@@ -169,9 +169,8 @@ async def test_the_compiled_form_is_really_used() -> None:
         "{ __typename }",
         "{ __schema { queryType { name } } }",
     ):
-        plan = plans.plan(text, None, {})
-        used[text] = plans.compiled(plan, plans.coerce(plan, {}), {}) is not None
-    assert list(used.values()) == [True, True, False, False]
+        used[text] = plans.prepare(text, None, {}).form is not None
+    assert list(used.values()) == [True, True, True, False]
 
 
 @pytest.mark.anyio
