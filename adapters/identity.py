@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
+from operator import mul
 from typing import Any
 
 from stdnum.cn import uscc as _uscc
@@ -49,10 +50,19 @@ def normalise_id(text: str | None) -> IdNumber | None:
     return _read_id(text)
 
 
+_WEIGHTS = tuple(2 ** (17 - place) % 11 for place in range(17))  # GB 11643, annex; each digit's share of the sum
+_ZEROS = 48 * sum(_WEIGHTS)  # what the digits' own codes ("0" is 48) add to it
+_CHECK = "10X98765432"  # the check digit for each sum modulo 11
+
+
 # One question reads the same few numbers from its arguments, its keys and each source's rows. The memory is as short as
 # that: a few hundred numbers, of the questions just answered, in a process that holds them anyway while it answers.
 @lru_cache(maxsize=512)
 def _read_id(text: str) -> IdNumber | None:
+    if len(text) == 18 and text.isascii() and (seventeen := text[:17]).isdigit() and text[17] in "0123456789X":
+        # As nearly every number comes: nothing to fold, and the sum is arithmetic over its bytes.
+        right = _CHECK[(sum(map(mul, seventeen.encode(), _WEIGHTS)) - _ZEROS) % 11] == text[17]
+        return IdNumber(text, False, right, _birth_date(text) is not None)
     # NFKC leaves ASCII as it is, and nearly every number comes as plain ASCII.
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     folded = "".join(plain.split()).upper()
@@ -144,6 +154,23 @@ class _Folding(dict[int, str]):
 
 _FOLDING = _Folding(keep_case=False)
 _STANDARD = _Folding(keep_case=True)
+# Characters of the main block (U+4E00 to U+9FFF) that were seen to stand for themselves in a standard name. A text of
+# such characters alone is its own NFKC form, standard, folded and readable. Characters, never names.
+_PLAIN: set[str] = set()
+_MAIN_BLOCK = re.compile("[\u4e00-\u9fff]+")
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether `text` is a name of simplified characters only: its own standard and folded form, and readable.
+
+    True is certain; False only says that the long way must be gone.
+    """
+    if _PLAIN.issuperset(text):
+        return bool(text)
+    if _MAIN_BLOCK.fullmatch(text) and text.translate(_STANDARD) == text:
+        _PLAIN.update(text)
+        return True
+    return False
 
 
 def fold_name(text: str) -> str:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.asking import Deadline, together
+from adapters.body_writer import as_json
 from adapters.errors import Reason, SourceUnavailable
 from adapters.kind import Opening, spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
-from adapters.records import Garbage, pick
+from adapters.records import Garbage, Record, pick
 from adapters.rest_answer import Records, read_reply
 from adapters.rest_batch import Asked, sort_into_keys
 from adapters.rest_pages import gather_pages
 from adapters.rest_request import RestRequest, read_request
 from adapters.sending import open_sending
 from adapters.signing import Outgoing, check_auth, query_string
-from adapters.source import Absent, Answer, Failed, Found, Key, Lookup
+from adapters.source import Absent, Answer, Failed, Key, Lookup, found, raw_row
 from adapters.templates import KeyPartMissing
+
+_JSON: Final = {"accept": "application/json"}
+_JSON_BODY_ONLY: Final = {"content-type": "application/json"}
+_JSON_BODY: Final = _JSON | _JSON_BODY_ONLY
+_XML: Final = {"accept": "application/xml, text/xml"}
 
 
 class RestKind:
@@ -57,8 +63,10 @@ class RestSource:
         self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
-        spec = spec_of(self._manifest, lookup)
-        request = self._requests[(spec.noun, spec.by)]
+        request = self._requests.get((lookup.noun, lookup.by))
+        if request is None:
+            spec_of(self._manifest, lookup)
+            raise AssertionError("every answer spec has its request")
         deadline = Deadline.after(timeout_s)
         if request.mode == "batch":
             return await self._batch(request, lookup, deadline)
@@ -77,7 +85,7 @@ class RestSource:
         got = await self._ask(request, (key,), deadline)
         if isinstance(got, Failed):
             return got
-        return self._answer(got, lookup, got.short)
+        return _answer(got.records, lookup.fields, self._now(), got.short, _is_flat(lookup.fields))
 
     async def _pages(self, request: RestRequest, key: Key, lookup: Lookup, deadline: Deadline) -> Answer:
         async def page(number: int) -> Records | Failed:
@@ -86,7 +94,9 @@ class RestSource:
         if request.page is None:
             raise ValueError("pages without paging")
         got, missing = await gather_pages(request.page, page)
-        return got if isinstance(got, Failed) else self._answer(got, lookup, missing)
+        if isinstance(got, Failed):
+            return got
+        return _answer(got.records, lookup.fields, self._now(), missing, _is_flat(lookup.fields))
 
     async def _batch(self, request: RestRequest, lookup: Lookup, deadline: Deadline) -> Sequence[Answer]:
         asked = Asked.of(request, lookup)
@@ -98,19 +108,10 @@ class RestSource:
         sorted_in = sort_into_keys(request, asked.keys, lookup.by, got)
         if isinstance(sorted_in, Failed):
             return asked.answers(dict.fromkeys(asked.keys, sorted_in))
-        return asked.answers({key: self._answer(Records(rows), lookup, got.short) for key, rows in sorted_in.items()})
-
-    def _answer(self, got: Records, lookup: Lookup, missing: bool) -> Answer:
-        now = self._now()
-        if not got.records:
-            if missing:
-                return Failed(Reason.INCOMPLETE, detail="fewer records than declared")
-            return Absent(fetched_at=now)
-        try:
-            rows = tuple(pick(record, lookup.fields) for record in got.records)
-        except Garbage as garbage:
-            return Failed(Reason.GARBAGE, detail=str(garbage))
-        return Found(rows, fetched_at=now, incomplete=Reason.INCOMPLETE if missing else None)
+        now, short, flat = self._now(), got.short, _is_flat(lookup.fields)
+        return asked.answers(
+            {key: _answer(records, lookup.fields, now, short, flat) for key, records in sorted_in.items()}
+        )
 
     async def _ask(
         self, request: RestRequest, keys: Sequence[Key], deadline: Deadline, page: int | None = None
@@ -121,13 +122,17 @@ class RestSource:
             return Failed(Reason.KEY_MISSING, detail=str(missing))
         query = query_string(outgoing.query)
         url = f"{self._origin}{outgoing.path}" + (f"?{query}" if query else "")
-        headers = {"accept": "application/xml, text/xml" if request.xml else "application/json"}
-        if outgoing.body:
-            headers["content-type"] = "application/json"
+        headers = dict(_XML if request.xml else _JSON_BODY if outgoing.body else _JSON)
+        if request.xml and outgoing.body:
+            headers |= _JSON_BODY_ONLY
         try:
-            # Waiting for the gate counts too: those before us may have later deadlines.
-            async with asyncio.timeout_at(deadline.at), self._gate:
-                reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
+            if self._gate.locked():
+                # Waiting for the gate counts too: those before us may have later deadlines.
+                async with asyncio.timeout_at(deadline.at), self._gate:
+                    reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
+            else:
+                async with self._gate:
+                    reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
         except SourceUnavailable as error:
             return Failed(error.reason, error.retry_at, error.detail)
         except TimeoutError:
@@ -138,13 +143,38 @@ class RestSource:
     def _outgoing(self, request: RestRequest, keys: Sequence[Key], page: int | None) -> Outgoing:
         first = keys[0]
         query = [(name, template.render(first)) for name, template in request.query]
-        body: Any = request.body.render(keys) if request.body is not None else None
-        if page is not None and request.page is not None:
-            numbers = {request.page.number: page, request.page.size: request.page.rows}
-            if request.method == "GET":
-                query += [(name, str(number)) for name, number in numbers.items()]
-            else:
-                body = {**(body or {}), **numbers}
         path = self._base + request.path.render_path(first)
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() if body is not None else b""
-        return Outgoing(request.method, path, query, text)
+        if page is None or request.page is None:
+            return Outgoing(request.method, path, query, _body(request, keys))
+        numbers = {request.page.number: page, request.page.size: request.page.rows}
+        if request.method == "GET":
+            query += [(name, str(number)) for name, number in numbers.items()]
+            return Outgoing(request.method, path, query, b"")
+        body: Any = request.body.render(keys) if request.body is not None else {}
+        return Outgoing(request.method, path, query, as_json({**body, **numbers}))
+
+
+def _body(request: RestRequest, keys: Sequence[Key]) -> bytes:
+    """Raises KeyPartMissing for the first key that cannot be sent."""
+    if request.body is None or request.writer is None:
+        return b""
+    if request.mode != "batch" and not request.writer.all_sendable(keys):  # a batch's keys have been looked at
+        request.body.render(keys)
+    return request.writer.write(keys)
+
+
+def _is_flat(fields: frozenset[str]) -> bool:
+    return "." not in "".join(fields)
+
+
+def _answer(records: Sequence[Record], fields: frozenset[str], now: datetime, missing: bool, flat: bool) -> Answer:
+    """A record whose fields all stand at its top leaves as it came: `Mapped` takes from it only what was asked."""
+    if not records:
+        if missing:
+            return Failed(Reason.INCOMPLETE, detail="fewer records than declared")
+        return Absent(fetched_at=now)
+    try:
+        rows = tuple(map(raw_row, records) if flat else [pick(record, fields) for record in records])
+    except Garbage as garbage:
+        return Failed(Reason.GARBAGE, detail=str(garbage))
+    return found(rows, None, now, Reason.INCOMPLETE if missing else None)

@@ -17,6 +17,7 @@ from adapters.rest_request import RestRequest
 from adapters.source import Failed
 from adapters.xml import XmlRefused, element_to_dict, local_name, parse_xml
 
+_OBJECTS = frozenset({dict})
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
 
 
@@ -24,7 +25,7 @@ _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
 class Records:
     """What one answer holds. `total` is how many it declares, None where it declares nothing."""
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     total: int | None = None
     received: int = -1  # how many came, counted before any was exploded; -1: as many as `records`
 
@@ -58,7 +59,7 @@ def read_reply(request: RestRequest, reply: Reply, now: datetime, timezone: str,
 
 
 def _document(request: RestRequest, reply: Reply, max_bytes: int) -> Any:
-    if not reply.body.strip():
+    if not reply.body or reply.body.isspace():
         raise Garbage("an empty body")
     if not request.xml:
         document = parse_json(reply.body)
@@ -80,12 +81,12 @@ def _retry_at(request: RestRequest, document: Any, now: datetime, timezone: str)
 
 def _records(request: RestRequest, document: Any) -> Records:
     found = _rows_at(request, document)
-    if not all(isinstance(record, Mapping) for record in found):
+    if not set(map(type, found)) <= _OBJECTS and not all(isinstance(record, Mapping) for record in found):
         raise Garbage("a record that is not an object")
     total, received = _total(request, document), len(found)
     if request.explode:
         found = [part for record in found for part in _exploded(record, request.explode)]
-    return Records(tuple(found), total, received)
+    return Records(found, total, received)
 
 
 def _rows_at(request: RestRequest, document: Any) -> Sequence[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from adapters.body_writer import BodyWriter
 from adapters.manifest import AnswerSpec
 from adapters.manifest_form import did_you_mean, shown
 from adapters.outcomes import NO_TABLE, OutcomeTable, read_outcomes
@@ -54,6 +55,7 @@ class RestRequest:
     path: Template
     query: tuple[tuple[str, Template], ...]
     body: BodyTemplate | None
+    writer: BodyWriter | None  # of `body`
     rows: str
     explode: str
     key_echo: Mapping[str, str]
@@ -149,6 +151,7 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[RestRequest, list[tuple[s
         path=path_template,
         query=query,
         body=body,
+        writer=BodyWriter(body) if body is not None else None,
         rows=form.text("rows"),
         explode=explode,
         key_echo=_key_echo(form, batch),

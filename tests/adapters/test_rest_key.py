@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -14,8 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from adapters.errors import Reason
-from adapters.source import Absent, Failed, Found
-from tests.adapters.rest_lab import LI_MEI, NOW, REQUEST, ZHANG, Answering, lab, listing
+from adapters.manifest import FieldMapping
+from adapters.mapping import Mapped
+from adapters.source import Absent, Failed, Found, Lookup
+from tests.adapters.rest_lab import FIELDS, LI_MEI, NOW, REQUEST, ZHANG, Answering, lab, listing, manifest_of
 
 pytestmark = pytest.mark.anyio
 
@@ -40,13 +43,26 @@ def raw(content: bytes | str, status: int = 200, headers: Mapping[str, str] | No
     return lambda request, body: Response(content, status, headers)
 
 
-async def test_raw_rows_leave_with_the_asked_fields_and_no_other() -> None:
+async def test_raw_rows_hold_the_asked_fields() -> None:
     async with lab(always(listing("R1", "R2"))) as room:
         answer = await room.ask_one()
         assert isinstance(answer, Found)
-        assert [dict(row.values) for row in answer.rows] == [{"djbh": n, "sfzh": ZHANG[0]} for n in ("R1", "R2")]
+        asked = [{name: row.values[name] for name in FIELDS} for row in answer.rows]
+        assert asked == [{"djbh": n, "sfzh": ZHANG[0]} for n in ("R1", "R2")]
         assert answer.fetched_at == NOW
         assert answer.incomplete is None
+
+
+async def test_what_was_not_asked_ends_at_the_mapping() -> None:
+    async with lab(always(listing("R1", "R2"))) as room:
+        answers = manifest_of(REQUEST).answers
+        spec = replace(answers[0], fields=(FieldMapping("regNo", "djbh"), FieldMapping("phone", "dh")))
+        mapped = Mapped(replace(manifest_of(REQUEST), answers=(spec,)), room.source, now=lambda: NOW)
+        lookup = Lookup("residence", ("idNo", "name"), (ZHANG,), frozenset({"regNo"}))
+        (answer,) = await mapped.fetch(lookup, timeout_s=5)
+        assert isinstance(answer, Found)
+        assert [row.values for row in answer.rows] == [{"regNo": "R1"}, {"regNo": "R2"}]
+        assert "SECRET" not in repr(answer)
 
 
 async def test_nested_fields_are_reached_by_dots_and_a_missing_one_is_left_out() -> None:
