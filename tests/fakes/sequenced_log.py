@@ -44,6 +44,7 @@ class MemoryLog:
     outbox: list[tuple[str, bytes]] = field(default_factory=list)
     logs: dict[str, OneLog] = field(default_factory=dict)
     leads: bool = True
+    term: int = 1
     trouble: Exception | None = None
     calls: list[str] = field(default_factory=list)
     health: dict[str, WitnessHealth] = field(default_factory=dict)

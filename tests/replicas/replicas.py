@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -51,13 +52,13 @@ class Replicas:
         await self.balancer_.until_ready(serving.url)
         return serving
 
-    async def start_all(self, count: int, **more: Any) -> list[Serving]:
+    async def start_all(self, number: int, **more: Any) -> list[Serving]:
         """The first migrates; the others come together. The person officers ask about is in the asking office's care."""
         await self.start(**more)
         store = await self.store()
         await in_care(store)
         await store.close()
-        await asyncio.gather(*(self.start(**more) for _ in range(count - 1)))
+        await asyncio.gather(*(self.start(**more) for _ in range(number - 1)))
         return self.running
 
     async def stop(self, serving: Serving) -> int:
@@ -85,12 +86,17 @@ class Replicas:
     def settings(self) -> Settings:
         return Settings.load(dict(self.running[0].environ), None)
 
-    async def officers(self, count: int) -> list[Asker]:
+    async def load(self, officers: int) -> Load:
         async with issuing(self.settings()) as parts:
-            found = [await officer(parts, f"officer-{number}") for number in range(count)]
+            found = [await officer(parts, f"officer-{number}") for number in range(officers)]
         for one in found:
             one.nonce_of = None
-        return found
+        return Load(self.url, found)
+
+    def direct(self) -> Callable[[], str]:
+        """For `Load.begin`: one replica after the other, whether it says that it is ready or not."""
+        turn = count()
+        return lambda: self.running[next(turn) % len(self.running)].url
 
     async def store(self) -> Store:
         """The same store, in this process, which keeps nothing."""
@@ -105,6 +111,7 @@ class Load:
     nobody was answered.
     """
 
+    public_url: str  # what proofs are made for, whichever replica is asked
     askers: list[Asker]
     answered: dict[str, str] = field(default_factory=dict)
     failed: Counter[str] = field(default_factory=Counter)
@@ -123,9 +130,9 @@ class Load:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
-    async def more(self, count: int) -> None:
+    async def more(self, number: int, *, within_s: float = 30.0) -> None:
         """Until so many more are answered."""
-        wanted, end = len(self.answered) + count, time.monotonic() + 30
+        wanted, end = len(self.answered) + number, time.monotonic() + within_s
         while len(self.answered) < wanted:
             assert not any(task.done() for task in self._tasks)
             assert time.monotonic() < end, (len(self.answered), self.failed)
@@ -138,14 +145,16 @@ class Load:
                 await self._once(session, where(), asker)
 
     async def _once(self, session: aiohttp.ClientSession, url: str, asker: Asker) -> None:
-        headers = asker.headers("POST", f"{url}/graphql")
+        headers = asker.headers("POST", f"{self.public_url}/graphql")
         body = {"query": ASKED, "variables": WHOM}
         try:
             async with session.post(f"{url}/graphql", json=body, headers=headers) as reply:
                 answer = await reply.json(content_type=None)
                 self.closed += reply.headers.get("connection") == "close"
                 receipt = (answer.get("extensions") or {}).get("receipt")
-                assert bool(receipt) == (answer.get("data") is not None), "an answer comes with its receipt, or not at all"
+                assert bool(receipt) == (answer.get("data") is not None), (
+                    "an answer comes with its receipt, or not at all"
+                )
                 if receipt is None:
                     errors = answer.get("errors") or [answer]
                     code = errors[0].get("extensions", {}).get("code") or errors[0].get("code")

@@ -9,14 +9,14 @@ import pytest
 from tests.flows.faults_ledger.scene import covered
 from tests.flows.faults_ledger.test_killed import lost_or_doubled
 from tests.gateway.bootstrap.test_ledger_serving import sound
-from tests.replicas.replicas import Load, Replicas
+from tests.replicas.replicas import Replicas
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_three_replicas_are_replaced_one_by_one_and_no_request_fails(replicas: Replicas) -> None:
     first = list(await replicas.start_all(3, dpop_nonces="off"))
-    load = Load(await replicas.officers(4))
+    load = await replicas.load(4)
     began = time.monotonic()
     load.begin(lambda: replicas.url)
     await load.more(20)
@@ -36,4 +36,6 @@ async def test_three_replicas_are_replaced_one_by_one_and_no_request_fails(repli
     finally:
         await store.close()
     seconds = time.monotonic() - began
-    print(f"3 replicas replaced under {len(load.answered)} requests in {seconds:.0f} s, failed 0, pause {load.longest_s:.2f} s")
+    print(
+        f"3 replicas replaced under {len(load.answered)} requests in {seconds:.0f} s, failed 0, pause {load.longest_s:.2f} s"
+    )

@@ -14,6 +14,7 @@ from datetime import timedelta
 import structlog
 
 from gateway.clock import CIVIL, Clock
+from gateway.errors import GatewayError
 from gateway.services.ledger.ports import KeptCheckpoint, LedgerHalted, LedgerReader, NotLeading, SequencedLog, Shard
 from gateway.services.ledger.start_checks import StartChecks
 from gateway.services.ledger.status import LedgerStatus
@@ -25,6 +26,7 @@ _log = structlog.get_logger("yimen.ledger")
 _MOST = 5_000
 _FOLLOW_S = 0.5  # how often one that does not lead looks whether it should, and whether the log was halted
 _LONGEST_BACKOFF_S = 10.0
+_STORE_BACKOFF_S = 1.0  # a database that comes back may be another one: it is looked at before long
 _YEAR_RETRY_S = 60.0
 _YEAR_PATIENCE = 60  # tries: so long the old year waits to be sealed before it is closed without
 _LAST_S = 10.0
@@ -62,8 +64,10 @@ class Keeper:
         self._name, self._checkpoint_s, self._poll_s = name, checkpoint_s, poll_s
         self._announce_ahead = timedelta(days=announce_days)
         self._shard: Shard | None = None  # the one we lead
+        self._term = 0  # of which leadership that was looked at
         self._signed = 0  # size of the newest checkpoint of that shard
         self._stopping = asyncio.Event()
+        self._longest_backoff_s = _LONGEST_BACKOFF_S
         self._year_tries, self._year_at, self._count_at = 0, 0.0, 0.0
 
     async def start(self) -> None:
@@ -94,7 +98,7 @@ class Keeper:
                 began = asyncio.get_running_loop().time()
                 failures = await self._one(failures)
                 if failures:
-                    await self._rest(min(_LONGEST_BACKOFF_S, 0.1 * 2.0 ** min(failures, 10)))
+                    await self._rest(min(self._longest_backoff_s, 0.1 * 2.0 ** min(failures, 10)))
                 elif self._status.leading:
                     await self._rest(began + self._checkpoint_s - asyncio.get_running_loop().time())
                     await self._until_news(self._poll_s)
@@ -117,6 +121,7 @@ class Keeper:
         except LedgerHalted as halted:
             self._halt(halted)
         except Exception as error:  # whatever it is: the loop goes on, and says so
+            self._longest_backoff_s = _STORE_BACKOFF_S if isinstance(error, GatewayError) else _LONGEST_BACKOFF_S
             self._status.errors[type(error).__name__] += 1
             _log.error("ledger_turn_failed", reason=type(error).__name__)
             return failures + 1
@@ -130,6 +135,10 @@ class Keeper:
             self._lost()
             await self._follow(check=False)
             return
+        if (
+            self._term != self._log.term
+        ):  # lost and won again behind our back: perhaps in another database, say a standby
+            self._lost()
         if self._shard is None:
             await self._take_over()
         await self._announce_year(self._shard)
@@ -141,6 +150,7 @@ class Keeper:
 
     async def _take_over(self) -> None:
         """We lead from now on: look before the first write."""
+        self._term = self._log.term
         shard = await self._log.open(self._name, self._year())
         await self._checks(shard, tail=True)
         newest = await self._newest(shard)

@@ -118,6 +118,12 @@ class SequencedLog(Protocol):
         """Become leader, or confirm that we still are; cheap when we are. False while another is."""
         ...
 
+    @property
+    def term(self) -> int:
+        """Which leadership of this process it is: grows each time `lead` gains it anew, also within one call. In between
+        the session was lost, and what answers now may be another database."""
+        ...
+
     async def step_down(self) -> None: ...
 
     async def sequence(self, most: int) -> int:

@@ -69,6 +69,11 @@ class StoredLog:
         """See the port. Raises StoreUnavailable."""
         return await self._sequencer.lead()
 
+    @property
+    def term(self) -> int:
+        """See the port."""
+        return self._sequencer.term
+
     async def step_down(self) -> None:
         """See the port."""
         await self._sequencer.step_down()

@@ -80,6 +80,7 @@ class PostgresSequencer:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._fence: int | None = None
         self._confirmed = 0.0
+        self.term = 0
 
     @property
     def fence(self) -> int:
@@ -103,6 +104,7 @@ class PostgresSequencer:
                 if not found:  # no shard yet
                     await session.execute("SELECT pg_advisory_unlock_all()")
                 self._fence = int(found[0][0]) if found else None
+                self.term += 1
             return self._fence is not None
 
     async def sequence(self, most: int, now_us: int, furthest_us: int) -> int:

@@ -120,6 +120,11 @@ class Sequencer(Protocol):
         """What we lead with. Raises NotLeading."""
         ...
 
+    @property
+    def term(self) -> int:
+        """See `SequencedLog.term`. Not the fence: a standby that lost the last one gives the same number again."""
+        ...
+
     async def sequence(self, most: int, now_us: int, furthest_us: int) -> int:
         """See `SequencedLog.sequence`; raises Broken, too. For the two instants see `DUE`."""
         ...

@@ -57,6 +57,7 @@ class SqliteSequencer:
         self._path, self._thread = sqlite_path(database.engine.url), SqliteThread(database, "ledger")
         self._lock: int | None = None
         self._fence: int | None = None
+        self.term = 0
 
     @property
     def fence(self) -> int:
@@ -71,6 +72,7 @@ class SqliteSequencer:
             return False
         async with self._turn:
             self._fence = await self._thread(self._take_fence)
+            self.term += 1
         return self._fence is not None
 
     async def sequence(self, most: int, now_us: int, furthest_us: int) -> int:

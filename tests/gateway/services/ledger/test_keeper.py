@@ -133,6 +133,27 @@ async def test_damage_at_the_end_of_the_log_halts_before_anything_is_written() -
         assert [one.kind for one in house.ledger.kept_exhibits] == ["STORE_DAMAGED"]
 
 
+async def test_a_leadership_that_was_lost_and_won_again_looks_before_it_writes() -> None:
+    looks = 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise Inconsistent("entry 3 is not what was signed", index=3)
+
+    async with kept([]) as house:
+        house.tail = look
+        async with house.running():
+            house.ledger.append()
+            await until(lambda: 1 in house.ledger.active.checkpoints)
+            house.ledger.term += 1  # say, the database failed over to a standby between two turns
+            house.ledger.append()
+            await until(lambda: house.status.halted == "STORE_DAMAGED")
+            assert len(house.ledger.active.entries) == 1
+            assert not house.status.leading
+
+
 async def test_another_year_begins_with_the_last_sealed_checkpoint() -> None:
     async with kept() as house, house.running():
         year = house.ledger.active.shard.shard
