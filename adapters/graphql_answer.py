@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from adapters.records import MISSING, Garbage, pick, walk
 from adapters.source import Absent, Answer, Failed, Found
 
 _CODE = re.compile(r"[A-Z][A-Z_]{0,39}")  # letters only: no ID number, no token
+_ORIGIN = re.compile(r"[A-Z][A-Z0-9_]{0,19}(?:/[A-Z][A-Z0-9_]{0,19}){0,3}")
 _TRUSTED: Final = frozenset((Reason.TIMEOUT, Reason.RATE_LIMITED, Reason.CLOSED, Reason.INCOMPLETE, Reason.CLOCK_SKEW))
 
 
@@ -85,6 +87,10 @@ def _one(request: GraphqlRequest, data: Mapping[str, Any], root: str, fields: fr
         as_of = _instant(at(request.as_of)) if request.as_of else None
         records = _records(data, root, request.rows)
         rows = tuple(pick(record, fields) for record in records)
+        if request.origin:
+            rows = tuple(
+                replace(row, origin=_origin(one, request.origin)) for row, one in zip(rows, records, strict=True)
+            )
     except Garbage as garbage:
         return Failed(Reason.GARBAGE, detail=str(garbage))
     if not request.state:
@@ -125,6 +131,12 @@ def _records(data: Mapping[str, Any], root: str, path: str) -> list[Any]:
     if not all(isinstance(record, Mapping) for record in many):
         raise Garbage("a record that is not an object")
     return many
+
+
+def _origin(record: Mapping[str, Any], path: str) -> str:
+    """A code of the other side's catalogue, "A/B" where it was told by yet another; "" for anything else."""
+    found = walk(record, path)
+    return found if isinstance(found, str) and _ORIGIN.fullmatch(found) else ""
 
 
 def _instant(value: object) -> datetime | None:

@@ -25,10 +25,13 @@ from graphql import (
 
 from adapters.errors import Reason
 from adapters.manifest import AnswerSpec
+from adapters.onward import Onward
 from adapters.templates import BodyTemplate, TemplateFault, compile_body
 
 _TEXTS: Final = ("rows", "state", "reason", "retry_at", "as_of")
-_ENTRIES: Final = frozenset(("query", "variables", "batch", "errors", *_TEXTS))
+_ALONG: Final = ("purpose", "caseNo", "reference")
+"""What of `Onward` a variable of the query may be given."""
+_ENTRIES: Final = frozenset(("query", "variables", "batch", "errors", "onward", "origin", *_TEXTS))
 _FIELD = re.compile(r"[_A-Za-z][_0-9A-Za-z]*(?:\.[_A-Za-z][_0-9A-Za-z]*)*")
 _WORDS: Final[Mapping[str, Reason]] = {
     "refused": Reason.REFUSED,
@@ -61,20 +64,30 @@ class GraphqlRequest:
     retry_at: str
     as_of: str
     errors: Mapping[str, Reason]
+    onward: Mapping[str, str]  # of `_ALONG`, by the variable that carries it
+    origin: str  # where a record names the source it comes from, on the other side
 
     def document(self, fields: frozenset[str], count: int) -> str:
         """The query for exactly these raw fields; with `batch`, for `count` keys side by side."""
-        return _document(self.query, fields, count if self.batch else 0)
+        asked = fields | {self.origin} if self.origin else fields
+        return _document(self.query, asked, count if self.batch else 0, frozenset(self.onward))
 
-    def sent_variables(self, keys: Sequence[tuple[str | None, ...]]) -> dict[str, Any]:
-        """The values for `document`; raises KeyPartMissing."""
+    def sent_variables(
+        self, keys: Sequence[tuple[str | None, ...]], onward: Onward | None = None, purpose: str = ""
+    ) -> dict[str, Any]:
+        """The values for `document`; raises KeyPartMissing. `purpose` is said where nobody asks: by the live probe."""
         if not self.batch:
-            return dict(self.variables.render(keys))
-        return {
-            f"{name}_{position}": value
-            for position, key in enumerate(keys)
-            for name, value in self.variables.render((key,)).items()
-        }
+            sent = dict(self.variables.render(keys))
+        else:
+            sent = {
+                f"{name}_{position}": value
+                for position, key in enumerate(keys)
+                for name, value in self.variables.render((key,)).items()
+            }
+        if self.onward:
+            said = _said(onward, purpose)
+            sent |= {variable: said[word] for variable, word in self.onward.items()}
+        return sent
 
 
 def read_request(answer: AnswerSpec, at: str) -> tuple[GraphqlRequest, list[tuple[str, str]]]:
@@ -99,8 +112,17 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[GraphqlRequest, list[tupl
         compiled = compile_body(variables, answer.by)
     except TemplateFault as fault:
         faults.append((f"{at}.variables", str(fault)))
+    onward, onward_faults = _read_onward(given.get("onward", {}), at)
+    faults += onward_faults
+    origin = given.get("origin", "")
+    if not isinstance(origin, str) or field_faults([origin]):
+        faults.append((f"{at}.origin", "a field of a record"))
+        origin = ""
     query = given.get("query", "")
     names = set(variables) if isinstance(variables, Mapping) else set()
+    if names & set(onward):
+        faults.append((f"{at}.onward", "a variable is in `variables` already"))
+    names |= set(onward)
     faults += [(f"{at}.query", message) for message in _query_faults(query, names, batch is True, texts)]
     errors, error_faults = _read_errors(given.get("errors", {}), at)
     request = GraphqlRequest(
@@ -113,6 +135,8 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[GraphqlRequest, list[tupl
         retry_at=str(texts["retry_at"]),
         as_of=str(texts["as_of"]),
         errors=errors,
+        onward=onward,
+        origin=origin,
     )
     return request, faults + error_faults
 
@@ -167,6 +191,23 @@ def _asks_for(selection: SelectionSetNode | None, path: Sequence[str]) -> bool:
     return False
 
 
+def _read_onward(config: object, at: str) -> tuple[Mapping[str, str], list[tuple[str, str]]]:
+    """By variable; in the manifest it is the other way round: `purpose = "code"`."""
+    if not isinstance(config, Mapping) or not all(isinstance(one, str) and one for one in config.values()):
+        return {}, [(f"{at}.onward", f"a table: {', '.join(_ALONG)} -> the variable that carries it")]
+    faults = [(f"{at}.onward.{word}", f"one of {', '.join(_ALONG)}") for word in config if word not in _ALONG]
+    known = {variable: word for word, variable in config.items() if word in _ALONG}
+    if len(set(config.values())) != len(config):
+        faults.append((f"{at}.onward", "one variable carries one thing"))
+    return known, faults
+
+
+def _said(onward: Onward | None, purpose: str) -> Mapping[str, str | None]:
+    if onward is None:
+        return {"purpose": purpose, "caseNo": None, "reference": None}
+    return {"purpose": onward.purpose, "caseNo": onward.case_no, "reference": onward.on_behalf}
+
+
 def _read_errors(config: object, at: str) -> tuple[Mapping[str, Reason], list[tuple[str, str]]]:
     if not isinstance(config, Mapping):
         return _USUAL, [(f"{at}.errors", "a table: extensions.code -> what it means")]
@@ -194,35 +235,43 @@ def _selection(fields: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _document(query: str, fields: frozenset[str], count: int) -> str:
+def _document(query: str, fields: frozenset[str], count: int, shared: frozenset[str]) -> str:
     text = _with_fields(query, fields)
     if count == 0:
         return text
     (operation,) = parse(text, no_location=True).definitions
-    copies = [_numbered(operation, position) for position in range(count)]
+    copies = [_numbered(operation, position, shared) for position in range(count)]
     selections = tuple(node for copy in copies for node in copy.selection_set.selections)
     whole = replace(
         copies[0],
-        variable_definitions=tuple(node for copy in copies for node in copy.variable_definitions or ()),
+        variable_definitions=tuple(
+            node
+            for copy in copies
+            for node in copy.variable_definitions or ()
+            if copy is copies[0] or node.variable.name.value not in shared
+        ),
         selection_set=replace(copies[0].selection_set, selections=selections),
     )
     return print_ast(whole)
 
 
-def _numbered(operation: Node, position: int) -> OperationDefinitionNode:
-    """The operation for key number `position`: its variables end in `_position`, its root field is `kposition`."""
-    copy = visit(operation, _Renamed(f"_{position}"))
+def _numbered(operation: Node, position: int, shared: frozenset[str]) -> OperationDefinitionNode:
+    """The operation for key number `position`: its variables but the shared ones end in `_position`, its root field is
+    `kposition`."""
+    copy = visit(operation, _Renamed(f"_{position}", shared))
     (root,) = copy.selection_set.selections
     alias = replace(root, alias=NameNode(value=f"k{position}"))
     return cast(OperationDefinitionNode, replace(copy, selection_set=replace(copy.selection_set, selections=(alias,))))
 
 
 class _Renamed(Visitor):
-    """Every variable, where it is declared and where it is used, with `suffix` behind its name."""
+    """Every variable that is not `shared`, where it is declared and where it is used, with `suffix` behind its name."""
 
-    def __init__(self, suffix: str) -> None:
+    def __init__(self, suffix: str, shared: frozenset[str]) -> None:
         super().__init__()
-        self._suffix = suffix
+        self._suffix, self._shared = suffix, shared
 
-    def leave_variable(self, node: VariableNode, *_: Any) -> VariableNode:
+    def leave_variable(self, node: VariableNode, *_: Any) -> VariableNode | None:
+        if node.name.value in self._shared:
+            return None
         return VariableNode(name=NameNode(value=node.name.value + self._suffix))

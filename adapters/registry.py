@@ -17,6 +17,7 @@ from adapters.kind import Kind, Opening, spec_of
 from adapters.manifest import SourceManifest
 from adapters.mapping import Mapped
 from adapters.oauth_manifest import hosts_of
+from adapters.other_gateway import OtherGateway, other_gateway
 from adapters.resilience import Guarded
 from adapters.secrets import Secrets
 from adapters.source import Lookup, Source
@@ -67,6 +68,7 @@ class OpenSource:
     source: Source
     health: Callable[[], Health]
     channel: Channel | None = None
+    gateway: OtherGateway | None = None  # what makes it one of us, where it is one
 
     async def close(self) -> None:
         """Close the source, then its way out."""
@@ -112,7 +114,7 @@ def open_source(
         per_key=per_key,
         now=now,
     )
-    return OpenSource(manifest, guarded, guarded.health, channel)
+    return OpenSource(manifest, guarded, guarded.health, channel, other_gateway(manifest, endpoint))
 
 
 def rule_of(manifest: SourceManifest, endpoint: str, secrets: Secrets) -> Rule:

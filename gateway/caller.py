@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from adapters.onward import UpstreamReceipt
+
 
 class CallerKind(StrEnum):
     """What stands behind a request. A person's own requests do not come through GraphQL, so there is no fourth."""
@@ -120,6 +122,7 @@ class AccessEvent:
     visible_from: datetime | None = None  # when the person may see it; None = at once
     repeats: int = 1  # equal refusals of a flood, counted in one event
     inputs: str = ""  # JSON of codes: what the decision was made from, to make it again; for supervisors only
+    upstream: Sequence[UpstreamReceipt] = ()  # what other gateways say they recorded about the same question
 
 
 @dataclass(frozen=True, slots=True)

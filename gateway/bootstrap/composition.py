@@ -15,6 +15,7 @@ import structlog
 from starlette.applications import Starlette
 
 from adapters.egress_aiohttp import AiohttpEgress
+from adapters.other_gateway import name_of
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
 from gateway.bootstrap.authorization import Authorization, authorization
@@ -42,6 +43,7 @@ from gateway.services.alarms import keep_watch
 from gateway.services.disputes.open_disputes import OpenDisputes
 from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
+from gateway.services.onward import GoesAlong
 from gateway.services.rules_in_force import RulesInForce
 from gateway.services.run_query import RunQuery
 from gateway.services.snapshots import Snapshots
@@ -201,6 +203,7 @@ async def open_gateway(
             tracing=tracing,
             limits=client_limits(store, settings, clock),
             disputed=disputed,
+            along=GoesAlong(name_of(settings.base_url), store.keys.derive("onward/organisation/v1")),
         )
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)

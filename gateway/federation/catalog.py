@@ -29,6 +29,8 @@ class Offer:
     ranks: Mapping[str, int]  # field -> authority where it differs from the answer's own
     stale_after: timedelta | None
     pause: timedelta = timedelta(seconds=5)  # when to ask again a source that did not say when
+    hops: int | None = None  # of a source that is a gateway: how many gateways a question may have come through already
+    names: frozenset[str] = frozenset()  # of a source that is a gateway: what it may be called in `Onward.via`
 
     @property
     def rank(self) -> int:
@@ -52,6 +54,11 @@ class Snapshot:
     def watch(self) -> HealthWatch:
         """How the sources are doing, for those who listen."""
         return HealthWatch(self.sources)
+
+    @cached_property
+    def asks_gateways(self) -> bool:
+        """Whether any source is a gateway itself: only then must questions say by whom they come."""
+        return any(source.gateway is not None for source in self.sources)
 
     @cached_property
     def _answering(self) -> dict[tuple[str, tuple[str, ...]], Sequence[Offer]]:
@@ -111,4 +118,6 @@ def _offer(source: OpenSource, manifest: SourceManifest, spec: AnswerSpec) -> Of
         ranks={item.name: item.rank for item in spec.fields if item.rank is not None},
         stale_after=None if spec.stale_after_s is None else timedelta(seconds=spec.stale_after_s),
         pause=timedelta(seconds=manifest.limits.breaker_open_s),
+        hops=None if source.gateway is None else source.gateway.hops,
+        names=frozenset() if source.gateway is None else source.gateway.names,
     )

@@ -10,8 +10,10 @@ from weakref import WeakKeyDictionary
 
 from adapters.errors import Reason
 from adapters.identity import normalise_id
+from adapters.onward import Onward
 from adapters.source import Answer, Found, Key, Match, Page, Row
 from gateway.caller import Subjects
+from gateway.federation.abroad import Abroad
 from gateway.federation.answers import NOT_FOUND, PARTIAL
 from gateway.federation.catalog import Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
@@ -66,6 +68,7 @@ class OperationContext:
         deadline: float,
         disputed: DisputedFacts | None = None,
         desk: OfferDesk | None = None,
+        onward: Onward | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._desk = desk or NoDesk()
@@ -79,7 +82,8 @@ class OperationContext:
         self._implied = question.implied if question is not None else {}
         self._shapes: dict[Mask, _Shapes] = {}
         self._reaches: dict[tuple[str, tuple[str, ...]], dict[Mask, Reach]] = {}
-        self._loader = Loader(snapshot, deadline)
+        self.abroad = Abroad(onward)
+        self._loader = Loader(snapshot, deadline, self.abroad)
         self._persons = 0
         self.states_by_noun: dict[tuple[str, str], int] = {}
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from adapters.errors import Reason, SourceUnavailable
 from adapters.source import Answer, Failed, Key, Lookup, Page
+from gateway.federation.abroad import Abroad
 from gateway.federation.catalog import Offer, Snapshot
 
 _GRACE_S = 0.05
@@ -84,9 +85,10 @@ class _All:
 class Loader:
     """One operation's way to the sources."""
 
-    def __init__(self, snapshot: Snapshot, deadline: float) -> None:
+    def __init__(self, snapshot: Snapshot, deadline: float, abroad: Abroad | None = None) -> None:
         """`deadline` is on the event loop's clock, in seconds."""
         self._snapshot = snapshot
+        self._abroad = abroad or Abroad(None)
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +103,7 @@ class Loader:
         place = (noun, by, fields)
         found = self._groups.get(place)
         if found is None:
-            found = self._groups[place] = Group(noun, by, fields, self._snapshot.answering(noun, by))
+            found = self._groups[place] = Group(noun, by, fields, self._answering(noun, by))
         return found
 
     def load(
@@ -166,14 +168,17 @@ class Loader:
             task = self._pages[place] = self._loop.create_task(self._page(noun, by, key, page, fields))
         await asyncio.wait({task}, timeout=max(self._deadline - self._loop.time(), 0))
         if not task.done() or task.cancelled():
-            offers = self._snapshot.answering(noun, by)[:1]
+            offers = self._answering(noun, by)[:1]
             return offers, [Failed(Reason.TIMEOUT)] * len(offers)
         return task.result()
 
     async def _page(self, noun: str, by: tuple[str, ...], key: Key, page: Page, fields: frozenset[str]) -> Asked:
-        offers = self._snapshot.answering(noun, by)[:1]
+        offers = self._answering(noun, by)[:1]
         answers = [await self._ask(offer, by, (key,), page, fields) for offer in offers]
         return offers, [found[0] for found in answers]
+
+    def _answering(self, noun: str, by: tuple[str, ...]) -> Sequence[Offer]:
+        return self._abroad.asked(self._snapshot.answering(noun, by))
 
     def close(self) -> None:
         """Stop what is still under way."""
@@ -236,9 +241,8 @@ class Loader:
         remaining = self._deadline - self._loop.time()
         if remaining <= 0:
             return [Failed(Reason.TIMEOUT)] * len(keys)
-        lookup = Lookup(
-            offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), self._snapshot.fields_of(offer, fields), page
-        )
+        own, along = self._snapshot.fields_of(offer, fields), self._abroad.along(offer)
+        lookup = Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), own, page, along)
         try:
             answers = await offer.source.source.fetch(
                 lookup, timeout_s=min(remaining, offer.source.manifest.limits.timeout_s)
@@ -249,6 +253,8 @@ class Loader:
             return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
         if len(answers) != len(keys):
             return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
+        if offer.hops is not None:
+            self._abroad.keep(answers)
         return answers
 
 

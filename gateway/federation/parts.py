@@ -163,7 +163,7 @@ class Part:
             return []
         by_source: list[tuple[Offer, list[Record]]] = []
         for offer in self._view.offers:
-            if own := [record for record in self.records if record.source == offer.code]:
+            if own := [record for record in self.records if record.told_by == offer.code]:
                 by_source.append((offer, own))
         return find_conflicts(self._view.shape.noun, by_source) if len(by_source) > 1 else []
 

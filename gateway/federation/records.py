@@ -64,6 +64,13 @@ class Record:
 
     @property
     def source(self) -> str:
+        """Where the source is a gateway, its own source behind its code: "SD/GDSJ"."""
+        origin = self.row.origin
+        return f"{self._offer.code}/{origin}" if origin else self._offer.code
+
+    @property
+    def told_by(self) -> str:
+        """Code of the source that told us."""
         return self._offer.code
 
     @property

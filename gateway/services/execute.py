@@ -19,6 +19,8 @@ class GraphQLRequest:
     document_id: str | None = None  # "sha256:<hex>"
     method: str = "POST"  # GET must not carry mutations or personal variables
     traceparent: str | None = None  # as the caller sent it (W3C Trace Context); it may be anything
+    via: tuple[str, ...] = ()  # where the caller is a gateway: those the question came through, the first one first
+    within_s: float | None = None  # how long the caller waits, where it says so
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def answered(
     if not allowed and not (refused and _NOTHING_SAID.issuperset(context.states)):
         allowed = [make.allowance(mask, [])]
     first, *others = [*allowed, *refused]
-    return [replace(first, states=dict(context.states)), *others]
+    return [replace(first, states=dict(context.states), upstream=context.abroad.receipts), *others]
 
 
 def refused_whole(question: Question, mask: Mask, body: bytes, now: datetime) -> AccessEvent:

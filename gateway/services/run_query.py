@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from graphql import ExecutionResult
 
+from adapters.onward import Onward
 from gateway.caller import Caller, Evidence, Metrics, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
@@ -26,6 +27,7 @@ from gateway.services.document_text import document_text
 from gateway.services.events import run_event, source_events, while_in_force
 from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 from gateway.services.observe import Watched
+from gateway.services.onward import GoesAlong
 from gateway.services.release import answered, encode, extend, grounds, receipt_of, refused_whole
 from gateway.services.snapshots import Held, Snapshots
 from gateway.services.tracing import UNTRACED, Tracing
@@ -67,6 +69,7 @@ class RunQuery:
         tracing: Tracing = UNTRACED,
         limits: ClientLimits | None = None,
         disputed: DisputedFacts | None = None,
+        along: GoesAlong | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._limits = limits or Unlimited()
@@ -80,6 +83,7 @@ class RunQuery:
         self._trusted_only = trusted_only
         self._tracing = tracing
         self._disputed = disputed
+        self._along = along
         self._desk: OfferDesk = NoDesk()
 
     def offers_at(self, desk: OfferDesk) -> None:
@@ -132,6 +136,8 @@ class RunQuery:
     async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest, watched: Watched) -> _Ready:
         """Plan and decide; nothing is fetched. Raises _Refused."""
         plans = held.plans
+        if request.via and self._along is not None and self._along.name in request.via:
+            raise _Refused(public_errors.of_refusal("ASKED_IN_A_CIRCLE"))
         try:
             text = document_text(request, self._trusted, trusted_only=self._trusted_only)
             asked = plans.prepare(text, request.operation_name, request.variables, caller.user_id)
@@ -181,7 +187,7 @@ class RunQuery:
             raise _Refused(public_errors.of_limits(error), question, _OVER_LIMIT) from None
 
     async def _run(self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready) -> GraphQLAnswer:
-        context = self._context(held, ready)
+        context = self._context(held, ready, request)
         try:
             result = await run_plan(
                 held.snapshot.schema.graphql, ready.asked, context, request.variables, request.operation_name
@@ -195,7 +201,7 @@ class RunQuery:
     async def _events(
         self, held: Held, caller: Caller, request: GraphQLRequest, ready: _Ready
     ) -> AsyncIterator[GraphQLAnswer]:
-        context = self._context(held, ready)
+        context = self._context(held, ready, request)
         try:
             stream = await source_events(held.snapshot.schema.graphql, ready.asked.plan.document, context, request)
             if isinstance(stream, ExecutionResult):
@@ -219,7 +225,7 @@ class RunQuery:
                 ready = replace(ready, mask=await self._decided(held, ready.question, ready.asked.cost))
             except _Refused as refused:
                 return await self._refuse(caller, refused)
-        context = self._context(held, ready)
+        context = self._context(held, ready, request)
         try:
             result = await run_event(held.snapshot.schema.graphql, ready.asked.plan.document, context, request, event)
             return await self._release(held, ready, context, result)
@@ -259,7 +265,8 @@ class RunQuery:
             extensions = {"receipt": receipt_of(receipt)}
         return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
 
-    def _context(self, held: Held, ready: _Ready) -> OperationContext:
+    def _context(self, held: Held, ready: _Ready, request: GraphQLRequest) -> OperationContext:
+        within_s = self._deadline_s if request.within_s is None else min(self._deadline_s, request.within_s)
         return OperationContext(
             held.snapshot,
             policy=held.policy,
@@ -268,10 +275,17 @@ class RunQuery:
             subjects=self._subjects,
             batch_persons=self._batch_persons,
             now=self._clock.now(),
-            deadline=asyncio.get_running_loop().time() + self._deadline_s,
+            deadline=asyncio.get_running_loop().time() + within_s,
             disputed=self._disputed,
             desk=self._desk,
+            onward=self._onward(held, ready, request),
         )
+
+    def _onward(self, held: Held, ready: _Ready, request: GraphQLRequest) -> Onward | None:
+        """None where no gateway is among the sources: nothing goes along then."""
+        if self._along is None or ready.question is None or not held.snapshot.asks_gateways:
+            return None
+        return self._along(ready.question, request.via)
 
 
 class _Refused(RequestRefused):

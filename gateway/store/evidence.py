@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from adapters.onward import UpstreamReceipt
 from gateway.caller import AccessEvent, Receipt
 from gateway.clock import Clock
 from gateway.errors import EvidenceUnavailable, GatewayError
@@ -180,6 +181,7 @@ def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[An
             None if event.visible_from is None else to_us(event.visible_from),
             event.repeats,
             event.inputs,
+            _upstream(event.upstream) if event.upstream else None,
         )
         if any("\0" in text for text in texts if text):
             raise ValueError
@@ -187,6 +189,10 @@ def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[An
     except (TypeError, ValueError):  # a naive time, a lone surrogate, a NUL
         raise EvidenceUnavailable("the event cannot be stored") from None
     return columns
+
+
+def _upstream(receipts: Sequence[UpstreamReceipt]) -> str:
+    return orjson.dumps([one.told() for one in receipts]).decode()
 
 
 @lru_cache(maxsize=1024)

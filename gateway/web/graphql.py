@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.caller import Authenticator, Caller
 from gateway.errors import Unauthenticated
 from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.web.asked_onward import by_gateway
 from gateway.web.body import check_content_type, read_body
 from gateway.web.challenge import refusal
 from gateway.web.encoding import THROTTLED, encode, refusal_code, retry_after
@@ -71,7 +72,7 @@ class GraphQLEndpoint:
         check_content_type(headers)
         settings = self._settings
         raw = await read_body(receive, headers, limit=settings.body_bytes, seconds=settings.body_s)
-        request = traced(from_body(raw, depth=settings.json_depth), headers)
+        request = by_gateway(traced(from_body(raw, depth=settings.json_depth), headers), headers)
         if wanted == EVENTS:
             await self._stream(scope, receive, send, caller, request)
             return

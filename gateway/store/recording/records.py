@@ -75,7 +75,7 @@ def access_values(row: Row) -> Values:
 
 def access_record(row: Row, seed: bytes, marks: Sequence[str]) -> dict[str, Any]:
     """`marks`: the blind of each person's pid; their order says nothing."""
-    return {
+    record = {
         "v": 1, "type": "access", "id": row["id"], "at": time_text(row["at_us"]),
         "recorded_at": time_text(row["recorded_at_us"]), "org": row["actor_org"], "client": row["client_id"],
         "level": row["level"], "purpose": row["purpose"], "consent": row["consent_id"], "fields": _json(row["fields"]),
@@ -83,6 +83,9 @@ def access_record(row: Row, seed: bytes, marks: Sequence[str]) -> dict[str, Any]
         "policy": row["policy_version"], "result": b64(row["result_digest"]), "states": _json(row["states"]),
         "repeats": row["repeats"], "subjects": sorted(marks), **blinds(seed, access_values(row)),
     }  # fmt: skip
+    if row["upstream"] is not None:  # where no other gateway was asked, the record is as it was before there were any
+        record["upstream"] = _json(row["upstream"])
+    return record
 
 
 def change_values(row: Row) -> Values:

@@ -14,6 +14,7 @@ from gateway.store.tables import (
     oauth_keys,
     policies,
     subject_keys,
+    upstream,
 )
 from gateway.store.tables.base import (
     access_event,
@@ -48,4 +49,5 @@ __all__ = [
     "policies",
     "subject",
     "subject_keys",
+    "upstream",
 ]

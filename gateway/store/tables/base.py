@@ -70,6 +70,7 @@ access_event = sa.Table(
     sa.Column("repeats", sa.Integer, nullable=False, server_default="1"),  # equal refusals of a flood, in one row
     # JSON: what the decision was made from, as codes; it says more than answers may, so for supervisors only.
     sa.Column("inputs", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("upstream", sa.Text),  # JSON array: the receipts of other gateways asked for it; null = none was
     sa.Column(
         "seed_ct", sa.LargeBinary
     ),  # what opens its ledger entry, where it is about nobody; else with each subject
