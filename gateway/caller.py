@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from adapters.onward import UpstreamReceipt
+from gateway.errors import NotAdmitted, Unauthenticated
 
 
 class CallerKind(StrEnum):
@@ -33,6 +34,20 @@ class SharingDetail:
     consent_id: str | None = None
     until: datetime | None = None
     max_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What one request to a resource must pass in the store: its proof is new, its token not revoked."""
+
+    proof_key: str | None  # None: spend nothing
+    proof_until: datetime
+    token_id: str
+    grant_id: str
+    client_id: str
+    user_id: str
+    consent_ids: tuple[str, ...] = ()  # of the token's details: a withdrawal ends the token
+    granted_at: datetime | None = None  # None: any revocation of its user or client counts, however old
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,8 @@ class Caller:
     scope: frozenset[str] = frozenset()  # of the token, where a resource asks for one (RFC 6749 3.3)
     granted_at: datetime | None = field(default=None, compare=False)  # when the grant behind the token came to be
     next_nonce: str | None = field(default=None, compare=False, repr=False)  # DPoP nonce to hand out with the answer
+    # What the store has not been asked yet: whoever holds it answers nothing before it is settled (ADR 0021).
+    admission: Admission | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,19 @@ class Authenticator(Protocol):
 
     async def __call__(self, presented: Presented) -> Caller:
         """Raises Unauthenticated, with the challenge to answer with, for anything that is not a live token."""
+        ...
+
+    async def unspent(self, presented: Presented) -> Caller:
+        """The same, but a caller may come with an `admission` the store has not been asked yet: it is spent with the record
+        of the answer, or by `settle` before anything else is said."""
+        ...
+
+    async def settle(self, caller: Caller) -> Caller:
+        """The store is asked now, where it was not yet. Raises Unauthenticated, as the call itself does."""
+        ...
+
+    async def turned_away(self, caller: Caller, error: NotAdmitted) -> Unauthenticated:
+        """What a caller is told whom the store turned away with the record of the answer: the same as at the door."""
         ...
 
     async def still(self, caller: Caller) -> bool:
@@ -189,12 +219,20 @@ class Messages(Protocol):
 class Evidence(Protocol):
     """Record before release."""
 
-    async def record(self, event: AccessEvent) -> Receipt:
+    async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         """Returns once the event is durable. Raises EvidenceUnavailable, and then nothing may be answered."""
         ...
 
-    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
-        """Several events of one answer, all durable or none; the receipt is the first one's."""
+    async def record_all(self, events: Sequence[AccessEvent], *, admission: Admission | None = None) -> Receipt:
+        """Several events of one answer, all durable or none; the receipt is the first one's.
+
+        With `admission`, its proof is spent and its token's revocation looked up in the very transaction. Raises NotAdmitted:
+        then nothing was recorded, and nothing may be answered but that.
+        """
+        ...
+
+    async def admit(self, admission: Admission) -> None:
+        """The same question alone, for whoever must know before anything is done. Raises NotAdmitted, StoreUnavailable."""
         ...
 
 

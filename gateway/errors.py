@@ -28,6 +28,16 @@ class Unauthenticated(GatewayError):
         self.nonce = nonce
 
 
+class NotAdmitted(GatewayError):
+    """The store turned a request away: `answer` is REPLAYED (its proof was spent before) or REVOKED (its token is dead)."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
 class RequestRefused(GatewayError):
     """The request is well-formed but not allowed, or not answerable; `code` says why."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.caller import Caller
 from gateway.clock import Clock
-from gateway.oauth.jose import JoseInvalid, parse, verify
+from gateway.oauth.jose import JoseInvalid, access_token_hash, parse, verify
 from gateway.oauth.ports import Grant
 from gateway.oauth.signing_keys import SigningKeys
 from gateway.oauth.token_caller import caller_of
@@ -58,6 +58,7 @@ class AccessToken:
     expires_at: datetime
     jkt: str | None
     x5t_s256: str | None
+    ath: str = field(default="", repr=False)  # as a proof names the token it belongs to (RFC 9449 4.2)
 
     @property
     def token_id(self) -> str:
@@ -67,11 +68,15 @@ class AccessToken:
     def granted_at(self) -> datetime:
         return datetime.fromtimestamp(self.claims["granted_at"], UTC)
 
-    @property
+    @cached_property
     def scope(self) -> Sequence[str]:
         """None of them where the token says it oddly."""
         scope = self.claims.get("scope")
         return scope.split(" ") if isinstance(scope, str) else ()
+
+    @cached_property
+    def audiences(self) -> Sequence[str]:
+        return _audiences(self.claims)
 
     @cached_property
     def caller(self) -> Caller:
@@ -145,12 +150,12 @@ class AccessTokens:
             self._verified[place] = found
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
-        elif await self._keys.find(found.kid) is None:
+        elif not self._keys.published(found.kid) and await self._keys.find(found.kid) is None:
             raise TokenInvalid("key")
         if found.expires_at <= self._clock.now():
             self._verified.pop(place, None)
             raise TokenInvalid("expired")
-        if audience is not None and audience not in _audiences(found.claims):
+        if audience is not None and audience not in found.audiences:
             raise TokenInvalid("aud")
         return found
 
@@ -183,7 +188,7 @@ class AccessTokens:
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except (ValueError, OverflowError, OSError):  # no time a calendar knows
             raise TokenInvalid("claims") from None
-        return AccessToken(claims, kid, expires_at, jkt, x5t)
+        return AccessToken(claims, kid, expires_at, jkt, x5t, access_token_hash(token))
 
 
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,38 +7,38 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from operator import attrgetter
 
-from gateway.caller import Caller, Presented
+import structlog
+
+from gateway.caller import Admission, Caller, CallerKind, Presented
 from gateway.clock import Clock
-from gateway.errors import Unauthenticated
+from gateway.errors import NotAdmitted, Unauthenticated
 from gateway.oauth.access_token import AccessToken, AccessTokens, TokenInvalid
-from gateway.oauth.dpop import DpopProofs
+from gateway.oauth.dpop import DpopProofs, Proof
 from gateway.oauth.errors import OAuthError
 from gateway.oauth.mtls import ClientCertificates
-from gateway.oauth.ports import Admission, Door
+from gateway.oauth.ports import Door
 from gateway.oauth.terms import SCOPE
 from gateway.oauth.token_caller import ClaimsInvalid
 
+_log = structlog.get_logger(__name__)
 _AUTHORIZATION = re.compile(r"(dpop|bearer) +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _GRAPHQL = "/graphql"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    """What the door is to remember of this request, and the nonce the answer brings."""
-
-    key: str | None
-    until: datetime
-    next_nonce: str | None = None
+_SEEN = 16_384  # keys of proofs; about 3 MB
+_DEAD = 4_096
+_ALL_BUT_LAST = attrgetter(*(name for name in Caller.__slots__ if name not in ("next_nonce", "admission")))
+assert Caller.__slots__[-2:] == ("next_nonce", "admission")  # noqa: S101  (`_with` below rests on it)
 
 
 class TokenAuthenticator:
     """Implements `gateway.caller.Authenticator` for one resource. Everything is checked before anything is spent, and the
-    store is asked once, for proof and revocation together."""
+    store is asked once, for proof and revocation together: here, or with the record of the answer (ADR 0021)."""
 
     def __init__(
         self,
@@ -55,9 +55,50 @@ class TokenAuthenticator:
         self._tokens, self._proofs, self._door, self._clock = tokens, proofs, door, clock
         self._resource, self._on_revoked = resource, on_revoked
         self._certificates = certificates or ClientCertificates(None, clock)
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._dead: OrderedDict[str, None] = OrderedDict()
 
     async def __call__(self, presented: Presented) -> Caller:
         """See the port. Raises StoreUnavailable where the store does not answer: then nobody comes in."""
+        return await self.settle(await self._checked(presented))
+
+    async def unspent(self, presented: Presented) -> Caller:
+        """See the port. Only officers come in so: what partners and systems ask spends a budget or a consent before it is
+        recorded. Nor does whoever shows a proof this process has seen, or a token it saw die: nothing is fetched for them.
+        """
+        caller = await self._checked(presented)
+        admission = caller.admission
+        if caller.kind is not CallerKind.OFFICER or admission is None or caller.token_id in self._dead:
+            return await self.settle(caller)
+        if admission.proof_key is not None:
+            if admission.proof_key in self._seen:
+                await self.settle(_with(caller, caller.next_nonce, replace(admission, proof_key=None)))
+                raise self._refused("invalid_dpop_proof")  # the first of them has it, or had it
+            _remember(self._seen, admission.proof_key, _SEEN)
+        return caller
+
+    async def settle(self, caller: Caller) -> Caller:
+        """See the port. Raises StoreUnavailable."""
+        if caller.admission is None:
+            return caller
+        answer = await self._door.admit(caller.admission)
+        if answer != "OK":
+            raise await self._turned_away(caller, answer)
+        return _with(caller, caller.next_nonce, None)
+
+    async def turned_away(self, caller: Caller, error: NotAdmitted) -> Unauthenticated:
+        """See the port. Departments were asked by then, and nobody was told what they said."""
+        _log.warning("turned_away_after_asking", answer=error.answer)
+        return await self._turned_away(caller, error.answer)
+
+    async def still(self, caller: Caller) -> bool:
+        """See the port. Reads only."""
+        if caller.expires_at <= self._clock.now():
+            return False
+        return await self._door.admit(_admission(caller, None, caller.expires_at)) == "OK"
+
+    async def _checked(self, presented: Presented) -> Caller:
+        """All that needs no store."""
         if presented.authorization is None:
             raise self._refused("")
         match = _AUTHORIZATION.fullmatch(presented.authorization)
@@ -71,49 +112,57 @@ class TokenAuthenticator:
             raise self._refused("invalid_token") from None
         if presented.path == _GRAPHQL and SCOPE not in token.scope:
             raise self._refused("insufficient_scope")
-        spent = self._dpop(token, text, presented) if scheme == "dpop" else self._mtls(token, presented)
-        key = spent.key if presented.use_once else None
-        answer = await self._door.admit(_admission(caller, key, spent.until))
-        if answer == "REPLAYED":
-            raise self._refused("invalid_dpop_proof")
-        if answer != "OK":
-            if self._on_revoked is not None:
-                await self._on_revoked(caller)
-            raise self._refused("invalid_token")
-        return caller if spent.next_nonce is None else replace(caller, next_nonce=spent.next_nonce)
+        if scheme != "dpop":
+            self._mtls(token, presented)
+            return _with(caller, None, _admission(caller, None, _NEVER))
+        proof = self._dpop(token, presented)
+        key = proof.replay_key if presented.use_once else None
+        return _with(caller, proof.next_nonce, _admission(caller, key, proof.until))
 
-    async def still(self, caller: Caller) -> bool:
-        """See the port. Reads only."""
-        if caller.expires_at <= self._clock.now():
-            return False
-        return await self._door.admit(_admission(caller, None, caller.expires_at)) == "OK"
-
-    def _dpop(self, token: AccessToken, text: str, presented: Presented) -> _Spent:
+    def _dpop(self, token: AccessToken, presented: Presented) -> Proof:
         if token.jkt is None:
             raise self._refused("invalid_token")
         try:
-            proof = self._proofs.check(presented.dpop, method=presented.method, path=presented.path, access_token=text)
+            proof = self._proofs.check(presented.dpop, method=presented.method, path=presented.path, ath=token.ath)
         except OAuthError as error:
             raise Unauthenticated(error=error.code, nonce=error.nonce) from None
         if not hmac.compare_digest(proof.thumbprint, token.jkt):
             raise self._refused("invalid_token")
-        return _Spent(proof.replay_key, proof.until, proof.next_nonce)
+        return proof
 
-    def _mtls(self, token: AccessToken, presented: Presented) -> _Spent:
+    def _mtls(self, token: AccessToken, presented: Presented) -> None:
         """Bearer is for tokens bound to a certificate; one bound to a DPoP key is refused here (RFC 9449, 7.2)."""
         certificate = self._certificates.read(presented.client_certificate)
         if token.jkt is not None or token.x5t_s256 is None or certificate is None:
             raise self._refused("invalid_token")
         if not hmac.compare_digest(certificate.thumbprint, token.x5t_s256):
             raise self._refused("invalid_token")
-        return _Spent(None, _NEVER)
+
+    async def _turned_away(self, caller: Caller, answer: str) -> Unauthenticated:
+        if answer == "REPLAYED":
+            return self._refused("invalid_dpop_proof")
+        _remember(self._dead, caller.token_id, _DEAD)  # for good: no revocation is taken back
+        if self._on_revoked is not None:
+            await self._on_revoked(caller)
+        return self._refused("invalid_token")
 
     def _refused(self, error: str) -> Unauthenticated:
         return Unauthenticated(error=error, nonce=self._proofs.nonce)
 
 
+def _remember(where: OrderedDict[str, None], what: str, most: int) -> None:
+    where[what] = None
+    if len(where) > most:
+        where.popitem(last=False)
+
+
+def _with(caller: Caller, next_nonce: str | None, admission: Admission | None) -> Caller:
+    """`dataclasses.replace` at a third of its cost, in every request."""
+    return Caller(*_ALL_BUT_LAST(caller), next_nonce, admission)
+
+
 def _admission(caller: Caller, proof_key: str | None, until: datetime) -> Admission:
-    consents = tuple(detail.consent_id for detail in caller.details if detail.consent_id)
+    consents = tuple([detail.consent_id for detail in caller.details if detail.consent_id]) if caller.details else ()
     return Admission(
         proof_key,
         until,

@@ -10,7 +10,8 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,11 +67,13 @@ class DpopProofs:
         """The nonce to hand out with a refusal, so that the next try can succeed."""
         return self._nonces.current() if self._nonces is not None and self._required else None
 
-    def check(self, header: str | None, *, method: str, path: str, access_token: str | None = None) -> Proof:
+    def check(
+        self, header: str | None, *, method: str, path: str, access_token: str | None = None, ath: str | None = None
+    ) -> Proof:
         """The proof in the one `DPoP` header of a request to `path` of our own base URL.
 
-        With `access_token`, the proof must name it (`ath`); comparing the thumbprint with the token's `cnf.jkt` is the
-        caller's. Raises OAuthError invalid_dpop_proof, or use_dpop_nonce with a nonce.
+        With `access_token`, or its hash `ath` where that is known, the proof must name it; comparing the thumbprint with the
+        token's `cnf.jkt` is the caller's. Raises OAuthError invalid_dpop_proof, or use_dpop_nonce with a nonce.
         """
         if not header:
             raise self._invalid("dpop_missing")
@@ -91,14 +94,13 @@ class DpopProofs:
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
             raise self._invalid()
-        if access_token is not None:
-            ath = claims.get("ath")
-            if not isinstance(ath, str) or not hmac.compare_digest(
-                ath.encode(), access_token_hash(access_token).encode()
-            ):
+        wanted = ath if access_token is None else access_token_hash(access_token)
+        if wanted is not None:
+            named = claims.get("ath")
+            if not isinstance(named, str) or not hmac.compare_digest(named.encode(), wanted.encode()):
                 raise self._invalid("dpop_ath")
         # Kept twice as long as the proof can live, for clocks of replicas that are not quite the same.
-        until = datetime.fromtimestamp(iat, UTC) + timedelta(seconds=2 * WINDOW_S)
+        until = datetime.fromtimestamp(iat + 2 * WINDOW_S, UTC)
         return Proof(key.thumbprint, replay_key(key.thumbprint, jti), until, next_nonce, jws.header["alg"])
 
     async def accept(self, header: str | None, replay: ReplaySet, *, method: str, path: str) -> Proof:
@@ -153,6 +155,7 @@ def replay_key(thumbprint: str, jti: str) -> str:
     return base64url(hashlib.sha256(f"{thumbprint}\0{jti}".encode()).digest())
 
 
+@lru_cache(maxsize=64)  # of ours, and what clients of ours write: the same few
 def normalised(url: str) -> str:
     """`url` without query and fragment, scheme and host in lower case, no default port, no empty path's slash missing.
 

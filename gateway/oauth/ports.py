@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.caller import Admission as Admission
 from gateway.caller import SharingDetail
 from gateway.oauth.client import Client
 
@@ -24,20 +25,6 @@ class ReplaySet(Protocol):
         `kind` is "assertion" or "dpop"; `key` is a hash of (client or thumbprint, jti), never the raw text.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What one request to a resource must pass in the store: its proof is new, its token not revoked."""
-
-    proof_key: str | None  # None: spend nothing
-    proof_until: datetime
-    token_id: str
-    grant_id: str
-    client_id: str
-    user_id: str
-    consent_ids: tuple[str, ...] = ()  # of the token's details: a withdrawal ends the token
-    granted_at: datetime | None = None  # None: any revocation of its user or client counts, however old
 
 
 class Door(Protocol):

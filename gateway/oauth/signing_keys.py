@@ -70,6 +70,10 @@ class SigningKeys:
             await self._fresh(_LOOK_AGAIN_S)
         return self._now(kid)
 
+    def published(self, kid: str) -> bool:
+        """Whether `find` would give that key without looking into the store; False says nothing."""
+        return time.monotonic() - self._looked < self._refresh_s and self._now(kid) is not None
+
     async def jwks(self) -> dict[str, Any]:
         """What `/oauth/jwks` shows (RFC 7517 5): public members only, the current key first."""
         await self._fresh(self._refresh_s)

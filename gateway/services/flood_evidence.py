@@ -18,7 +18,7 @@ from typing import Protocol
 import orjson
 import structlog
 
-from gateway.caller import AccessEvent, Decision, Evidence, Receipt
+from gateway.caller import AccessEvent, Admission, Decision, Evidence, Receipt
 from gateway.clock import Clock
 from gateway.errors import EvidenceUnavailable
 
@@ -92,20 +92,24 @@ class FloodEvidence:
         self._alone, self._span = alone, span
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
 
-    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+    async def record_all(self, events: Sequence[AccessEvent], *, admission: Admission | None = None) -> Receipt:
         """See the port."""
         if len(events) == 1:
-            return await self.record(events[0])
-        return await self._evidence.record_all(events)
+            return await self.record(events[0], admission=admission)
+        return await self._evidence.record_all(events, admission=admission)
 
-    async def record(self, event: AccessEvent) -> Receipt:
+    async def admit(self, admission: Admission) -> None:
+        """See the port."""
+        await self._evidence.admit(admission)
+
+    async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         """See the port."""
         if event.decision is not Decision.DENY:
-            return await self._evidence.record(event)
+            return await self._evidence.record(event, admission=admission)
         try:
             key = equality(event)
         except (TypeError, ValueError):  # a text no database takes either: the record says so
-            return await self._evidence.record(event)
+            return await self._evidence.record(event, admission=admission)
         seen = self._seen.get(key)
         now = time.monotonic()
         if seen is None or now - seen.since > self._span.total_seconds():
@@ -115,8 +119,10 @@ class FloodEvidence:
                 self._seen.popitem(last=False)
         if seen.alone < self._alone or seen.receipt is None:
             seen.alone += 1
-            seen.receipt = await self._evidence.record(event)
+            seen.receipt = await self._evidence.record(event, admission=admission)
             return seen.receipt
+        if admission is not None:  # no record of its own goes with it
+            await self._evidence.admit(admission)
         await self._count(key, seen, seen.receipt, event)
         return seen.receipt
 

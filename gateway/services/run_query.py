@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 from graphql import ExecutionResult
 
 from adapters.onward import Onward
-from gateway.caller import Caller, Evidence, Metrics, Subjects
+from gateway.caller import AccessEvent, Caller, CallerKind, Evidence, Metrics, Receipt, Subjects
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RequestRefused
 from gateway.federation.context import OperationContext
@@ -95,7 +95,10 @@ class RunQuery:
         try:
             with self._watched(held, request) as watched:
                 try:
-                    ready = await self._prepare(held, caller, request, watched)
+                    asked = self._plan(held, caller, request, watched)
+                    if caller.admission is not None and not _is_recorded(asked):
+                        caller = await self._let_in(caller)
+                    ready = await self._judge(held, caller, asked, watched)
                 except _Refused as refused:
                     watched.outcome = refused.code
                     return await self._refuse(caller, refused)
@@ -110,12 +113,14 @@ class RunQuery:
         """One answer per event; each is recorded before it is yielded. Where another set of sources comes into force,
         a subscription begins anew on that one: decided again, and without holding the old one open.
         """
+        caller = await self._let_in(caller)
         while True:
             held = self._snapshots.take()
             try:
                 with self._watched(held, request) as watched:
                     try:
-                        ready = await self._prepare(held, caller, request, watched)
+                        asked = self._plan(held, caller, request, watched)
+                        ready = await self._judge(held, caller, asked, watched)
                     except _Refused as refused:
                         watched.outcome = refused.code
                         yield await self._refuse(caller, refused)
@@ -133,15 +138,23 @@ class RunQuery:
     def _watched(self, held: Held, request: GraphQLRequest) -> Watched:
         return Watched(self._metrics, self._tracing, request.traceparent, held.snapshot.version[:16])
 
-    async def _prepare(self, held: Held, caller: Caller, request: GraphQLRequest, watched: Watched) -> _Ready:
-        """Plan and decide; nothing is fetched. Raises _Refused."""
+    async def _let_in(self, caller: Caller) -> Caller:
+        """Where the store was not asked about this caller yet it is now, before anything is done that a record does not go
+        with. Raises NotAdmitted."""
+        if caller.admission is None:
+            return caller
+        await self._evidence.admit(caller.admission)
+        return replace(caller, admission=None)
+
+    def _plan(self, held: Held, caller: Caller, request: GraphQLRequest, watched: Watched) -> Asked:
+        """Nothing is decided or fetched. Raises _Refused, of which nothing is recorded."""
         plans = held.plans
         if request.via and self._along is not None and self._along.name in request.via:
             raise _Refused(public_errors.of_refusal("ASKED_IN_A_CIRCLE"))
         try:
             text = document_text(request, self._trusted, trusted_only=self._trusted_only)
             asked = plans.prepare(text, request.operation_name, request.variables, caller.user_id)
-            watched.kind, selection, said = asked.plan.kind, asked.selection, asked.said
+            watched.kind, selection = asked.plan.kind, asked.selection
             if request.method == "GET" and asked.plan.kind != "query":
                 raise _Refused(public_errors.of_refusal("MUTATION_IN_GET"))
             if not selection.facts.get(CREDENTIAL, _NO_TYPES) <= self._desk.types:
@@ -154,6 +167,11 @@ class RunQuery:
             raise _Refused(public_errors.of_request(error, held.snapshot.schema.graphql)) from None
         if request.method == "GET" and selection.personal:
             raise _Refused(public_errors.of_refusal("PERSONAL_VARIABLES_IN_GET"))
+        return asked
+
+    async def _judge(self, held: Held, caller: Caller, asked: Asked, watched: Watched) -> _Ready:
+        """Purpose, limits, policy; nothing is fetched. Raises _Refused."""
+        selection, said = asked.selection, asked.said
         if said is None:
             if selection.protected:
                 purpose = Purpose("", None, None)
@@ -244,26 +262,38 @@ class RunQuery:
         extensions: dict[str, Any] = {"snapshot": held.snapshot.version[:16]}
         body = encode(data, errors)
         if ready.question is not None:
+            caller = ready.question.caller
             events = answered(ready.question, ready.mask, context, body, self._clock.now())
-            extensions["receipt"] = receipt_of(await self._evidence.record_all(events))
+            extensions["receipt"] = receipt_of(await self._recorded(caller, events))
             extensions["policy"] = _grounds(ready.mask, context)
-            shown = [subject for subject, _ in context.met.shown]
-            refused = [subject for subject, _ in context.met.refused]
-            await self._limits.note(ready.question.caller, [*shown, *refused], shown, denied=False)
+            if caller.kind is not CallerKind.OFFICER:  # whom supervisors watch, and nobody counts
+                shown = [subject for subject, _ in context.met.shown]
+                refused = [subject for subject, _ in context.met.refused]
+                await self._limits.note(caller, [*shown, *refused], shown, denied=False)
         # With errors the door adds their texts, so it encodes again; without, these very bytes leave.
         return GraphQLAnswer(True, data, errors, extensions, None if errors else extend(body, extensions))
 
     async def _refuse(self, caller: Caller, refused: _Refused) -> GraphQLAnswer:
         """An authenticated refusal that policy made is recorded; a malformed request is only counted."""
         extensions: dict[str, Any] = {}
-        if refused.question is not None and refused.mask is not None:
+        if refused.question is None or refused.mask is None:
+            await self._let_in(caller)
+        else:
             body = encode(None, refused.errors)
             event = refused_whole(refused.question, refused.mask, body, self._clock.now())
-            receipt = await self._evidence.record(event)
+            receipt = await self._recorded(caller, (event,))
             if refused.mask is not _OVER_LIMIT:  # those are counted where they are refused
                 await self._limits.note(caller, (), (), denied=True)
             extensions = {"receipt": receipt_of(receipt)}
         return GraphQLAnswer(False, errors=refused.errors, extensions=extensions)
+
+    async def _recorded(self, caller: Caller, events: Sequence[AccessEvent]) -> Receipt:
+        """With what lets the caller in, where that is still to be asked: one commit (ADR 0021). Raises NotAdmitted."""
+        if caller.admission is not None:
+            return await self._evidence.record_all(events, admission=caller.admission)
+        if len(events) == 1:
+            return await self._evidence.record(events[0])
+        return await self._evidence.record_all(events)
 
     def _context(self, held: Held, ready: _Ready, request: GraphQLRequest) -> OperationContext:
         within_s = self._deadline_s if request.within_s is None else min(self._deadline_s, request.within_s)
@@ -301,6 +331,13 @@ class _Refused(RequestRefused):
         self.errors = errors
         self.question = question
         self.mask = mask
+
+
+def _is_recorded(asked: Asked) -> bool:
+    """Whether a record will tell of it, whatever becomes of it, and nothing is done before that which costs anybody."""
+    if asked.plan.kind != "query":
+        return False
+    return asked.said is not None or asked.selection.protected
 
 
 async def _decide(policy: Policy, question: Question) -> Mask:

@@ -99,7 +99,7 @@ class StoredDoor:
             return
         admissions = [admission for admission, _ in waiting]
         try:
-            fresh, revoked = await self._journal.ask(_batch(admissions))
+            fresh, revoked = await self._journal.ask(batch_of(admissions))
         except Exception as error:  # whatever happened, nobody is known to be welcome
             if not isinstance(error, GatewayError):
                 _log.error("the door failed: %s", type(error).__name__)
@@ -121,7 +121,7 @@ class StoredDoor:
                 answer.set_result(said)
 
 
-def _batch(admissions: Sequence[Admission]) -> Batch:
+def batch_of(admissions: Sequence[Admission]) -> Batch:
     proofs: dict[str, int] = {}
     named: list[tuple[int, str, str, int]] = []
     for number, one in enumerate(admissions):

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.store.errors import StoreRefused, StoreUnavailable
 from gateway.store.sqlite_reader import SqliteReader
 
-_WRITE, _OWNER, _NEWS = "yimen_write", "yimen_database", "yimen_news"
+_WRITE, _OWNER, _NEWS, _SAID = "yimen_write", "yimen_database", "yimen_news", "yimen_said"
 _CONNECT_S = 3
 _SQLITE_READERS = 2
 
@@ -47,14 +47,22 @@ class Database:
         """The ledger's `Outbox`, for whoever records; set where the store is opened."""
         self.ledger_news = asyncio.Event()
         """Set after each commit that put something into the outbox; whoever waits for it clears it."""
+        self.said: Callable[[str], None] | None = None
+        """Told, on SQLite, what transactions had to say (`events.say`), once each is committed."""
         self._writing = engine.execution_options(**{_WRITE: True, _OWNER: self})
         self.sole_writer = asyncio.Lock()
         """SQLite has one writer: waiting here costs nothing, waiting in its busy handler sleeps."""
+        self.writer: asyncio.Task[Any] | None = None
+        """Whose turn that is, where it was taken by `write`."""
+        self.before_read: Callable[[], Awaitable[None]] | None = None
+        """What must be done before anybody reads; set where the store is opened."""
         self._reader = SqliteReader(sqlite_path(engine.url), timeout_s) if self.is_sqlite else None
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Raises StoreUnavailable where the database does not answer."""
+        if self.before_read is not None:
+            await self.before_read()
         with self.faults():
             async with self._reading.connect() as connection:
                 yield connection
@@ -71,14 +79,34 @@ class Database:
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """One transaction. Raises StoreUnavailable, and then nothing of it is stored."""
-        turn = self.sole_writer if self.is_sqlite else contextlib.nullcontext()
         with self.faults():
-            async with turn, self._writing.begin() as connection:
+            async with self._turn(), self._writing.begin() as connection:
                 connection.info.pop(_NEWS, None)  # of a transaction that came to nothing
+                connection.info.pop(_SAID, None)
                 yield connection
-                news = connection.info.pop(_NEWS, False)
+                news, said = connection.info.pop(_NEWS, False), connection.info.pop(_SAID, ())
         if news:
             self.ledger_news.set()
+        for one in said:
+            if self.said is not None:
+                self.said(one)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        async with self.sole_writer:
+            self.writer = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self.writer = None
+
+    async def peek(self, statement: str) -> Sequence[Any]:
+        """SQLite alone: the rows of one that finds them at once, read where it is asked. Raises StoreUnavailable."""
+        assert self._reader is not None  # noqa: S101  (its askers are SQLite's)
+        return await self._reader.rows(statement, {})
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can say ON CONFLICT, in this database's words."""
@@ -115,6 +143,11 @@ def owner_of(connection: AsyncConnection) -> Database | None:
 def announce(connection: AsyncConnection) -> None:
     """Set `ledger_news` once this transaction is committed."""
     connection.info[_NEWS] = True
+
+
+def after_commit(connection: AsyncConnection, said: str) -> None:
+    """Hand `said` to `Database.said` once this transaction is committed."""
+    connection.info.setdefault(_SAID, []).append(said)
 
 
 def insert_on(dialect: str, table: sa.Table) -> Any:

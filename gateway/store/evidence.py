@@ -17,9 +17,10 @@ from typing import Any, Protocol
 import orjson
 
 from adapters.onward import UpstreamReceipt
-from gateway.caller import AccessEvent, Receipt
+from gateway.caller import AccessEvent, Admission, Receipt
 from gateway.clock import Clock
-from gateway.errors import EvidenceUnavailable, GatewayError
+from gateway.errors import EvidenceUnavailable, GatewayError, NotAdmitted
+from gateway.oauth.ports import Door
 from gateway.store.ids import OrderedIds, from_us, to_us
 from gateway.store.recording.outbox import Outbox, Waiting
 
@@ -42,13 +43,25 @@ class EventRow:
     waiting: Waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is let in, or not, by the transaction that records its answer: rows `first` to `end` of the batch are
+    its own, and are written only if it is."""
+
+    admission: Admission
+    first: int
+    end: int
+
+
 class EventJournal(Protocol):
     """Writes events to one kind of database."""
 
-    async def write(self, rows: Sequence[EventRow]) -> None:
-        """All of them with their outbox rows, in one transaction, durable on return.
+    async def write(self, rows: Sequence[EventRow], asked: Sequence[Asked] = ()) -> Sequence[str]:
+        """All of them with their outbox rows, in one transaction, durable on return; but not the rows of whom it turns away:
+        OK | REPLAYED | REVOKED for each of `asked`. Its proof is spent in any case.
 
-        Raises RowRefused when the rows, not the store, are bad; LedgerHalted where the ledger takes nothing any more.
+        Raises RowRefused when the rows, not the store, are bad; LedgerHalted where the ledger takes nothing any more. Then
+        nothing is written or spent.
         """
         ...
 
@@ -59,70 +72,85 @@ class RowRefused(Exception):
     """The database took none of the rows because at least one of them does not fit."""
 
 
-_Entry = tuple[tuple[EventRow, ...], asyncio.Future[None]]
-"""What one caller waits for: all of its rows in one transaction."""
+_Entry = tuple[tuple[EventRow, ...], Admission | None, "asyncio.Future[None]"]
+"""What one caller waits for: all of its rows in one transaction, and to be let in by it."""
 
 
 class StoredEvidence:
     """Implements `gateway.caller.Evidence`. Call `close` to let what is queued finish."""
 
     def __init__(
-        self, journal: EventJournal, outbox: Outbox, news: asyncio.Event, clock: Clock, *, timeout_s: float
+        self,
+        journal: EventJournal,
+        outbox: Outbox,
+        news: asyncio.Event,
+        clock: Clock,
+        *,
+        timeout_s: float,
+        door: Door | None = None,
     ) -> None:
+        """`door`: for those who ask to be let in before anything is recorded."""
         self._journal, self._outbox, self._news, self._clock, self._timeout_s = journal, outbox, news, clock, timeout_s
+        self._door = door
         self._new_id = OrderedIds()
         self._queue: list[_Entry] = []
-        self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def record(self, event: AccessEvent) -> Receipt:
+    async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         """See the port. A caller that gives up waiting may still find its event recorded, never the reverse."""
-        return await self.record_all((event,))
+        return await self.record_all((event,), admission=admission)
 
-    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+    async def record_all(self, events: Sequence[AccessEvent], *, admission: Admission | None = None) -> Receipt:
         """See the port."""
         if self._closed or len(self._queue) >= _LARGEST_QUEUE:
             raise EvidenceUnavailable("closed" if self._closed else "too many records are waiting")
         recorded_at_us = to_us(self._clock.now())
-        rows = tuple(self._row(event, self._new_id(recorded_at_us), recorded_at_us) for event in events)
+        rows = tuple([self._row(event, self._new_id(recorded_at_us), recorded_at_us) for event in events])
         receipt = Receipt(rows[0].waiting.id, from_us(recorded_at_us), rows[0].waiting.leaf_hash)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_on(), name="evidence")
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((rows, durable))
-        self._work.set()
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
+        self._queue.append((rows, admission, durable))
+        if self._writer is None or self._writer.done():
+            self._writer = loop.create_task(self._write_on(), name="evidence")
+        late = loop.call_later(self._timeout_s, _give_up, durable)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await durable
-        except TimeoutError:
-            raise EvidenceUnavailable("recording took too long") from None
+            await durable
+        finally:
+            late.cancel()
         return receipt
+
+    async def admit(self, admission: Admission) -> None:
+        """See the port."""
+        if self._door is None:
+            raise EvidenceUnavailable("there is no door")
+        answer = await self._door.admit(admission)
+        if answer != "OK":
+            raise NotAdmitted(answer)
 
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
         if self._writer is not None:
-            self._work.set()
             await self._writer
         await self._journal.close()
 
     async def _write_on(self) -> None:
-        while not (self._closed and not self._queue):
-            await self._work.wait()
-            self._work.clear()
-            while self._queue:
-                batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
-                await self._write([entry for entry in batch if not entry[1].done()])
+        """Until nobody waits any more: whoever comes while a commit is under way shares the next one."""
+        while self._queue:
+            batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
+            await self._write([entry for entry in batch if not entry[2].done()])
 
     async def _write(self, batch: Sequence[_Entry]) -> None:
         """Never raises: each waiting caller is told."""
         if not batch:
             return
+        rows, asked = _together(batch)
+        said: Sequence[str] = ()
         failure: EvidenceUnavailable | None = None
         try:
-            await self._journal.write([row for rows, _ in batch for row in rows])
+            said = await self._journal.write(rows, asked) if asked else await self._journal.write(rows)
         except RowRefused:
             if len(batch) > 1:  # one bad event must not cost the others theirs
                 for entry in batch:
@@ -136,9 +164,16 @@ class StoredEvidence:
             failure = EvidenceUnavailable(type(error).__name__)
         else:
             self._news.set()
-        for _, durable in batch:
+        answers = iter(said or ())
+        for _, admission, durable in batch:
+            answer = "OK" if admission is None or failure is not None else next(answers)
             with contextlib.suppress(asyncio.InvalidStateError):  # its caller gave up
-                durable.set_result(None) if failure is None else durable.set_exception(failure)
+                if failure is not None:
+                    durable.set_exception(failure)
+                elif answer != "OK":
+                    durable.set_exception(NotAdmitted(answer))
+                else:
+                    durable.set_result(None)
 
     def _row(self, event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
         """Raises EvidenceUnavailable for an event no database would take whole."""
@@ -148,6 +183,21 @@ class StoredEvidence:
         except (TypeError, ValueError, AttributeError):
             raise EvidenceUnavailable("the event cannot be recorded") from None
         return EventRow((*columns, seed_ct), tuple((one.subject_id, one.seed_ct) for one in marked), waiting)
+
+
+def _together(batch: Sequence[_Entry]) -> tuple[list[EventRow], list[Asked]]:
+    rows: list[EventRow] = []
+    asked: list[Asked] = []
+    for own, admission, _ in batch:
+        if admission is not None:
+            asked.append(Asked(admission, len(rows), len(rows) + len(own)))
+        rows += own
+    return rows, asked
+
+
+def _give_up(durable: asyncio.Future[None]) -> None:
+    if not durable.done():
+        durable.set_exception(EvidenceUnavailable("recording took too long"))
 
 
 def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[Any, ...]:

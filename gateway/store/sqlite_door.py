@@ -11,8 +11,8 @@ from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.sqlite_thread import SqliteThread
 
-_SPEND = "INSERT INTO spent_once (kind, key, until_us) VALUES ('dpop', ?, ?) ON CONFLICT DO NOTHING"
-_REVOKED = """
+SPEND = "INSERT INTO spent_once (kind, key, until_us) VALUES ('dpop', ?, ?) ON CONFLICT DO NOTHING"
+REVOKED_AMONG = """
 SELECT DISTINCT a.value ->> 0 FROM json_each(?) AS a
 CROSS JOIN revocation AS r ON r.kind = a.value ->> 1 AND r.id = a.value ->> 2 WHERE r.at_us >= a.value ->> 3
 """
@@ -41,8 +41,8 @@ class SqliteDoor:
             fresh = []
             if batch.proofs:
                 connection.execute("BEGIN IMMEDIATE")
-                fresh = [proof[0] for proof in batch.proofs if connection.execute(_SPEND, proof).rowcount == 1]
-            revoked = connection.execute(_REVOKED, (orjson.dumps(batch.named).decode(),)).fetchall()
+                fresh = [proof[0] for proof in batch.proofs if connection.execute(SPEND, proof).rowcount == 1]
+            revoked = connection.execute(REVOKED_AMONG, (orjson.dumps(batch.named).decode(),)).fetchall()
             if batch.proofs:
                 connection.execute("COMMIT")
         except (sqlite3.Error, UnicodeError, TypeError) as error:

@@ -1,41 +1,87 @@
-"""Access events on SQLite: one thread hop for a whole batch, where aiosqlite would make one for every statement."""
+"""Access events on SQLite: one thread hop and one commit for a whole batch, with what lets its requests in."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Sequence
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from gateway.errors import GatewayError
 from gateway.services.ledger.ports import LedgerHalted
+from gateway.store.door import OK, REPLAYED, REVOKED, batch_of
 from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
-from gateway.store.evidence import HALTED, EventRow, RowRefused
+from gateway.store.evidence import HALTED, Asked, EventRow, RowRefused
+from gateway.store.ids import to_us
+from gateway.store.sqlite_door import REVOKED_AMONG, SPEND
 from gateway.store.sqlite_thread import SqliteThread
-from gateway.store.tables import access_event, access_event_subject
+from gateway.store.tables import access_event, access_event_pending, access_event_subject
 from gateway.store.tables.ledger import ledger_outbox
+
+_FOLD_EVERY = 64
+"""Events; then those whom they were about are taken into the index by person."""
+_MOST_AT_ONCE = 512
 
 
 class SqliteJournal:
-    """Its own connection on its own thread; takes the store's turn to write like everyone else."""
+    """Its own connection on its own thread; takes the store's turn to write like everyone else.
+
+    Whom an event was about is one row beside it (`access_event_pending`) until `fold` has taken it into
+    `access_event_subject`: entered at once, twenty persons would each dirty a page of the log (measured: 340 CPU us of 460;
+    folded by the dozen, 70).
+    """
 
     def __init__(self, database: Database) -> None:
-        self._turn = database.sole_writer
+        self._database, self._turn = database, database.sole_writer
         self._thread = SqliteThread(database, "evidence")
-        self._event_sql, self._subject_sql, self._outbox_sql = (
-            str(sa.insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-            for table in (access_event, access_event_subject, ledger_outbox)
+        self._event_sql, self._pending_sql, self._outbox_sql, self._subject_sql = (
+            str(sa.insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names))
+            for table, names in (
+                (access_event, None),
+                (access_event_pending, ["event_id", "subjects", "seeds"]),
+                (ledger_outbox, None),
+                (access_event_subject, None),
+            )
         )
+        self._subject_sql = self._subject_sql.replace("INSERT", "INSERT OR IGNORE", 1)
+        self._unfolded = 0
+        self._folding: asyncio.Task[None] | None = None
 
-    async def write(self, rows: Sequence[EventRow]) -> None:
+    async def write(self, rows: Sequence[EventRow], asked: Sequence[Asked] = ()) -> Sequence[str]:
         async with self._turn:
-            await self._thread(self._write, rows)
+            said = await self._thread(self._write, rows, asked)
+        self._unfolded += len(rows)
+        if self._unfolded >= _FOLD_EVERY and (self._folding is None or self._folding.done()):
+            self._folding = asyncio.create_task(self._fold_beside(), name="fold")
+        return said
+
+    async def fold(self) -> None:
+        """Until nobody waits to be found by person, whichever process wrote them; before whatever reads. Raises
+        StoreUnavailable."""
+        if self._database.writer is not None and self._database.writer is asyncio.current_task():
+            return  # who reads within a transaction of their own would wait for themselves
+        while await self._database.peek("SELECT 1 FROM access_event_pending LIMIT 1"):
+            async with self._turn:
+                await self._thread(self._fold)
+        self._unfolded = 0
 
     async def close(self) -> None:
+        if self._folding is not None:
+            await self._folding
+        with contextlib.suppress(GatewayError):  # the next start does it
+            await self.fold()
         await self._thread.close()
 
-    def _write(self, rows: Sequence[EventRow]) -> None:
+    async def _fold_beside(self) -> None:
+        with contextlib.suppress(GatewayError):  # whoever reads does it, and hears of it
+            await self.fold()
+
+    def _write(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
         try:
             connection = self._thread.connection()
             connection.execute("BEGIN IMMEDIATE")
@@ -43,11 +89,12 @@ class SqliteJournal:
             if halted is not None:
                 connection.execute("ROLLBACK")
                 raise LedgerHalted(halted[0])
+            said: list[str] = []
+            if asked:
+                said = _let_in(connection, asked)
+                rows = _of_these(rows, asked, said)
             connection.executemany(self._event_sql, [row.columns for row in rows])
-            connection.executemany(
-                self._subject_sql,
-                [(subject_id, row.waiting.id, seed_ct) for row in rows for subject_id, seed_ct in row.subjects],
-            )
+            connection.executemany(self._pending_sql, [_pending(row) for row in rows if row.subjects])
             connection.executemany(
                 self._outbox_sql, [(row.waiting.id, row.waiting.due_at_us, row.waiting.entry) for row in rows]
             )
@@ -58,3 +105,61 @@ class SqliteJournal:
         except sqlite3.Error as error:
             self._thread.let_go()
             raise StoreUnavailable(f"the database does not take records ({error.sqlite_errorname})") from None
+        return said
+
+    def _fold(self) -> None:
+        """One transaction: it needs no disk of its own, for what it moves stays where it was until it is there; and each event
+        was written with it, so nobody need look whether there is one."""
+        try:
+            connection = self._thread.connection()
+            for pragma in ("synchronous=NORMAL", "foreign_keys=OFF"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("BEGIN IMMEDIATE")
+            waiting = connection.execute(
+                "SELECT number, event_id, subjects, seeds FROM access_event_pending ORDER BY number LIMIT ?",
+                (_MOST_AT_ONCE,),
+            ).fetchall()
+            if waiting:
+                found = sorted(one for _, *row in waiting for one in _entered(*row))  # a page of the index is met once
+                connection.executemany(self._subject_sql, found)
+                connection.execute("DELETE FROM access_event_pending WHERE number <= ?", (waiting[-1][0],))
+            connection.execute("COMMIT")
+            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            self._thread.let_go()
+            raise StoreUnavailable(f"the database does not sort records ({error.sqlite_errorname})") from None
+
+
+def _pending(row: EventRow) -> tuple[str, str, bytes]:
+    subjects = orjson.dumps([subject_id for subject_id, _ in row.subjects]).decode()
+    return row.waiting.id, subjects, b"".join([seed_ct for _, seed_ct in row.subjects])
+
+
+def _entered(event_id: str, subjects: str, seeds: bytes) -> list[tuple[str, str, bytes]]:
+    """Every person's seed is sealed to the same length."""
+    ids = orjson.loads(subjects)
+    each = len(seeds) // len(ids)
+    return [(one, event_id, seeds[at * each : at * each + each]) for at, one in enumerate(ids)]
+
+
+def _let_in(connection: sqlite3.Connection, asked: Sequence[Asked]) -> list[str]:
+    """Each proof is spent, and of two that show the same one the first has it; a revocation weighs more."""
+    said = []
+    for one in asked:
+        key = one.admission.proof_key
+        fresh = key is None or connection.execute(SPEND, (key, to_us(one.admission.proof_until))).rowcount == 1
+        said.append(OK if fresh else REPLAYED)
+    named = orjson.dumps(batch_of([one.admission for one in asked]).named).decode()
+    for (number,) in connection.execute(REVOKED_AMONG, (named,)).fetchall():
+        said[number] = REVOKED
+    return said
+
+
+def _of_these(rows: Sequence[EventRow], asked: Sequence[Asked], said: Sequence[str]) -> Sequence[EventRow]:
+    """Without what was to be recorded of whom is turned away: they are told nothing of it."""
+    away = [one for one, answer in zip(asked, said, strict=True) if answer != OK]
+    if not away:
+        return rows
+    gone = {number for one in away for number in range(one.first, one.end)}
+    return [row for number, row in enumerate(rows) if number not in gone]

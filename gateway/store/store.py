@@ -114,6 +114,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     try:
         await check_durable(database)
         await migrate(database)
+        journal = _journal(database)
         keys = await open_keys(database, settings.master_key, clock, previous_master_key=settings.previous_master_key)
         subject_keys = await open_subject_keys(settings, database, keys, clock)
         subjects = StoredSubjects(database, keys, subject_keys.ring, clock)
@@ -124,6 +125,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
         erasures = StoredErasures(database, keys, subject_keys, subjects.pid)
         await ErasePerson(erasures, clock).finish_all()  # what a crash left half done
         replays = StoredReplays(database, clock)
+        door = StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s)
         return Store(
             database=database,
             keys=keys,
@@ -132,7 +134,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             ledger_news=database.ledger_news,
             openings=Openings(database, outbox),
             evidence=StoredEvidence(
-                _journal(database), outbox, database.ledger_news, clock, timeout_s=settings.database_timeout_s
+                journal, outbox, database.ledger_news, clock, timeout_s=settings.database_timeout_s, door=door
             ),
             jobs=StoredJobs(database, clock),
             health=Health(database, clock),
@@ -143,7 +145,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
             cases=StoredCases(database, clock),
             policies=StoredPolicies(database, clock),
             replays=replays,
-            door=StoredDoor(_door_journal(database), replays, timeout_s=settings.database_timeout_s),
+            door=door,
             revocations=StoredRevocations(database, clock),
             signing_keys=StoredSigningKeys(database, keys, clock),
             clients=StoredClients(database, clock),
@@ -202,7 +204,9 @@ def _keeping_journal(database: Database) -> KeepingJournal:
 
 def _journal(database: Database) -> EventJournal:
     if database.is_sqlite:
-        return SqliteJournal(database)
+        sorted_in = SqliteJournal(database)
+        database.before_read = sorted_in.fold
+        return sorted_in
     from gateway.store.postgres_journal import PostgresJournal  # only here: psycopg costs memory where it is not used
 
     return PostgresJournal(database)

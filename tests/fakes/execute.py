@@ -23,6 +23,7 @@ from graphql import (
 from gateway.caller import Caller, Presented
 from gateway.errors import EvidenceUnavailable, RequestRefused, Unauthenticated
 from gateway.services.execute import GraphQLAnswer, GraphQLRequest
+from tests.fakes.settled import Settled
 
 TOKEN = "officer-Tok3n-of-the-tests-0123456789ABC"
 SCHEMA = build_schema(
@@ -34,7 +35,7 @@ SCHEMA = build_schema(
 )
 
 
-class FakeAuthenticator:
+class FakeAuthenticator(Settled):
     """One officer; the token may be made short-lived."""
 
     def __init__(self) -> None:

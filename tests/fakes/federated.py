@@ -21,7 +21,7 @@ from adapters.manifest import (
 )
 from adapters.mapping import Mapped
 from adapters.registry import OpenSource
-from gateway.caller import AccessEvent, Caller, Receipt
+from gateway.caller import AccessEvent, Admission, Caller, Receipt
 from gateway.errors import EvidenceUnavailable
 from gateway.federation.catalog import Snapshot, offers_of
 from gateway.federation.plan import Plans
@@ -90,13 +90,15 @@ class Recorder:
     events: list[AccessEvent] = field(default_factory=list)
     broken: bool = False
 
-    async def record(self, event: AccessEvent) -> Receipt:
+    async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         if self.broken:
             raise EvidenceUnavailable
         self.events.append(event)
         return Receipt(f"r{len(self.events)}", NOW)
 
-    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+    async def admit(self, admission: Admission) -> None: ...
+
+    async def record_all(self, events: Sequence[AccessEvent], *, admission: Admission | None = None) -> Receipt:
         receipts = [await self.record(event) for event in events]
         return receipts[0]
 

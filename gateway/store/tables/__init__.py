@@ -18,6 +18,7 @@ from gateway.store.tables import (
 )
 from gateway.store.tables.base import (
     access_event,
+    access_event_pending,
     access_event_subject,
     alert,
     change_event,
@@ -30,6 +31,7 @@ from gateway.store.tables.base import (
 
 __all__ = [
     "access_event",
+    "access_event_pending",
     "access_event_subject",
     "alert",
     "case_facts",

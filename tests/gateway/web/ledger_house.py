@@ -27,6 +27,7 @@ from gateway.web.token_door import token_door
 from schema.build import build_schema
 from tests.fakes.ledger import WITNESSING, MemoryLedger, MemoryOpenings
 from tests.fakes.person_house import RECEPTION
+from tests.fakes.settled import Settled
 from tests.gateway.web.conftest import Running, running
 
 PERSON, OTHER = "a" * 32, "b" * 32
@@ -88,7 +89,7 @@ class FakeDoor:
         self.readings.append(reading)
 
 
-class _Tokens:
+class _Tokens(Settled):
     async def __call__(self, presented: Presented) -> Caller:
         found = CALLERS.get((presented.authorization or "").removeprefix("Bearer "))
         if found is None:

@@ -25,6 +25,7 @@ from gateway.store.alerts import StoredAlerts
 from gateway.store.tables import access_event
 from gateway.web.admin import ENROL, IMPORT, AdminParts, admin_routes
 from gateway.web.settings import WebSettings
+from tests.fakes.settled import Settled
 from tests.gateway.services.identity_examples import Revocations
 from tests.gateway.web.conftest import Running, running
 
@@ -38,7 +39,7 @@ BANK = {"org_id": "FS-BANK", "name_zh": "佛山测试银行", "uscc": "91440600M
 ZHANG = {"idNo": "440606199003070017", "name": "张三", "phone": "13800138000"}
 
 
-class Door:
+class Door(Settled):
     """Implements `gateway.caller.Authenticator`; keeps what it was shown."""
 
     def __init__(self) -> None:

@@ -1,0 +1,20 @@
+"""What every authenticator in memory has in common: it asks no store, so there is nothing left to settle."""
+
+from __future__ import annotations
+
+from gateway.caller import Caller, Presented
+from gateway.errors import NotAdmitted, Unauthenticated
+
+
+class Settled:
+    async def __call__(self, presented: Presented) -> Caller:
+        raise NotImplementedError
+
+    async def unspent(self, presented: Presented) -> Caller:
+        return await self(presented)
+
+    async def settle(self, caller: Caller) -> Caller:
+        return caller
+
+    async def turned_away(self, caller: Caller, error: NotAdmitted) -> Unauthenticated:
+        return Unauthenticated(error="invalid_dpop_proof" if error.answer == "REPLAYED" else "invalid_token")
