@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy.attributes import PERSON_VALUES
-from gateway.policy.decision import EXISTS, Effect, Question
+from gateway.policy.decision import EXISTS, Effect
+from gateway.policy.facts import SubjectFacts
 from gateway.policy.partition import Lot, Partition, Verdict
 from gateway.policy.purposes import PurposeRule
 
@@ -16,7 +17,9 @@ from gateway.policy.purposes import PurposeRule
 class Asked:
     """An operation as the rules see it: whose purpose, which rules, what the asker is, what the token is limited to."""
 
-    question: Question
+    kind: str  # of the asker's organisation
+    partner: bool
+    items: Mapping[str, frozenset[str]]  # noun -> facts asked for, EXISTS among them
     rule: PurposeRule
     partition: Partition
     emergency: Partition  # the same with the rules for emergencies
@@ -25,8 +28,7 @@ class Asked:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        kind = self.question.caller.org_kind
-        return (self.rule.code, kind, *self.asker.values(), self.datatypes, *self.question.asked.items())
+        return (self.rule.code, self.kind, *self.asker.values(), self.datatypes, *self.items.items())
 
     def of(self, one: PersonClass) -> Partition:
         return self.emergency if one.emergency else self.partition
@@ -54,6 +56,16 @@ class PersonClass:
     consented: frozenset[str] | None
     opened: frozenset[str]  # by an emergency grant: "noun.field", or a whole "noun"
     emergency: bool
+
+    @classmethod
+    def of(cls, facts: SubjectFacts) -> PersonClass:
+        glass = facts.break_glass is not None
+        return cls(
+            tuple(value(facts) for value in PERSON_VALUES.values()),
+            facts.consent.items if facts.consent is not None else None,
+            facts.break_glass_items if glass else frozenset(),
+            glass,
+        )
 
     def context(self, asked: Asked, lot: Lot, path: str) -> dict[str, Any]:
         known = dict(zip(PERSON_VALUES, self.values, strict=True))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import structlog
 
-from gateway.caller import CallerKind
 from gateway.clock import Clock, SystemClock
 from gateway.errors import GatewayError
 from gateway.policy.asked import Asked, PersonClass
-from gateway.policy.attributes import ASKER_VALUES, PERSON_VALUES, TIME_VALUES
+from gateway.policy.attributes import PERSON_VALUES
 from gateway.policy.decision import EXISTS, Effect, Mask, Question
-from gateway.policy.entitlement import claim_of, refusal
 from gateway.policy.evaluate import judge
 from gateway.policy.facts import Facts, SubjectFacts
 from gateway.policy.outcome import denied_mask, granted_mask
@@ -23,31 +22,37 @@ from gateway.policy.partition import Lot, Partitions, Verdict
 from gateway.policy.public_rules import DEFAULT_DENY
 from gateway.policy.purposes import PurposeRegister
 from gateway.policy.ruleset import RuleSet
+from gateway.policy.standing import Standing, Standings
 
 _log = structlog.get_logger(__name__)
 
 PERSON = "person"
 JUVENILE = "juvenileRecords"
-_MOST_MASKS = 4096
+_MOST_KEPT = 4096
+_Kept = TypeVar("_Kept")
 _OUTSIDE = Verdict(False, outside=True)
 
 
-@dataclass(frozen=True, slots=True)
+# All that is known of a person, quick to compare and to hash: enum members by their text.
+known_of = attrgetter(
+    "case_link._value_", "case_role", "claimed_case", "relationship._value_", "seal._value_", "sealed_cases", "unsealed",
+    "monitoring_order", "out_of_contact", "revocation_pending", "consent", "break_glass", "break_glass_items", "visible_from",
+)  # fmt: skip
+
+
 class _Plan:
-    """What could be said before anybody was known, and the items left to be judged per person."""
+    """An operation as one standing asks it: what may be granted of anybody, and the items left to be judged per person."""
 
-    before: Mapping[tuple[str, str], Verdict]
-    open: Sequence[tuple[str, str]]
+    __slots__ = ("asked", "before", "mask", "open")
 
-
-def _open(asked: Asked, mask: Mask) -> list[tuple[str, str]]:
-    """What the plan left to be judged per person."""
-    return [
-        (noun, name)
-        for noun, names in asked.question.asked.items()
-        for name in names
-        if mask.effects[noun][name] is not Effect.WITHHOLD
-    ]
+    def __init__(self, asked: Asked, before: Mapping[tuple[str, str], Verdict], mask: Mask) -> None:
+        self.asked, self.before, self.mask = asked, before, mask
+        self.open = [
+            (noun, name)
+            for noun, names in asked.items.items()
+            for name in names
+            if mask.effects[noun][name] is not Effect.WITHHOLD
+        ]
 
 
 class CedarPolicy:
@@ -63,25 +68,30 @@ class CedarPolicy:
     ) -> None:
         """`partitions` of these very rules, where they were made before."""
         self.register, self.rules = register, rules
-        self._facts, self._clock = facts, clock or SystemClock()
+        self._facts, clock = facts, clock or SystemClock()
         self._partitions = partitions or Partitions(rules)
+        self._standings = Standings(register, self._partitions, clock)
+        self._plans: OrderedDict[tuple[Any, ...], _Plan] = OrderedDict()
+        # The same by which object asks: a plan of a document asks with one and the same selection each time.
+        self._met: OrderedDict[tuple[Any, ...], tuple[Mapping[str, frozenset[str]], _Plan]] = OrderedDict()
         self._masks: OrderedDict[tuple[Any, ...], Mask] = OrderedDict()
 
     async def decide(self, question: Question) -> Mask:
-        asked = self._asked(question)
-        if isinstance(asked, str):
-            return Mask({}, (DEFAULT_DENY,), (), self.rules.version, denied=asked)
-        mask = self._masks.get(asked.key)
-        return mask if mask is not None else self._keep(asked.key, self._planned(asked))
+        plan = self._plan(question)
+        if isinstance(plan, str):
+            return Mask({}, (DEFAULT_DENY,), (), self.rules.version, denied=plan)
+        return plan.mask
 
     async def decide_subjects(self, question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
-        asked = self._asked(question)
-        if mask.denied is not None or isinstance(asked, str) or not subjects:
-            refused = mask if mask.denied is not None or not isinstance(asked, str) else replace(mask, denied=asked)
+        plan = self._plan(question)
+        if mask.denied is not None or isinstance(plan, str) or not subjects:
+            refused = mask if mask.denied is not None or not isinstance(plan, str) else replace(mask, denied=plan)
             return [refused] * len(subjects)
+        if mask is not plan.mask:  # decided a while ago, and forgotten here since
+            plan = _Plan(plan.asked, plan.before, mask)
         try:
             found = await self._facts.of(question.caller, question.purpose, subjects)
-            return self._by_class(asked, mask, found)
+            return self._by_facts(plan, found)
         except GatewayError as error:
             _log.error("policy_without_facts", code=error.code)
         effects = {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in question.asked.items()}
@@ -90,36 +100,45 @@ class CedarPolicy:
 
     def forget(self, *, verdicts: bool = True) -> None:
         """Drop the masks, and what Cedar said unless `verdicts` is false; the handles stay. For measuring."""
-        self._masks.clear()
+        for kept in (self._plans, self._met, self._masks):
+            kept.clear()
+        self._standings.forget()
         if verdicts:
             self._partitions.forget()
 
-    def _asked(self, question: Question) -> Asked | str:
+    def _plan(self, question: Question) -> _Plan | str:
         """The operation as rules see it, or the code of its refusal."""
-        now = self._clock.now()
-        caller = question.caller
-        rule = self.register.get(question.purpose.code)
-        claim = claim_of(caller, question.purpose, now)
-        denied = refusal(caller, question.purpose, rule, claim)
-        if denied is not None or rule is None:
-            return denied or "PURPOSE_UNKNOWN"
-        partition = self._partitions.of(caller.org_kind, rule.code)
-        emergency = self._partitions.of(caller.org_kind, rule.code, emergency=True)
-        asker = {name: value(caller) for name, value in ASKER_VALUES.items()}
-        for name in emergency.time_attributes:  # only where a rule looks at the clock does the hour make a difference
-            asker[name] = TIME_VALUES[name](now)
-        return Asked(question, rule, partition, emergency, asker, claim.datatypes)
+        standing = self._standings.of(question.caller, question.purpose)
+        denied = standing.refusal(question.purpose)
+        if denied is not None:
+            return denied
+        items = question.asked
+        times = self._standings.times(standing) if standing.time_attributes else ()
+        place = (standing, id(items), times)
+        met = self._met.get(place)
+        if met is not None and met[0] is items:
+            return met[1]
+        plan = self._planned(standing, times, items)
+        _keep(self._met, place, (items, plan))
+        return plan
 
-    def _planned(self, asked: Asked) -> Mask:
+    def _planned(self, standing: Standing, times: tuple[int, ...], items: Mapping[str, frozenset[str]]) -> _Plan:
         """What this asker may be granted of anybody at all. A lot is asked once, whatever number of items it has."""
-        return granted_mask(
-            self.rules, asked.rule, asked.effect, self._before_anybody(asked), None, self._inputs(asked)
-        )
+        asked = Asked(
+            standing.kind, standing.partner, items, standing.rule, standing.partition, standing.emergency,
+            standing.asker(times), standing.datatypes,
+        )  # fmt: skip
+        plan = self._plans.get(asked.key)
+        if plan is None:
+            before = self._before_anybody(asked)
+            mask = granted_mask(self.rules, asked.rule, asked.effect, before, None, self._inputs(asked))
+            plan = _keep(self._plans, asked.key, _Plan(asked, before, mask))
+        return plan
 
     def _before_anybody(self, asked: Asked) -> dict[tuple[str, str], Verdict]:
         """What can be said of each item while nobody in particular is asked about."""
         verdicts: dict[tuple[str, str], Verdict] = {}
-        for noun, names in asked.question.asked.items():
+        for noun, names in asked.items.items():
             for name in names:
                 if not asked.named(noun, name):
                     verdicts[noun, name] = _OUTSIDE
@@ -139,32 +158,38 @@ class CedarPolicy:
             verdict = lot.keep(key, self._judge(asked, lot, lot.early or lot.policies, [context])[0])
         return verdict
 
-    def _by_class(self, asked: Asked, mask: Mask, found: Sequence[SubjectFacts]) -> list[Mask]:
-        classes = [
-            PersonClass(
-                tuple(value(facts) for value in PERSON_VALUES.values()),
-                facts.consent.items if facts.consent is not None else None,
-                facts.break_glass_items if facts.break_glass is not None else frozenset(),
-                facts.break_glass is not None,
-            )
-            for facts in found
-        ]
-        keys = [(mask, one.values, one.consented, one.opened) for one in classes]
+    def _by_facts(self, plan: _Plan, found: Sequence[SubjectFacts]) -> list[Mask]:
+        """One mask for all of whom the same is known; equal facts often are one object."""
+        distinct = {id(facts): facts for facts in found}
+        masks: dict[int, Mask] = {}
+        new: dict[int, SubjectFacts] = {}
+        for place, facts in distinct.items():
+            mask = self._masks.get((plan.mask, known_of(facts)))
+            if mask is None:
+                new[place] = facts
+            else:
+                masks[place] = mask
+        if new:
+            cores = self._by_class(plan, list(new.values()))
+            for (place, facts), core in zip(new.items(), cores, strict=True):
+                mask = self._personal(core, facts)
+                masks[place] = _keep(self._masks, (plan.mask, known_of(facts)), mask)
+        return [masks[id(facts)] for facts in found]
+
+    def _by_class(self, plan: _Plan, found: Sequence[SubjectFacts]) -> list[Mask]:
+        classes = [PersonClass.of(facts) for facts in found]
+        keys = [("class", plan.mask, one.values, one.consented, one.opened) for one in classes]
         masks = {key: self._masks.get(key) for key in keys}  # what is kept meanwhile may push others out
         new = {key: one for key, one in zip(keys, classes, strict=True) if masks[key] is None}
         if new:
-            plan = _Plan(self._before_anybody(asked), _open(asked, mask))
-            self._judge_ahead(asked, plan, list(new.values()))
+            self._judge_ahead(plan, list(new.values()))
             for key, one in new.items():
-                masks[key] = self._keep(key, self._of_class(asked, plan, one))
-        return [
-            self._personal(core, facts)
-            for key, facts in zip(keys, found, strict=True)
-            if (core := masks[key]) is not None
-        ]
+                masks[key] = _keep(self._masks, key, self._of_class(plan, one))
+        return [core for key in keys if (core := masks[key]) is not None]
 
-    def _judge_ahead(self, asked: Asked, plan: _Plan, classes: Sequence[PersonClass]) -> None:
+    def _judge_ahead(self, plan: _Plan, classes: Sequence[PersonClass]) -> None:
         """One batch for each lot, over all classes that are new to it; the ground first, for many end there."""
+        asked = plan.asked
         self._judge_lots(asked, classes, [(PERSON, EXISTS)])
         grounded = [one for one in classes if self._verdict(asked, one, PERSON, EXISTS).allowed]
         if grounded:
@@ -196,11 +221,12 @@ class CedarPolicy:
         held = lot.verdicts.get(lot.key(context))
         return held if held is not None else self._judge(asked, lot, lot.policies, [context])[0]
 
-    def _of_class(self, asked: Asked, plan: _Plan, one: PersonClass) -> Mask:
+    def _of_class(self, plan: _Plan, one: PersonClass) -> Mask:
+        asked = plan.asked
         inputs = self._inputs(asked, one)
         ground = self._verdict(asked, one, PERSON, EXISTS)
         if not ground.allowed:
-            return denied_mask(self.rules, asked.question, ground, inputs)
+            return denied_mask(self.rules, asked.items, ground, inputs, partner=asked.partner)
         verdicts = dict(plan.before)
         partition = asked.of(one)
         of_lot: dict[Lot, Verdict] = {}
@@ -211,8 +237,8 @@ class CedarPolicy:
                 found = of_lot[lot] = self._verdict(asked, one, noun, name)
             verdicts[noun, name] = found
         made = granted_mask(self.rules, asked.rule, asked.effect, verdicts, ground, inputs)
-        if asked.question.caller.kind is CallerKind.PARTNER and not made.granted_facts:
-            return denied_mask(self.rules, asked.question, Verdict(False), inputs)  # consent to other items: not seen
+        if asked.partner and not made.granted_facts:  # consent to other items: not seen
+            return denied_mask(self.rules, asked.items, Verdict(False), inputs, partner=True)
         minor = self._verdict(asked, one, PERSON, JUVENILE)
         return replace(made, hide_minor=False) if minor.allowed else made
 
@@ -223,12 +249,13 @@ class CedarPolicy:
         grant = f"break-glass:{facts.break_glass}" if "A17_RULE_WAIVED" in core.alarms else None
         if not hidden and facts.visible_from is None and consent_id is None and grant is None:
             return core
-        key = (core, "personal", hidden, facts.visible_from, consent_id, grant)
+        key = ("personal", core, hidden, facts.visible_from, consent_id, grant)
         held = self._masks.get(key)
         if held is not None:
             return held
         inner = (*core.inner_rule_ids, grant) if grant is not None else core.inner_rule_ids
-        return self._keep(
+        return _keep(
+            self._masks,
             key,
             replace(
                 core,
@@ -240,13 +267,11 @@ class CedarPolicy:
         )
 
     def _judge(self, asked: Asked, lot: Lot, policies: Any, contexts: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-        kind = asked.question.caller.org_kind
-        return judge(policies, lot, kind, asked.rule.code, contexts)
+        return judge(policies, lot, asked.kind, asked.rule.code, contexts)
 
     def _inputs(self, asked: Asked, one: PersonClass | None = None) -> dict[str, Any]:
         """What the decision was made from, as codes, so that it can be made again. No id, no personal data."""
-        caller = asked.question.caller
-        kept: dict[str, Any] = {"kind": caller.org_kind, "asker": asked.asker}
+        kept: dict[str, Any] = {"kind": asked.kind, "asker": asked.asker}
         if asked.datatypes is not None:
             kept["datatypes"] = sorted(asked.datatypes)
         if one is not None:
@@ -257,8 +282,9 @@ class CedarPolicy:
                 kept["emergencyItems"] = sorted(one.opened)
         return kept
 
-    def _keep(self, key: tuple[Any, ...], mask: Mask) -> Mask:
-        self._masks[key] = mask
-        if len(self._masks) > _MOST_MASKS:
-            self._masks.popitem(last=False)
-        return mask
+
+def _keep(held: OrderedDict[tuple[Any, ...], _Kept], key: tuple[Any, ...], value: _Kept) -> _Kept:
+    held[key] = value
+    if len(held) > _MOST_KEPT:
+        held.popitem(last=False)
+    return value

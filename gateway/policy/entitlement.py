@@ -39,17 +39,15 @@ def _fits(detail: SharingDetail, caller: Caller, purpose: Purpose, now: datetime
     return detail.reference is None or detail.reference == purpose.case_no
 
 
-def refusal(caller: Caller, purpose: Purpose, rule: PurposeRule | None, claim: Claim) -> str | None:
-    """The code of a refusal of the whole operation; None where it may go on."""
+def refusal(caller: Caller, rule: PurposeRule | None, claim: Claim) -> str | None:
+    """The code of a refusal of the whole operation, whatever case it names; None where it may go on."""
     if rule is None:
         return "PURPOSE_UNKNOWN"
     if rule.code not in caller.purposes or caller.org_kind not in rule.org_kinds or not claim.covered:
         return "PURPOSE_NOT_YOURS"
-    if rule.case_required and not _says_something(purpose.case_no):
-        return "CASE_REQUIRED"
     return None
 
 
-def _says_something(case_no: str | None) -> bool:
+def says_something(case_no: str | None) -> bool:
     """A case number has letters or digits; blanks and invisible characters are none."""
     return any(character.isalnum() for character in case_no or "")

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.caller import CallerKind
-from gateway.policy.decision import EXISTS, Effect, Mask, Question
+from gateway.policy.decision import EXISTS, Effect, Mask
 from gateway.policy.partition import Verdict
 from gateway.policy.public_rules import (
     DEFAULT_DENY,
@@ -80,14 +79,15 @@ def granted_mask(
     )
 
 
-def denied_mask(rules: RuleSet, question: Question, ground: Verdict, inputs: Mapping[str, Any]) -> Mask:
+def denied_mask(
+    rules: RuleSet, asked: Mapping[str, frozenset[str]], ground: Verdict, inputs: Mapping[str, Any], *, partner: bool
+) -> Mask:
     """One and the same refusal to look at, whatever the reason; the reason stands inside."""
-    partner = question.caller.kind is CallerKind.PARTNER
     public = NO_CONSENT if partner else NO_GROUND
     inner = (POLICY_ERROR,) if ground.failed else ground.forbids or ((NO_LIVE_CONSENT,) if partner else (NO_CASE_LINK,))
     alarms = {rules.rules[rule].alarm for rule in ground.forbids} - {None} or {"A11_INSIDER"}
     return Mask(
-        {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in question.asked.items()},
+        {noun: dict.fromkeys(names, Effect.WITHHOLD) for noun, names in asked.items()},
         (public.id,),
         (public.basis,),
         rules.version,

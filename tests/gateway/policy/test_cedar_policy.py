@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.consent.ports import ConsentInForce
 from gateway.errors import GatewayError
 from gateway.policy.attributes import ATTRIBUTES
 from gateway.policy.cases import Case, put
-from gateway.policy.cedar import CedarPolicy
+from gateway.policy.cedar import CedarPolicy, known_of
 from gateway.policy.decision import EXISTS, Effect, Mask, Purpose, Question
 from gateway.policy.facts import CaseLink, Relationship, Seal, SubjectFacts
 from gateway.policy.purposes import read_register
@@ -267,6 +267,75 @@ async def test_a_rule_that_looks_at_the_clock_makes_the_hour_count_and_no_other_
     before = await timeless.decide(question())
     clock.at += timedelta(hours=3)
     assert await timeless.decide(question()) is before
+
+
+async def test_the_hour_counts_for_the_very_same_question_too() -> None:
+    night = with_rule(f'@id("night") {NOTES} forbid (principal, action, resource) when {{ context.hour >= 22 }};')
+    clock = Hand(NOW)
+    one, asked = policy(night, clock, a=MINE), question()
+    day = await one.decide(asked)
+    for hours, granted in ((1, True), (10, False), (1, True), (24, True)):
+        clock.at = NOW + timedelta(hours=hours)
+        assert bool((await one.decide(asked)).granted_facts) is granted
+        masks = await one.decide_subjects(asked, await one.decide(asked), ["a"])
+        assert bool(masks[0].granted_facts) is granted
+    clock.at = NOW + timedelta(minutes=1)
+    assert await one.decide(asked) is day
+
+
+async def test_details_end_for_the_very_same_question_too() -> None:
+    """Whatever was decided before: a detail counts until its end, and not a moment longer."""
+    clock = Hand(NOW)
+    one = policy(clock=clock, a=MINE)
+    ending = SharingDetail("CC_RECEPTION", datatypes=frozenset({"residence.status"}), until=NOW + timedelta(minutes=5))
+    lasting = SharingDetail(
+        "CC_RECEPTION", datatypes=frozenset({"residence.address"}), until=NOW + timedelta(minutes=9)
+    )
+    asked = question(replace(OFFICER, details=(ending, lasting)))
+    for minutes, granted in (
+        (0, {EXISTS, "status", "address"}), (4, {EXISTS, "status", "address"}), (5, {EXISTS, "address"}), (8, {EXISTS, "address"}),
+        (9, None), (20, None), (4, {EXISTS, "status", "address"}),
+    ):  # fmt: skip
+        clock.at = NOW + timedelta(minutes=minutes)
+        mask = await one.decide(asked)
+        assert mask.denied == ("PURPOSE_NOT_YOURS" if granted is None else None)
+        assert granted is None or mask.granted("residence") == granted
+
+
+async def test_a_case_is_required_of_each_question() -> None:
+    one, asked = policy(), question()
+    assert (await one.decide(asked)).denied is None
+    assert (await one.decide(replace(asked, purpose=Purpose("CC_RECEPTION", " ")))).denied == "CASE_REQUIRED"
+    assert (await one.decide(asked)).denied is None
+
+
+async def test_who_stands_otherwise_is_decided_on_anew_and_another_person_who_stands_alike_is_not() -> None:
+    one = policy(a=MINE)
+    asked = question()
+    mask = await one.decide(asked)
+    same = replace(OFFICER, user_id="v", org_id="p", token_id="t2", grant_id="g", client_id="c", expires_at=NOW)
+    assert await one.decide(replace(asked, caller=same)) is mask
+    for other in (
+        replace(OFFICER, org_kind="COURT"), replace(OFFICER, kind=CallerKind.SYSTEM), replace(OFFICER, roles=frozenset()),
+        replace(OFFICER, posts=frozenset({"x"})), replace(OFFICER, jurisdiction="44"), replace(OFFICER, level=1),
+        replace(OFFICER, purposes=frozenset({"CC_PLAN"})), replace(OFFICER, details=(SharingDetail("CC_PLAN"),)),
+    ):  # fmt: skip
+        assert await one.decide(replace(asked, caller=other)) is not mask
+    assert await one.decide(asked) is mask
+
+
+def test_all_that_is_known_of_a_person_tells_persons_apart() -> None:
+    """A new fact that is not compared would lend one person's mask to another."""
+    other: dict[str, Any] = {
+        "case_link": CaseLink.ASSIGNED, "case_role": "DECIDING", "claimed_case": True, "relationship": Relationship.SELF,
+        "seal": Seal.SEALED_JUVENILE, "sealed_cases": frozenset({"1"}), "unsealed": True, "monitoring_order": True,
+        "out_of_contact": True, "revocation_pending": True, "consent": ConsentInForce("c", frozenset(), NOW),
+        "break_glass": "g", "break_glass_items": frozenset({"residence"}), "visible_from": NOW,
+    }  # fmt: skip
+    assert other.keys() == {one.name for one in fields(SubjectFacts)}
+    nobody = SubjectFacts()
+    for name, value in other.items():
+        assert known_of(replace(nobody, **{name: value})) != known_of(nobody), name
 
 
 async def test_an_error_in_any_rule_refuses() -> None:
