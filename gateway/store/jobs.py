@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.caller import Job
 from gateway.clock import Clock
+from gateway.services.event_bus import JOBS
 from gateway.store.engine import Database
+from gateway.store.events import say
 from gateway.store.ids import OrderedIds, from_us, to_us
 from gateway.store.tables import job
 
@@ -45,7 +47,10 @@ class StoredJobs:
         same = sa.select(job.c.id).where(_OPEN, job.c.kind == kind, job.c.unique_key == unique_key)
         while True:
             async with self._database.write() as connection:
-                found = await connection.scalar(make) or await connection.scalar(same)
+                found = await connection.scalar(make)
+                if found is not None and run_at_us <= now_us:
+                    await say(connection, JOBS, kind)
+                found = found or await connection.scalar(same)
             if found is not None:  # else the other one was finished in between
                 return str(found)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gateway.clock import Clock
+from gateway.services.event_bus import LEDGER
 from gateway.store.engine import Database
+from gateway.store.events import say
 from gateway.store.ids import to_us
 from gateway.store.tables.ledger import ledger_hurry
 
@@ -29,4 +31,5 @@ class Hurrying:
         later = sa.case((ledger_hurry.c.until_us > until_us, ledger_hurry.c.until_us), else_=until_us)
         async with self._database.write() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"until_us": later}))
+            await say(connection, LEDGER)
         self._said_us = until_us
