@@ -151,7 +151,7 @@ class _Writer:
                     self._uses_run = True
                     read.append(f"    {value} = {self.constant(one.how.of)}(d, p[{self._argument(one)}])")
                 else:
-                    read.append(f"    {value} = {node.reading.field('d', one.name)}")
+                    read.append(f"    {value} = {_read(node.reading, one)}")
                 shown.append(f"{key}: {self.completed(one.type, value, one)}")
         sure = read and isinstance(node.reading, MappingReading)  # reading it notices what is no value
         if not sure and node is not self._compiled.root:
@@ -178,7 +178,6 @@ class _Writer:
         self.lines += [
             f"def b{self.number(one)}(outs, values, p):",
             "    for out, v in zip(outs, values):",
-            "        if isinstance(v, ERROR): raise IRREGULAR",
             f"        out[{self.constant(one.key)}] = {shown}",
         ]
 
@@ -214,18 +213,18 @@ class _Writer:
 
     def _leaf(self, kind: Any, value: str, *, nullable: bool) -> str:
         other = f"{self._judged(kind, nullable=nullable)}({value})"
-        plain = f"{value} is None or " if nullable else ""
+        null = f" or {value} is None" if nullable else ""
         method = kind.coerce_output_value
         if isinstance(kind, GraphQLEnumType):
             table = frozenset(name for name in kind.values if _is_itself(kind, name))
-            return f"({value} if {plain}({value}.__class__ is STR and {value} in {self.constant(table)}) else {other})"
+            return f"({value} if ({value}.__class__ is STR and {value} in {self.constant(table)}){null} else {other})"
         if method in _STRINGS:
-            return f"({value} if {plain}{value}.__class__ is STR else {other})"
+            return f"({value} if {value}.__class__ is STR{null} else {other})"
         if method == GraphQLBoolean.coerce_output_value:
-            return f"({value} if {plain}{value}.__class__ is BOOL else {other})"
+            return f"({value} if {value}.__class__ is BOOL{null} else {other})"
         if method == GraphQLInt.coerce_output_value:
             fits = f"({value}.__class__ is INT and -2147483648 <= {value} <= 2147483647)"
-            return f"({value} if {plain}{fits} else {other})"
+            return f"({value} if {fits}{null} else {other})"
         if isinstance(method, operator.methodcaller) and repr(method) == _ISO:
             exact = f"{value}.isoformat() if {value}.__class__ is DATETIME or {value}.__class__ is DATE else {other}"
             return f"(None if {value} is None else {exact})" if nullable else f"({exact})"
@@ -275,6 +274,16 @@ class _Writer:
 
     def _argument(self, one: Field) -> int:
         return 1 + 2 * len(self._compiled.waiting) + one.place
+
+
+def _read(reading: Reading, one: Field) -> str:
+    kind = one.type.of_type if is_non_null_type(one.type) else one.type
+    if is_list_type(kind) and len(one.children) == 1:
+        (child,) = one.children.values()
+        shown = [inner for inner in child.fields if inner.type is not None]
+        if all(inner.how is None for inner in shown) and child.type.is_type_of is None:
+            return reading.listed("d", one.name, frozenset(inner.name for inner in shown))
+    return reading.field("d", one.name)
 
 
 def _is_itself(kind: GraphQLEnumType, name: str) -> bool:

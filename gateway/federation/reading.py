@@ -22,6 +22,11 @@ class Reading(Protocol):
         """A Python expression for the plain value of the field `name`; None where it is null."""
         ...
 
+    def listed(self, data: str, name: str, read: frozenset[str]) -> str:
+        """The same for a field that is a list of objects, of which nothing but the fields `read` is read: whatever their
+        type's reading can read these from will do."""
+        ...
+
 
 class MappingReading:
     """A plain mapping from field name to value."""
@@ -31,3 +36,6 @@ class MappingReading:
 
     def field(self, data: str, name: str) -> str:
         return f"{data}_get({name!r})"
+
+    def listed(self, data: str, name: str, read: frozenset[str]) -> str:
+        return self.field(data, name)

@@ -25,6 +25,20 @@ class AttributeReading:
         attribute = self._attributes.get(name)
         return "None" if attribute is None else f"{data}.{attribute}"
 
+    def listed(self, data: str, name: str, read: frozenset[str]) -> str:
+        return self.field(data, name)
+
+
+class PartReading(AttributeReading):
+    """A part. Where only a noun's own fields are read of its records, its rows are enough, and no record is made."""
+
+    def __init__(self, own: frozenset[str]) -> None:
+        super().__init__(PART)
+        self._own = own - RECORD.keys()
+
+    def listed(self, data: str, name: str, read: frozenset[str]) -> str:
+        return f"{data}.rows" if name == "records" and read <= self._own else self.field(data, name)
+
 
 class RecordReading:
     """A record, or a source's own row where a part hands out its `rows`: a row has `values` and no envelope."""
@@ -36,6 +50,9 @@ class RecordReading:
         attribute = RECORD.get(name)
         return f"{data}_get({name!r})" if attribute is None else f"{data}.{attribute}"
 
+    def listed(self, data: str, name: str, read: frozenset[str]) -> str:
+        return self.field(data, name)
+
 
 def readings_of(nouns: Mapping[str, NounSpec]) -> Mapping[str, Reading]:
     """Object type -> how it is read. What is not named is a plain mapping."""
@@ -44,6 +61,6 @@ def readings_of(nouns: Mapping[str, NounSpec]) -> Mapping[str, Reading]:
         "SourceAnswer": AttributeReading(SOURCE_ANSWER),
     }
     for noun in nouns.values():
-        found[noun.part_name] = AttributeReading(PART)
+        found[noun.part_name] = PartReading(noun.field_names)
         found[noun.type_name] = RecordReading()
     return found
