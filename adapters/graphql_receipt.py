@@ -19,7 +19,8 @@ from adapters.onward import UpstreamReceipt
 
 MISSING, MALFORMED, WRONG_TIME = "MISSING", "MALFORMED", "TIME"
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")  # a UUID of version 7
-_RULE = re.compile(r"[a-z][a-z-]*(?:[0-9]{1,4}[a-z-]*){0,4}")  # too few digits in a row to be anybody's number
+# Too few digits in a row to be anybody's number.
+_RULE = re.compile(r"(?:[a-z-]+|purpose:[A-Z_]+)(?:[0-9]{1,4}(?:[a-z-]+|[A-Z_]+|\Z)){0,3}")
 _VERSION = re.compile(r"[0-9a-f]{8,64}")
 _LEVELS: Final = frozenset({"DURABLE", "INCLUDED", "SEALED"})
 _MOST_RULES, _LONGEST_RULE, _LONGEST_TIME = 32, 64, 40

@@ -171,7 +171,8 @@ class Tries:
         if len(failures) < len(answers):
             self._end(flight, call, True, None)
             return
-        counted = next((failure.reason for failure in failures if failure.reason in _COUNTED), None)
+        # A gateway that recorded our question and said no is well: nobody else is kept from asking it.
+        counted = next((one.reason for one in failures if one.reason in _COUNTED and one.receipt is None), None)
         self._end(flight, call, None if counted is None else False, counted or failures[0].reason)
 
     def _end(self, flight: Flight, call: Call, good: bool | None, reason: Reason | None) -> None:

@@ -122,10 +122,10 @@ def _prove(asked: argparse.Namespace) -> Outcome:
 def _verify(asked: argparse.Namespace) -> Outcome:
     try:
         data, answer = files.read_file(asked.file), asked.answer and files.read_file(asked.answer)
-        entry = _entry(asked.entry)
+        entry, kept = _entry(asked.entry), asked.receipt and files.read_file(asked.receipt)
     except LedgerError as error:
         raise Misused(str(error)) from None
-    verdict = files.verify(data, _policy(asked), entry=entry, answer=answer)
+    verdict = files.verify(data, _policy(asked), entry=entry, answer=answer, kept=kept)
     if asked.json:
         _print_json({"outcome": verdict.outcome.name, "exit": int(verdict.outcome)} | verdict.facts)
     elif verdict.outcome is not Outcome.FINE or not asked.quiet:
@@ -269,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     one = command("verify", _verify)
     one.add_argument("file", type=Path, metavar="FILE", help=says["file"])
     one.add_argument("--entry", metavar="FILE|TEXT", help=says["entry"])
+    one.add_argument("--receipt", type=Path, metavar="FILE", help=says["receipt"])
     one.add_argument("--answer", type=Path, metavar="FILE", help=says["answer"])
     one = command("checkpoint", _checkpoint)
     one.add_argument("where", metavar="URL|DIR", help=says["where"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from ledger.audit.exhibit import FORMAT as EXHIBIT
 from ledger.audit.exhibit import read_exhibit
 from ledger.audit.findings import Outcome
 from ledger.audit.texts import LINES, both
+from ledger.encoding import hash_of
 from ledger.entry import Entry, parse_entry
-from ledger.errors import LedgerError, Malformed, Unreadable
+from ledger.errors import InvalidProof, LedgerError, Malformed, Unreadable
 from ledger.evidence import RESULT, parse_evidence, verify_evidence
 from ledger.merkle import leaf_hash
 from ledger.policy import Policy, parse_policy
@@ -42,15 +44,18 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def verify(data: bytes, policy: Policy | None, *, entry: bytes | None, answer: bytes | None) -> Verdict:
-    """A file that cannot be what it claims to be is a finding; one whose keys are only its own is not checked."""
+def verify(
+    data: bytes, policy: Policy | None, *, entry: bytes | None, answer: bytes | None, kept: bytes | None = None
+) -> Verdict:
+    """A file that cannot be what it claims to be is a finding; one whose keys are only its own is not checked. `kept`: the
+    evidence that keeps the receipt a proof is of."""
     try:
         first = data.lstrip()[:1]
         if first == b"{" and _format(data) == EXHIBIT:
             return _exhibit(data, policy)
         if first in (b"{", b"<"):
             return _evidence(data, policy, answer, page=first == b"<")
-        return _proof(data, policy, entry)
+        return _proof(data, policy, entry) if kept is None else _of_receipt(data, policy, kept)
     except LedgerError as error:
         reason = str(error)
         facts = {"error": type(error).__name__, "reason": reason}
@@ -76,6 +81,40 @@ def _proof(data: bytes, policy: Policy | None, entry: bytes | None) -> Verdict:
     facts = _facts(proof.index, believed.checkpoint.size, believed.checkpoint.origin, believed.witnesses, parsed)
     lines = (*_proven(facts), both(LINES["not_record"]), both(LINES["not_truth"]))
     return Verdict(Outcome.FINE, facts, lines)
+
+
+def _of_receipt(data: bytes, policy: Policy | None, kept: bytes) -> Verdict:
+    """The proof of another log, for a receipt that a record of ours keeps: `policy` is the other log's."""
+    if policy is None:
+        return Verdict(Outcome.USAGE, {"reason": "no policy"}, (both(LINES["needs_policy"]),))
+    evidence = parse_evidence(kept)
+    record = verify_evidence(evidence, parse_policy(evidence.hint)).record
+    proof, reasons = parse_proof(data), ["the record keeps no receipt"]
+    for receipt in _receipts(record):
+        try:
+            believed = verify_proof(proof, hash_of(receipt["leafHash"]), policy)
+        except LedgerError as error:
+            reasons.append(str(error))
+            continue
+        facts = {
+            "index": proof.index, "size": believed.checkpoint.size, "origin": believed.checkpoint.origin,
+            "witnesses": dict(believed.witnesses), "receipt": receipt, "record": record.get("id"),
+        }  # fmt: skip
+        lines = [both(LINES["proves_included"], index=proof.index, size=facts["size"], origin=facts["origin"])]
+        if believed.witnesses:
+            lines.append(both(LINES["proves_witnessed"], witnesses=", ".join(believed.witnesses)))
+        told = {name: str(receipt.get(name, "")) for name in ("source", "id")}
+        lines.append(both(LINES["proves_receipt"], ours=record.get("id", ""), **told))
+        lines += [both(LINES["receipt_alone"]), both(LINES["not_record"]), both(LINES["not_truth"])]
+        return Verdict(Outcome.FINE, facts, tuple(lines))
+    raise InvalidProof(reasons[-1])
+
+
+def _receipts(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those that are one; of the others the record says why they are not."""
+    said = record.get("upstream")
+    found = said if isinstance(said, list) else []
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("leafHash"), str)]
 
 
 def _evidence(data: bytes, policy: Policy | None, answer: bytes | None, *, page: bool) -> Verdict:

@@ -51,8 +51,8 @@ log before with --previous, and leave that log's key in the policy.
 Get the .tlog-proof of one entry (C2SP tlog-proof). --entry-out keeps the entry itself, which verifying takes.
 """,
     "verify": """\
-离线验证。FILE 是 .tlog-proof（另给 --entry）、证据包（.json 或 .html），或 audit 写下的证据文件（exhibit）。
-Verify offline. FILE is a .tlog-proof (with --entry), an evidence bundle (.json or .html), or an exhibit that audit wrote.
+离线验证。FILE 是 .tlog-proof（另给 --entry 或 --receipt）、证据包（.json 或 .html），或 audit 写下的证据文件（exhibit）。
+Verify offline. FILE is a .tlog-proof (with --entry or --receipt), an evidence bundle (.json or .html), or an exhibit that audit wrote.
 """,
     "checkpoint": """\
 显示日志现在的检查点；给出策略则同时核对签名。
@@ -82,4 +82,6 @@ OPTIONS: Mapping[str, str] = {
     "entry_out": "条目写到哪里 · where the entry goes",
     "entry": "条目：文件名，或条目文本本身 · the entry: a file, or the text itself",
     "answer": "当时收到的答复 · the answer that was received then",
+    "receipt": "记有对方回执的证据包：核对 FILE（对方日志的证明）证明的正是其中一张回执 · evidence that keeps another yimen's receipt:"
+    " FILE, a proof from that one's log, must be of it",
 }

@@ -241,7 +241,18 @@ LINES: Mapping[str, Both] = {
     "unverified": ("签名未核对（没有给出策略）。", "signatures were not verified (no policy was given)."),
     "satisfied": ("签名与联署满足策略。", "signatures and cosignatures satisfy the policy."),
     "needs_policy": ("需要 --policy，或 --log-vkey。", "a --policy is needed, or --log-vkey."),
-    "needs_entry": ("验证 .tlog-proof 需要 --entry。", "a .tlog-proof needs --entry to be verified."),
+    "needs_entry": (
+        "验证 .tlog-proof 需要 --entry 或 --receipt。",
+        "a .tlog-proof needs --entry or --receipt to be verified.",
+    ),
+    "proves_receipt": (
+        "证明：我方记录 {ours} 中保存的“{source}”回执 {id}，确是对方日志的条目。",
+        "proves: the receipt {id} of {source}, kept in our record {ours}, is that entry of the other log.",
+    ),
+    "receipt_alone": (
+        "不证明：我方记录本身在我方日志里（请用我方公钥另行核验该证据包）。",
+        "does not prove: that our record is in our own log (verify that evidence by itself, with our keys).",
+    ),
     "bad_option": ("{option}：{reason}", "{option}: {reason}"),
     "stopped": ("已中止；什么也没有认定。", "stopped; nothing was established."),
 }
