@@ -7,16 +7,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from adapters.clock import Now
 from adapters.errors import Reason, SourceUnavailable
-from adapters.identity import IdNumber, normalise_id, standard_name
+from adapters.identity import IdNumber, fold_name, is_plain_name, is_readable, normalise_id, standard_name
 from adapters.kind import spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
 from adapters.row_mapper import RowMapper
-from adapters.source import Absent, Answer, Failed, Found, Key, Lookup, Match, Quality, Row, Source
+from adapters.source import Absent, Answer, Failed, Found, Key, Lookup, Match, Quality, Row, Source, found
 
 _MAPPERS = 256  # compiled (noun, by, fields) sets a source keeps
 _TWINS = 16  # rows of one record id a row is compared with; a bound on what a broken id column can cost
@@ -40,20 +40,27 @@ class Mapped:
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         """As the port says. Raises ValueError for a noun or key this source does not answer: a caller's mistake."""
+        if not lookup.keys:
+            return []
         mapper = self._mapper(lookup)
-        numbers: dict[Key, IdNumber] = {}  # each key's ID number, read once for all that need it
-        keys = [_normalised(lookup.by, key, numbers) for key in lookup.keys]
-        unique = [key for key in dict.fromkeys(keys) if any(key)]
+        keys, numbers, plain = _normalised(lookup.by, lookup.keys)
+        number_of = dict(zip(keys, numbers, strict=True))  # each distinct key and its ID number
+        unique = tuple([key for key in number_of if any(key)])
         answered: dict[Key, Answer] = {}
         if unique:
-            raw = Lookup(lookup.noun, lookup.by, tuple(unique), mapper.raw_fields, lookup.page, lookup.onward)
+            raw = Lookup(lookup.noun, lookup.by, unique, mapper.raw_fields, lookup.page, lookup.onward)
             answers = await self._source.fetch(raw, timeout_s=timeout_s)
             if len(answers) != len(unique):
                 detail = f"{len(answers)} answers to {len(unique)} keys"
                 raise SourceUnavailable(self._manifest.code, Reason.GARBAGE, detail)
+            clearly = _Clearly(mapper, plain)
             for key, answer in zip(unique, answers, strict=True):
-                number = numbers.get(key)
-                answered[key] = await self._mapped(mapper, key, number, answer, paged=lookup.page is not None)
+                number = number_of[key]
+                clear = clearly(key, number, answer) if lookup.page is None else None
+                if clear is not None:
+                    answered[key] = clear
+                else:
+                    answered[key] = await self._mapped(mapper, key, number, answer, paged=lookup.page is not None)
         nothing_asked = Failed(Reason.KEY_MISSING)
         return [answered.get(key, nothing_asked) for key in keys]
 
@@ -104,31 +111,86 @@ class Mapped:
             return Absent(none_as_of or as_of, fetched_at, answer.receipt)  # all it has is about other people
         if paged:  # in the order its cursor counts in, and as many as came: the asker tells by it whether more follow
             return Found(tuple(rows), as_of, fetched_at, incomplete or _ambiguous(rows), none_as_of, answer.receipt)
-        found = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
-        found.sort(key=lambda row: row.record_id)
-        return Found(tuple(found), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
+        single = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
+        single.sort(key=lambda row: row.record_id)
+        return Found(tuple(single), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
 
 
-def _normalised(by: tuple[str, ...], key: Key, numbers: dict[Key, IdNumber]) -> Key:
-    """The key as every kind gets it: IDs in their 18-character form, names in their
-    standard spelling, blank parts as None. Notes its ID number."""
-    if len(key) != len(by):
-        raise ValueError(f"a key has {len(key)} parts, its names are {', '.join(by)}")
-    parts: list[str | None] = []
-    found: IdNumber | None = None
-    for name, value in zip(by, key, strict=True):
-        number = normalise_id(value) if name == "idNo" else None
-        found = number or found
-        if number is not None:
-            parts.append(number.value18)
-        elif value is None or not value.strip():
-            parts.append(None)
+class _Clearly:
+    """The common answer, mapped at once: one row that names the very person of a certain key. Holds for one batch."""
+
+    __slots__ = ("_as_of", "_fetched_at", "_id_at", "_mapper", "_name_at", "_plain", "_stated")
+
+    def __init__(self, mapper: RowMapper, plain: bool) -> None:
+        """`plain`: every name of the batch is surely readable."""
+        by = mapper.spec.by
+        self._mapper, self._plain = mapper, plain
+        self._id_at = by.index("idNo") if mapper.by_id else -1
+        self._name_at = by.index("name") if mapper.by_name else -1
+        self._stated: datetime | None = None  # a batch's answers share their times, mostly: `_as_of` is of these two
+        self._fetched_at: datetime | None = None
+        self._as_of = datetime.min
+
+    def __call__(self, key: Key, number: IdNumber | None, answer: Answer) -> Found | None:
+        """None where anything takes further thought."""
+        if type(answer) is not Found or len(answer.rows) != 1 or answer.incomplete is not None:
+            return None
+        mapper, id_no, name = self._mapper, None, None
+        if not mapper.by_nothing:
+            if self._id_at < 0 or number is None or not (number.checksum_ok and number.date_ok):
+                return None
+            id_no = key[self._id_at]
+            if self._name_at >= 0:
+                name = key[self._name_at]
+                if name is None or not (self._plain or is_readable(fold_name(name))):
+                    return None
+        fetched_at = answer.fetched_at
+        if fetched_at is None:
+            return None
+        if self._fetched_at is not fetched_at or self._stated is not answer.as_of:
+            self._stated, self._fetched_at = answer.as_of, fetched_at
+            self._as_of = _as_of(answer.as_of, fetched_at, mapper.spec)
+        as_of = self._as_of
+        raw = answer.rows[0]
+        try:
+            when = as_of if raw.as_of is None else mapper.when(raw, as_of)
+            row = mapper.sure(raw.values, id_no, name, when, fetched_at, raw.origin)
+        except Exception:
+            return None
+        if row is None:
+            return None
+        none_as_of = None if answer.none_as_of is None else _as_of(answer.none_as_of, fetched_at, mapper.spec)
+        return found((row,), as_of, fetched_at, None, none_as_of, answer.receipt)
+
+
+def _normalised(by: tuple[str, ...], keys: Sequence[Key]) -> tuple[Sequence[Key], Sequence[IdNumber | None], bool]:
+    """The keys as every kind gets them: IDs in their 18-character form, names in their standard spelling, blank parts
+    as None. With each key's ID number, and whether all names are plain ones."""
+    if set(map(len, keys)) != {len(by)}:
+        wrong = next(len(key) for key in keys if len(key) != len(by))
+        raise ValueError(f"a key has {wrong} parts, its names are {', '.join(by)}")
+    numbers: Sequence[IdNumber | None] = [None] * len(keys)
+    plain = False
+    columns: list[Sequence[str | None]] = []
+    for name, column in zip(by, zip(*keys, strict=True), strict=True):
+        if name == "idNo":
+            numbers = [normalise_id(value) for value in column]
+            pairs = zip(numbers, column, strict=True)
+            columns.append([number.value18 if number is not None else _said(value) for number, value in pairs])
+        elif name != "name":
+            columns.append([_said(value) for value in column])
+        elif all(column) and is_plain_name("".join(cast(tuple[str, ...], column))):
+            columns.append(column)
+            plain = True
         else:
-            parts.append(standard_name(value) or None if name == "name" else value)
-    normalised = tuple(parts)
-    if found is not None:
-        numbers[normalised] = found
-    return normalised
+            columns.append(
+                [None if _said(value) is None else standard_name(cast(str, value)) or None for value in column]
+            )
+    return list(zip(*columns, strict=True)), numbers, plain
+
+
+def _said(value: str | None) -> str | None:
+    return None if value is None or not value.strip() else value
 
 
 def _as_of(stated: datetime | None, fetched_at: datetime, spec: AnswerSpec) -> datetime:

@@ -10,9 +10,10 @@ from adapters.dates import as_utc, is_plausible, midnight, read_instant
 from adapters.identity import normalise_id
 from adapters.manifest import AnswerSpec
 from adapters.matching import SURE, Asked, Unmatchable, Verdict, judge
+from adapters.row_source import Column, RowPlan
 from adapters.source import MINOR, Match, Quality, Row, Value
 from adapters.texts import Doubts, plain_text
-from adapters.values import Convert, converter, raw_converter
+from adapters.values import converter, raw_converter
 
 Get: TypeAlias = Callable[[Mapping[str, object]], object]
 
@@ -25,25 +26,44 @@ class RowMapper:
     def __init__(self, spec: AnswerSpec, fields: frozenset[str]) -> None:
         self.spec = spec
         own = {mapping.name: mapping for mapping in spec.fields}
-        plan: list[tuple[str, str, Convert]] = []
+        columns: list[Column] = []
         for name in sorted(fields):
             if name in own:
-                plan.append((name, own[name].raw, converter(own[name])))
+                columns.append(Column(name, own[name], False, converter(own[name])))
             elif (mapping := own.get(name.removesuffix("Raw"))) is not None:
-                plan.append((name, mapping.raw, raw_converter(mapping)))
+                columns.append(Column(name, mapping, True, raw_converter(mapping)))
         # Without a person in the key there is nobody to match: the key itself says whose the row is.
         self._subject = subject = spec.subject if _PERSON.intersection(spec.by) else None
-        named = (subject.id_no, subject.name, subject.birth_date) if subject else ()
-        needed = {raw for _, raw, _ in plan} | {spec.record_id, spec.as_of, *named, *spec.links.values()}
+        named = (subject.id_no, subject.name, subject.birth_date) if subject else ("", "", "")
+        needed = {one.mapping.raw for one in columns} | {spec.record_id, spec.as_of, *named, *spec.links.values()}
         self.raw_fields = frozenset(needed - {""})
         self._flat = not any("." in raw for raw in self.raw_fields)
         self._lag = timedelta(days=spec.lag_days)
-        self._plan = [(name, raw, _getter(raw), convert) for name, raw, convert in plan]
-        self._links = [(name, _getter(raw)) for name, raw in spec.links.items()]
-        self._id, self._name, self._birth = (_getter(raw) for raw in (named or ("", "", "")))
-        self._record_id, self._as_of = _getter(spec.record_id), _getter(spec.as_of)
-        self._id_label = _label(plan, subject.id_no if subject else "")
-        self._name_label = _label(plan, subject.name if subject else "")
+        self._minor = [(_getter(one.mapping.raw), one.convert) for one in columns if one.name == MINOR]
+        self._id, self._name, self._birth = (_getter(raw) for raw in named)
+        self._as_of = _getter(spec.as_of)
+        self._id_label = _label(columns, subject.id_no if subject else "")
+        self._name_label = _label(columns, subject.name if subject else "")
+        # Whether a row is surely about a person if it repeats ID and name, or the ID alone; see `matching.judge`.
+        self.by_name = subject is not None and bool(subject.name) and "name" in spec.by
+        self.by_id = subject is not None and bool(subject.id_no) and "idNo" in spec.by
+        self.by_nothing = subject is None
+        self.plan = RowPlan(
+            columns=columns,
+            id_no=subject.id_no if subject else "",
+            person=subject.name if subject and self.by_name else "",
+            record_id=spec.record_id,
+            links=spec.links,
+            link=_link,
+            reach=_getter,
+            dated=self._dated if spec.as_of else None,
+            raw_fields=self.raw_fields,
+        )
+        self._build, self.sure = self.plan.functions()
+
+    def when(self, raw: Row, as_of: datetime) -> datetime:
+        """As of when the row is unless it states it itself: as its channel knows, or like the whole answer."""
+        return raw.as_of - self._lag if raw.as_of else as_of
 
     def __call__(self, raw: Row, asked: Asked, as_of: datetime, fetched_at: datetime) -> Row | None:
         """The canonical row; None if it is about someone else. Raises Unmatchable if it cannot be read at all."""
@@ -67,28 +87,11 @@ class RowMapper:
                 if verdict.match is Match.REVIEW:
                     when = self._dated(values, as_of, fetched_at, [])
                     return Row(self._of_a_minor(values), "", when, Match.REVIEW, tuple(doubts), {}, verdict.hint)
-        found: dict[str, Value] = {}
-        if self._flat:
-            get = values.get
-            for name, source, _, convert in self._plan:
-                found[name] = convert(get(source), doubts)
-        else:
-            for name, _, reach, convert in self._plan:
-                found[name] = convert(reach(values), doubts)
-        record_id = self._record_id(values)
-        if type(record_id) is not str:
-            record_id = plain_text(record_id, "", doubts) or ""
-        if self.spec.as_of or raw.as_of is not None:
-            as_of_row = self._dated(values, raw.as_of - self._lag if raw.as_of else as_of, fetched_at, doubts)
-        else:
-            as_of_row = as_of
-        quality = tuple(dict.fromkeys(doubts)) if doubts else ()
-        links = {name: _link(name, reach(values)) for name, reach in self._links} if self._links else {}
-        return Row(found, record_id, as_of_row, Match.AUTO, quality, links, origin=raw.origin)
+        return self._build(values, self.when(raw, as_of), fetched_at, raw.origin, doubts)
 
     def _of_a_minor(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         """All that is kept of a row a human must look at: without it nobody could tell that it has to be hidden."""
-        marks = [convert(reach(values), []) for name, _, reach, convert in self._plan if name == MINOR]
+        marks = [convert(reach(values), []) for reach, convert in self._minor]
         return {MINOR: True} if True in marks else {}
 
     def _note(self, verdict: Verdict, doubts: Doubts) -> None:
@@ -139,9 +142,9 @@ def _getter(raw: str) -> Get:
     return walk
 
 
-def _label(plan: list[tuple[str, str, Convert]], raw: str) -> str:
+def _label(columns: list[Column], raw: str) -> str:
     """The asked canonical field made from `raw`; "" where it was not asked for: no flag names an ungranted field."""
-    return next((name for name, source, _ in plan if raw and source == raw), "")
+    return next((one.name for one in columns if raw and one.mapping.raw == raw), "")
 
 
 def _link(name: str, raw: object) -> str | None:

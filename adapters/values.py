@@ -53,7 +53,10 @@ def _text(mapping: FieldMapping) -> Convert:
         return text
 
     def cleaned(raw: object, doubts: Doubts) -> Value:
-        found = plain_text(raw, name, doubts)
+        if type(raw) is str and raw.isprintable() and "\ufffd" not in raw:
+            found = raw.strip() or None
+        else:
+            found = plain_text(raw, name, doubts)
         return None if found is None else clean(found, name, doubts)
 
     return cleaned
