@@ -16,12 +16,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pytest
 from graphql import ExecutionResult, GraphQLError, execute, parse, validate
 from graphql.execution import get_variable_values
 from graphql.type.directives import GraphQLDisableErrorPropagationDirective
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, event, find, given, settings
 from hypothesis import strategies as st
 
+from gateway.federation import compiled, compiled_code, compiled_errors
+from gateway.federation import execute as execute_module
 from gateway.federation.compiled import Compiled, Compiler
 from gateway.federation.compiled_code import code_of
 from gateway.federation.execute import run_form
@@ -29,6 +32,8 @@ from tests.differential.asked import questions
 from tests.differential.drawn import World, made
 
 Told = tuple[str, str, str]
+# graphql-core leaves what it began below a parent that an error made null.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine '_late:RuntimeWarning")
 
 
 @st.composite
@@ -59,6 +64,7 @@ async def ours(world: World, text: str, variables: dict[str, Any]) -> ExecutionR
 
 
 async def cores(world: World, text: str, variables: dict[str, Any]) -> ExecutionResult:
+    world.calls.clear()
     found = execute(world.schema, parse(text), variable_values=variables, hide_suggestions=True)
     return found if isinstance(found, ExecutionResult) else await found
 
@@ -97,36 +103,33 @@ def below(path: Sequence[Any], places: set[str]) -> str | None:
 async def compare(seed: int, wrong: float, text: str, variables: dict[str, Any]) -> str:
     """Raises AssertionError where the two differ. Tells what kind of answer it was."""
     world = made(seed, wrong)
+    whole = text.replace("{", f"@{GraphQLDisableErrorPropagationDirective.name} {{", 1)
+    every = await cores(world, whole, variables)
+    once = Counter(world.calls)
     core = await cores(world, text, variables)
     own = await ours(world, text, variables)
-    calls = Counter(world.calls)
+    # Nothing is fetched twice for one answer, whatever is wrong in it.
+    assert Counter(world.calls) <= once
     assert orjson.dumps(own.data) == orjson.dumps(core.data)
     if told(own.errors) == told(core.errors):
-        kind = "errors" if core.errors else "plain"
-    else:
-        places = nulled(core)
-        assert places == nulled(own)
-        whole = text.replace("{", f"@{GraphQLDisableErrorPropagationDirective.name} {{", 1)
-        every = await cores(world, whole, variables)
-        assert exact(own, places) == exact(core, places)
-        assert {below(path, places) for path in paths(own.errors)} == {
-            below(path, places) for path in paths(core.errors)
-        }
-        known = {one[:2] for one in told(every.errors)}
-        assert {one[:2] for one in [*told(own.errors), *told(core.errors)]} <= known
-        kind = "open"
-    # Nothing is fetched twice for one answer, whatever was wrong in it.
-    assert not wrong or max(calls.values(), default=0) <= most_times(text)
-    return kind
+        assert core.errors or Counter(world.calls) == once
+        return "errors" if core.errors else "plain"
+    places = nulled(core)
+    assert places == nulled(own)
+    assert places == {"[]"} or any(name != "Query" for name, _ in world.batched)
+    assert exact(own, places) == exact(core, places)
+    assert below_each(own, places) == below_each(core, places)
+    known = {one[:2] for one in told(every.errors)}
+    assert {one[:2] for one in [*told(own.errors), *told(core.errors)]} <= known
+    return "open"
+
+
+def below_each(result: ExecutionResult, places: set[str]) -> set[str | None]:
+    return {below(path, places) for path in paths(result.errors)}
 
 
 def exact(result: ExecutionResult, places: set[str]) -> list[Told]:
     return told([one for one in result.errors or () if below(list(one.path or ()), places) is None])
-
-
-def most_times(text: str) -> int:
-    """A field may stand in a question under several keys."""
-    return text.count(":") + 1
 
 
 # What fails is told whole: seeds do not shrink, and trying takes minutes.
@@ -139,3 +142,49 @@ def test_any_schema_and_question(case: tuple[int, float, str, dict[str, Any]]) -
     seed, wrong, text, variables = case
     assert not validate(made(seed, wrong).schema, parse(text)), text
     event(asyncio.run(compare(seed, wrong, text, variables)))
+
+
+def differs(case: tuple[int, float, str, dict[str, Any]]) -> bool:
+    try:
+        asyncio.run(compare(*case))
+    except AssertionError:
+        return True
+    return False
+
+
+def _backwards(found: Any, plain: Any = compiled._plain) -> Any:
+    return dict(reversed(plain(found).items()))
+
+
+async def _asking_again(self: Any, asks: Any) -> Any:
+    return await self._level(asks)
+
+
+def _any_word(self: Any, kind: Any, value: str, *, nullable: bool) -> str:
+    return value
+
+
+PLANTED: Any = {
+    "keys in another order": (compiled, "_plain", _backwards),
+    "a leaf of any type": (compiled_code._Writer, "_leaf", _any_word),
+    "a null stays where it is": (compiled_errors._Place, "nullable", property(lambda _: True, lambda *_: None)),
+    "asked for again": (execute_module._Run, "level_again", _asking_again),
+    "an argument forgotten": (execute_module._Run, "arguments", lambda *_: {}),
+    "a fragment for every type": (compiled.Compiler, "_children", None),
+}
+
+
+@pytest.mark.parametrize("bug", sorted(PLANTED))
+def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without this, a comparison that compares nothing would pass."""
+    place, name, planted = PLANTED[bug]
+    if planted is None:
+        whole = compiled.Compiler._children
+
+        def planted(self: Any, making: Any, named: Any, found: Any) -> Any:
+            made_so = dict(whole(self, making, named, found))
+            return dict.fromkeys(made_so, next(iter(made_so.values()))) if made_so else made_so
+
+    monkeypatch.setattr(place, name, planted)
+    quick = settings(max_examples=300, phases=(Phase.generate,), database=None, suppress_health_check=list(HealthCheck))
+    find(cases(), differs, settings=quick)
