@@ -26,7 +26,7 @@ from demo.processes import Children
 _HOME = Path("var/bench")
 _RESULTS = Path(__file__).parent / "ACCESS.md"
 _DOOR_MS, _RULES_MS, _TIMES, _T = 0.35, 0.5, 1.3, 3.0
-_BARE = "yimen-bare"
+_BARE = "yimen-open"
 _SEALED_S = 600
 
 

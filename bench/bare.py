@@ -1,21 +1,24 @@
-"""`python -m bench.bare serve`: yimen with the door open, for the one figure that needs it: what access costs.
+"""`python -m bench.bare [--evidence] serve`: yimen with the door open, for the figures that need it.
 
 Everybody is one and the same officer, everything asked for is allowed, no client is limited: no token, no proof, no door,
-no facts, no rules. All else is as ever, evidence included. Only the bench can put such a gateway together: there is no
-setting for it.
+no facts, no rules. Nothing is recorded either: no evidence, no ledger; with `--evidence` both are as ever, which says what
+access costs. People are recognised as ever, envelopes are made as ever. Only the bench can put such a gateway together:
+there is no setting for it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bench.ledgerless import no_ledger
 from demo.processes import die_with_parent
 from gateway.bootstrap import composition, serving
-from gateway.caller import Caller, Presented
+from gateway.caller import AccessEvent, Caller, Presented, Receipt
 from gateway.policy.decision import Effect, Mask, Question
 from gateway.services.client_limits import Unlimited
 
@@ -53,13 +56,32 @@ class Anybody:
         return True
 
 
-def main() -> int:
-    die_with_parent()
-    from gateway.cli import main as yimen
+class NoEvidence:
+    """Implements `gateway.caller.Evidence`: nothing is written down."""
 
+    _RECEIPT = Receipt("bench", datetime(2026, 1, 1, tzinfo=UTC))
+
+    async def record(self, event: AccessEvent) -> Receipt:
+        return self._RECEIPT
+
+    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+        return self._RECEIPT
+
+
+@asynccontextmanager
+async def _no_evidence(*_: object) -> AsyncIterator[NoEvidence]:
+    """Instead of `gateway.bootstrap.limits.flood_evidence`."""
+    yield NoEvidence()
+
+
+def put_together(*, evidence: bool) -> None:
+    """Have `yimen serve` of this process be such a gateway."""
     application = composition.application
     names: dict[str, Any] = {"CedarPolicy": AllowAll, "client_limits": lambda *_: Unlimited()}
+    if not evidence:
+        names |= {"flood_evidence": _no_evidence, "keeping": no_ledger}
     for name, instead in names.items():
+        assert hasattr(composition, name), name  # else the real one would be measured under this name
         setattr(composition, name, instead)
 
     def opened(gateway: composition.Gateway) -> Any:
@@ -67,7 +89,15 @@ def main() -> int:
         return application(replace(gateway, oauth=parts))
 
     setattr(serving, "application", opened)  # noqa: B010  (mypy: not its own name)
-    sys.argv[0] = "yimen"
+
+
+def main() -> int:
+    die_with_parent()
+    from gateway.cli import main as yimen
+
+    evidence = sys.argv[1:2] == ["--evidence"]
+    put_together(evidence=evidence)
+    sys.argv = ["yimen", *sys.argv[1 + evidence :]]
     return int(yimen() or 0)
 
 

@@ -55,7 +55,8 @@ def _one(
     name: str, program: tuple[str, ...], home: Path, upstream: str, children: Children, taken: set[int]
 ) -> Contender:
     port = contenders.next_port(taken)
-    _, env, asker = yimen.prepare(home, upstream, port)
+    prepared = yimen.prepare(home, upstream, port)
+    env, asker = prepared.env, prepared.asker
     if name == ON:
         env, _ = witnessed(home, env, port, children, taken)
     child = children.start(name, (sys.executable, "-m", *program, "serve"), env, read=False)

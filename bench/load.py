@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from itertools import cycle
 from statistics import median, quantiles
 
 import aiohttp
@@ -28,24 +29,29 @@ class Block:
     requests: int
     cpu_ms: float  # per request
     wall_s: float
+    database_ms: float | None = None  # CPU of the database server per request, where it has one of its own
 
 
 async def block(contender: Contender, question: Question, requests: int, *, connections: int = CONNECTIONS) -> Block:
     """`requests` answers, all right. Raises WrongAnswer; TimeoutError where the contender stops answering."""
     async with _session(contender, connections) as session, asyncio.timeout(_BLOCK_S):
-        await _ask(session, contender, question, checked=True)
+        urls = cycle(contender.urls)
+        for url in contender.urls:
+            await _ask(session, contender, question, url, checked=True)
         left = iter(range(requests))
 
         async def one_connection() -> None:
             for _ in left:
-                await _ask(session, contender, question, checked=False)
+                await _ask(session, contender, question, next(urls), checked=False)
 
-        cpu, wall = cpu_s(contender.pid), time.perf_counter()
+        cpu, database, wall = _cpu_s(contender), _database_s(contender), time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(connections):
                 group.create_task(one_connection())
         wall = time.perf_counter() - wall
-        return Block(requests, (cpu_s(contender.pid) - cpu) / requests * 1000, wall)
+        spent, beside = _cpu_s(contender) - cpu, _database_s(contender) - database
+        each = beside / requests * 1000 if contender.database_pid is not None else None
+        return Block(requests, spent / requests * 1000, wall, each)
 
 
 async def latencies_ms(contender: Contender, question: Question, requests: int) -> list[float]:
@@ -54,7 +60,7 @@ async def latencies_ms(contender: Contender, question: Question, requests: int) 
     async with _session(contender, 1) as session, asyncio.timeout(_BLOCK_S):
         for number in range(requests + 5):
             start = time.perf_counter()
-            await _ask(session, contender, question, checked=True)
+            await _ask(session, contender, question, contender.url, checked=True)
             if number >= 5:
                 taken.append((time.perf_counter() - start) * 1000)
     return taken
@@ -88,8 +94,18 @@ def _session(contender: Contender, connections: int) -> aiohttp.ClientSession:
     )
 
 
-async def _ask(session: aiohttp.ClientSession, contender: Contender, question: Question, *, checked: bool) -> None:
-    async with session.post(contender.url, data=question.body, headers=contender.headers()) as response:
+def _cpu_s(contender: Contender) -> float:
+    return sum(map(cpu_s, contender.pids))
+
+
+def _database_s(contender: Contender) -> float:
+    return cpu_s(contender.database_pid) if contender.database_pid is not None else 0.0
+
+
+async def _ask(
+    session: aiohttp.ClientSession, contender: Contender, question: Question, url: str, *, checked: bool
+) -> None:
+    async with session.post(url, data=question.body, headers=contender.headers()) as response:
         body = await response.read()
     if response.status != 200 or b'"errors"' in body:
         raise WrongAnswer(f"{contender.name} {question.name}: {response.status} {body[:300]!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -12,7 +12,7 @@ import orjson
 
 from bench.contenders import Contender, Field
 from bench.cost import rss_mib
-from bench.load import block, direct_latencies_ms, latencies_ms, p50
+from bench.load import CONNECTIONS, block, direct_latencies_ms, latencies_ms, p50
 from bench.people import persons
 
 SLOW_MS = 50.0
@@ -38,6 +38,10 @@ class Measured:
     rss_start: float = 0.0
     rss_rounds: float = 0.0
     added_ms: float | None = None
+    database_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def database(self, question: str) -> float | None:
+        return median(self.database_ms[question]) if question in self.database_ms else None
 
     def cpu(self, question: str) -> float | None:
         return median(self.cpu_ms[question]) if question in self.cpu_ms else None
@@ -52,19 +56,25 @@ class Point:
     cpu_ms: float  # per request since the point before
 
 
-async def rounds(field_: Field, plan: Plan) -> dict[str, Measured]:
+async def rounds(
+    field_: Field, plan: Plan, *, connections: Callable[[Contender], int] = lambda _: CONNECTIONS
+) -> dict[str, Measured]:
     """A B C A B C ...: whatever else the machine does falls on all alike. Raises WrongAnswer."""
-    found = {one.name: Measured(rss_start=rss_mib(one.pid)) for one in field_.contenders}
+    found = {one.name: Measured(rss_start=_rss(one)) for one in field_.contenders}
     for number in range(-plan.warm_up, plan.rounds):
         _say(f"round {number + 1} of {plan.rounds}" if number >= 0 else "warm-up")
         for name in sorted({name for one in field_.contenders for name in one.questions}, reverse=True):
             for contender in _turned(field_.contenders, number):
                 if name in contender.questions:
-                    took = await block(contender, contender.questions[name], plan.requests[name.split("+")[0]])
+                    question, count = contender.questions[name], plan.requests[name.split("+")[0]]
+                    took = await block(contender, question, count, connections=connections(contender))
                     if number >= 0:
-                        found[contender.name].cpu_ms.setdefault(name, []).append(took.cpu_ms)
+                        figures = found[contender.name]
+                        figures.cpu_ms.setdefault(name, []).append(took.cpu_ms)
+                        if took.database_ms is not None:
+                            figures.database_ms.setdefault(name, []).append(took.database_ms)
     for contender in field_.contenders:
-        found[contender.name].rss_rounds = rss_mib(contender.pid)
+        found[contender.name].rss_rounds = _rss(contender)
     return found
 
 
@@ -96,6 +106,10 @@ async def soak(contender: Contender, requests: int, points: int = 4) -> list[Poi
         found.append(Point(done, rss_mib(contender.pid), cpu / max(1, done - before)))
         _say(f"soak {done}: {found[-1].rss_mib:.1f} MiB")
     return found
+
+
+def _rss(contender: Contender) -> float:
+    return sum(map(rss_mib, contender.pids))
 
 
 def _turned(contenders: Sequence[Contender], number: int) -> list[Contender]:

@@ -1,4 +1,4 @@
-"""`python -m bench.profiled FILE serve`: yimen as ever, with samples of where its CPU time goes written to FILE at the end.
+"""`python -m bench.profiled FILE [bare] serve`: yimen as ever, with samples of where its CPU time goes written to FILE at the end.
 
 A timer of CPU time (ITIMER_PROF) asks for the stack, so nothing is slowed as a tracing profiler would slow it; a call
 into C is booked on the Python line that made it. Sampling starts at SIGUSR1.
@@ -78,8 +78,13 @@ def main() -> int:
     signal.signal(signal.SIGUSR1, samples.start)
     from gateway.cli import main as yimen
 
-    out = Path(sys.argv[1])
-    sys.argv = ["yimen", *sys.argv[2:]]
+    out, words = Path(sys.argv[1]), sys.argv[2:]
+    if words[:1] == ["bare"]:
+        from bench.bare import put_together
+
+        put_together(evidence=False)
+        del words[0]
+    sys.argv = ["yimen", *words]
     try:
         return int(yimen() or 0)
     finally:

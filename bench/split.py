@@ -24,15 +24,18 @@ class Split:
     """Shares of the samples, the largest first; `lines` are single lines of code, C calls included."""
 
     question: str
+    bare: bool
     samples: int
     places: list[tuple[str, float]]
     lines: list[tuple[str, float]]
 
 
-async def split(home: Path, upstream: str, children: Children, question: str, requests: int) -> Split:
+async def split(
+    home: Path, upstream: str, children: Children, question: str, requests: int, *, bare: bool = False
+) -> Split:
     """Raises DidNotStart, WrongAnswer, TimeoutError."""
     samples = (home / "samples.json").resolve()
-    contender = await start_profiled(home, upstream, samples, children)
+    contender = await start_profiled(home, upstream, samples, children, bare=bare)
     await block(contender, contender.questions[question], max(20, requests // 10))
     os.kill(contender.pid, signal.SIGUSR1)
     await block(contender, contender.questions[question], requests)
@@ -42,10 +45,11 @@ async def split(home: Path, upstream: str, children: Children, question: str, re
         if time.monotonic() > until:
             raise TimeoutError("the profiled gateway does not end")
         await asyncio.sleep(0.1)
+    children.stop_one(contender.name)
     found = json.loads(samples.read_text(encoding="utf-8"))
     total = max(1, found["total"])
 
     def shares(counts: dict[str, int], most: int) -> list[tuple[str, float]]:
         return [(name, count / total) for name, count in sorted(counts.items(), key=lambda item: -item[1])[:most]]
 
-    return Split(question, total, shares(found["places"], 14), shares(found["lines"], 8))
+    return Split(question, bare, total, shares(found["places"], 14), shares(found["lines"], 8))

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.asker import Asker, asker
@@ -69,8 +70,19 @@ _FIELDS = {
 }
 
 
-def prepare(home: Path, upstream: str, port: int) -> tuple[tuple[str, ...], Mapping[str, str], Asker]:
-    """Manifests and a database under `home`; returns command, environment and the officer. In no event loop."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What to start one gateway with, and the officer who asks it."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    asker: Asker
+
+
+def prepare(
+    home: Path, upstream: str, port: int, *, database_url: str | None = None, keys_url: str | None = None
+) -> Prepared:
+    """Manifests and an empty database under `home`, or the one that is given. In no event loop."""
     places = Places(home)
     manifests = places.sub("manifests")
     for number, (noun, fields) in enumerate(_FIELDS.items()):
@@ -79,5 +91,22 @@ def prepare(home: Path, upstream: str, port: int) -> tuple[tuple[str, ...], Mapp
     shutil.rmtree(places.sub("state-bench"))  # a database alone would leave keys behind that nothing opens any more
     plan = GatewayPlan("bench", port, manifests)
     switches = {"YIMEN_RELOAD_POLL_S": "0", "YIMEN_INTROSPECTION": "false", "YIMEN_GRAPHIQL": "false"}
-    env = environment(places, plan) | switches
-    return (sys.executable, "-m", "demo.as_child", "serve"), env, asyncio.run(asker(env))
+    databases = {"YIMEN_DATABASE_URL": database_url, "YIMEN_SUBJECT_KEYS_URL": keys_url}
+    env = environment(places, plan) | switches | {name: url for name, url in databases.items() if url is not None}
+    return Prepared((sys.executable, "-m", "demo.as_child", "serve"), env, asyncio.run(asker(env)))
+
+
+def replica_of(first: Mapping[str, str], number: int, port: int) -> Mapping[str, str]:
+    """The environment of one more gateway on the same databases and keys, known by the first one's address."""
+    state = Path(first["YIMEN_STATE_DIR"])
+    own = state.with_name(f"{state.name}-{number}")
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(mode=0o700)
+    return {
+        **first,
+        "YIMEN_PORT": str(port),
+        "YIMEN_PUBLIC_URL": f"http://127.0.0.1:{first['YIMEN_PORT']}",
+        "YIMEN_STATE_DIR": str(own),
+        "YIMEN_MASTER_KEY": (state / "master.key").read_text("ascii").strip(),
+        "YIMEN_CREDENTIAL_KEYS_DIR": str(state / "credential-keys"),
+    }

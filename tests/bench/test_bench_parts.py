@@ -76,7 +76,8 @@ def test_the_cpu_clock_is_the_other_process_s_own() -> None:
 
 
 def test_yimen_s_manifests_are_sound(tmp_path: Path) -> None:
-    _, env, asker = yimen.prepare(tmp_path, "http://127.0.0.1:1", 8000)
+    prepared = yimen.prepare(tmp_path, "http://127.0.0.1:1", 8000)
+    env, asker = prepared.env, prepared.asker
     found = read_sources(Path(env["YIMEN_MANIFESTS_DIR"]))
     assert {answer.noun for source in found.sources for answer in source.answers} == set(RECORDS)
     assert all(source.limits.cache_s == 0 and source.limits.rate_per_s is None for source in found.sources)
@@ -95,7 +96,7 @@ def test_the_page_of_access_says_what_is_met_and_what_is_missed() -> None:
         measure.Measured({"list": [2.0, 6.0, 4.0], "one": [1.0]}),
         measure.Measured({"list": [2.0, 3.0, 4.0], "one": [1.0]}),
     )
-    lines = access.list_lines({"yimen": on, "yimen-bare": off})
+    lines = access.list_lines({"yimen": on, "yimen-open": off})
     assert str(lines[0]) == "| `list` with access | 4.00 ms, without 3.00: 1.00 times | <= 1.3 times | met |"
     said = "sealed / nobody          1000 each   mean ms 3.1 / 3.1   t = -3.20   t of the quicker 95 % = +0.10\n"
     assert [one.met for one in access.sealed_lines(said)] == [False]

@@ -1,0 +1,195 @@
+"""`python -m bench.budget [--write]`: how much Python one request runs, beside what it may. See bench.counted.
+
+Counts, not times: they are the same on a slow and on a busy machine, and grow with every call and every field somebody
+adds to the road of a request. The smallest of several requests counts, so that what runs beside them (the ledger's keeper,
+floods, alarms) does not. `--write` makes what is measured now the budget, bench/budget.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench import yimen
+from bench.questions import Question, questions
+from demo.ports import free_port
+
+FILE = Path(__file__).parent / "budget.json"
+TOLERANCE = 0.10
+KINDS: Mapping[str, tuple[str, ...]] = {"everything on": (), "bare": ("bare",)}
+WHAT = ("calls", "instructions")
+_FIRST_PORT = 19_400
+_WARM_UP, _COUNTED = 6, 10
+_READY_S, _ANSWER_S, _SETTLE_S = 90.0, 60.0, 0.05
+
+Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Kind -> question -> calls | instructions -> of one request."""
+
+
+class NotCounted(Exception):
+    """A gateway did not start or answered wrongly; the message says what."""
+
+
+class _Counted:
+    """A gateway that counts, and one connection to it."""
+
+    def __init__(self, home: Path, words: Sequence[str], upstream: str, port: int) -> None:
+        prepared = yimen.prepare(home, upstream, port)
+        self._headers = prepared.asker.headers
+        self._log = home / "log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                (sys.executable, "-m", "bench.counted", *words, "serve"), env=dict(prepared.env), text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)
+
+    def begin(self, what: str) -> None:
+        """From the next request on."""
+        self._tell(what)
+
+    def total(self) -> int:
+        self._tell("count")
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def until_ready(self) -> None:
+        until = time.monotonic() + _READY_S
+        while True:
+            try:
+                return self._connection.connect()
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    raise NotCounted(f"it does not start: {self._log.read_text(errors='replace')[-600:]}") from None
+                time.sleep(0.1)
+
+    def ask(self, question: Question) -> None:
+        """Raises NotCounted for anything but a right answer."""
+        headers = {**self._headers(), "content-type": "application/json"}
+        self._connection.request("POST", "/graphql", question.body, headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200 or (wrong := question.wrong(body)):
+            raise NotCounted(f"{question.name}: {answer.status} {wrong if answer.status == 200 else body[:300]!r}")
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _tell(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
+
+def counted(home: Path) -> Counts:
+    """Both kinds at once, each a process of its own. Raises NotCounted."""
+    taken: set[int] = set()
+    ports = [free_port(_FIRST_PORT, taken, lambda _: None, "budget") for _ in range(1 + len(KINDS))]
+    upstream = subprocess.Popen((sys.executable, "-m", "bench.upstreams", "--port", str(ports[0])))
+    gateways: dict[str, _Counted] = {}
+    try:
+        for (kind, words), port in zip(KINDS.items(), ports[1:], strict=True):
+            place = home / kind.replace(" ", "-")
+            place.mkdir(parents=True, exist_ok=True)
+            gateways[kind] = _Counted(place, words, f"http://127.0.0.1:{ports[0]}", port)
+        with ThreadPoolExecutor(len(gateways)) as pool:
+            return dict(zip(gateways, pool.map(_counts, gateways.values()), strict=True))
+    finally:
+        for gateway in gateways.values():
+            gateway.close()
+        upstream.terminate()
+        upstream.wait()
+
+
+def _counts(gateway: _Counted) -> Mapping[str, Mapping[str, int]]:
+    asked = questions(purpose=True)
+    found: dict[str, dict[str, int]] = {name: {} for name in asked}
+    gateway.until_ready()
+    for question in asked.values():
+        for _ in range(_WARM_UP):
+            gateway.ask(question)
+    for what in WHAT:
+        gateway.begin(what)
+        for name, question in asked.items():
+            gateway.ask(question)
+            found[name][what] = min(_each(gateway, question))
+    return found
+
+
+def _each(gateway: _Counted, question: Question) -> list[int]:
+    """What each of some requests added, with what was done for it after its answer had left."""
+    counts = []
+    time.sleep(_SETTLE_S)
+    before = gateway.total()
+    for _ in range(_COUNTED):
+        gateway.ask(question)
+        time.sleep(_SETTLE_S)
+        counts.append((now := gateway.total()) - before)
+        before = now
+    return counts
+
+
+def over(found: Counts, budget: Counts) -> list[str]:
+    """What runs more than it may, said so that somebody can act on it."""
+    said = []
+    for kind, by_question in budget.items():
+        for question, by_what in by_question.items():
+            for what, may in by_what.items():
+                now = found[kind][question][what]
+                if now > may * (1 + TOLERANCE):
+                    said.append(f"{kind}, {question}: {now:,} {what} a request, budget {may:,} ({now / may - 1:+.0%})")
+    return said
+
+
+def least(one: Counts, other: Counts) -> Counts:
+    """The smaller of both, each for itself."""
+    return {
+        kind: {
+            question: {what: min(count, other[kind][question][what]) for what, count in by_what.items()}
+            for question, by_what in by_question.items()
+        }
+        for kind, by_question in one.items()
+    }
+
+
+def budget() -> Counts:
+    kept: Counts = json.loads(FILE.read_text("utf-8"))
+    return kept
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.budget", description="how much Python one request runs")
+    parser.add_argument("--write", action="store_true", help=f"what is measured now becomes {FILE.name}")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="yimen-budget-") as home:
+        found = counted(Path(home))
+    for kind, by_question in found.items():
+        for question, by_what in by_question.items():
+            print(f"{kind:14} {question:5}", *(f"{what} {count:,}" for what, count in by_what.items()))
+    if given.write:
+        FILE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        return 0
+    too_much = over(found, budget())
+    print("\n".join(too_much) or "within budget")
+    return 1 if too_much else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
