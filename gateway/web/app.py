@@ -10,8 +10,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.caller import Authenticator
 from gateway.clock import Clock, SystemClock
@@ -45,21 +47,46 @@ def build_app(
     gate = Gate(in_flight=settings.in_flight, streams=settings.streams)
     metrics.watch(gate)
     parts = Parts(execute, authenticate, settings, checks or {}, gate, metrics, clock or SystemClock(), pages)
-    middleware = [Middleware(Front, settings=settings, gate=gate, metrics=metrics)]
-    if settings.cors_origins:
-        middleware.append(_cors(settings.cors_origins))
-    app = Starlette(
-        routes=routes(parts),
-        middleware=middleware,
+    found = routes(parts)
+    app = _Application(
+        routes=found,
+        middleware=[_cors(settings.cors_origins)] if settings.cors_origins else [],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
     # A redirect to the path with a slash would repeat the query string, and with it whatever stood there.
     app.router.redirect_slashes = False
+    app.front = Front(
+        app.behind,
+        settings=settings,
+        gate=gate,
+        metrics=metrics,
+        # The router and its layers add nothing to this one but what they cost; where CORS has a say, it has to be asked.
+        direct={} if settings.cors_origins else {one.path: one.app for one in found[:1] if isinstance(one, Route)},
+    )
     app.state.gate = gate
     app.state.settings = settings
     app.state.metrics = metrics
     return app
+
+
+class _Application(Starlette):
+    """Starlette's, entered by our own front and not by its layers."""
+
+    front: Front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.front(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without Starlette's own answer to errors: the front has words for every one, and none must be answered before."""
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=dict(self.exception_handlers))
+        for layer, arguments, named in reversed(self.user_middleware):
+            app = layer(app, *arguments, **named)
+        return app
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
 
 
 def _cors(origins: tuple[str, ...]) -> Middleware:

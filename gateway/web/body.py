@@ -19,6 +19,8 @@ class ClientGone(Exception):
 
 def check_content_type(headers: Mapping[bytes, bytes]) -> None:
     """Raises Refusal UNSUPPORTED_MEDIA_TYPE for anything but uncompressed UTF-8 application/json."""
+    if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
+        return
     kind, parameters = media_type(headers.get(b"content-type", b"").decode("latin-1"))
     if kind != "application/json" or parameters.get("charset", "utf-8") not in ("utf-8", "utf8"):
         raise Refusal("UNSUPPORTED_MEDIA_TYPE")
@@ -39,6 +41,11 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
     announced = headers.get(b"content-length")
     if announced is not None and (not announced.isdigit() or len(announced) > 15 or int(announced) > limit):
         raise Refusal("BODY_TOO_LARGE")
+    whole = getattr(getattr(receive, "__self__", None), "whole_body", None)  # of `http_cycle`, where all is there
+    if whole is not None and (body := whole()) is not None:
+        if len(body) > limit:
+            raise Refusal("BODY_TOO_LARGE")
+        return body  # type: ignore[no-any-return]
     parts: list[bytes] = []
     size = 0
     try:

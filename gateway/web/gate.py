@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.web.in_flight import InFlightLimit
+
+UNGATED = frozenset({b"/livez", b"/readyz", b"/metrics"})  # those who watch must see most when it is full
+_WATCHED = 16  # requests inside from which on the line they stand in is looked at
 _SLOW = 10  # times as many may be sending as may be at work
 
 
@@ -15,24 +19,50 @@ class Gate:
     """
 
     def __init__(self, *, in_flight: int, streams: int) -> None:
-        self._most = {"request": in_flight, "stream": streams}
+        self.streams = streams
+        self.in_flight = InFlightLimit(in_flight)
+        self.refused = {"OVERLOADED": 0, "DRAINING": 0}
         self.inside = {"request": 0, "stream": 0}
         self.waiting = 0
         self.closing = False
         """We are about to drain and say so (readiness, `Connection: close`); whoever comes meanwhile is served."""
+        self.retiring = False
+        """Somebody else has our place: connections end with their next answer, and nothing else changes."""
         self.draining = False
         self._drain = asyncio.Event()
+
+    @property
+    def at_work(self) -> int:
+        """Requests inside but for those still being sent; of these, no more are passed over than there is an end to."""
+        return self.inside["request"] - min(self.waiting, _SLOW * self.in_flight.limit)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more request is one too many."""
+        return self.at_work >= self.in_flight.limit
 
     def refusal(self, kind: str) -> str | None:
         """The code that refuses one more of `kind`, or None."""
         if self.draining:
+            self.refused["DRAINING"] += 1
             return "DRAINING"
-        most = self._most[kind]
-        idle = min(self.waiting, _SLOW * most) if kind == "request" else 0
-        return "OVERLOADED" if self.inside[kind] - idle >= most else None
+        if self.full if kind == "request" else self.inside["stream"] >= self.streams:
+            self.shed()
+            return "OVERLOADED"
+        return None
+
+    def shed(self) -> None:
+        """One request is refused because of how many there are."""
+        self.refused["OVERLOADED"] += 1
+        self.in_flight.pressed()
 
     def enter(self, kind: str) -> None:
         self.inside[kind] += 1
+        if self.inside[kind] > _WATCHED and kind == "request":
+            self.in_flight.busy(self._at_work)
+
+    def _at_work(self) -> int:
+        return self.at_work
 
     def leave(self, kind: str) -> None:
         self.inside[kind] -= 1

@@ -8,10 +8,10 @@ from dataclasses import replace
 from starlette.types import Receive, Scope, Send
 
 from gateway.caller import Authenticator, Caller
-from gateway.errors import Unauthenticated
+from gateway.errors import NotAdmitted, Unauthenticated
 from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
 from gateway.web.asked_onward import by_gateway
-from gateway.web.body import check_content_type, read_body
+from gateway.web.body import ClientGone, check_content_type, read_body
 from gateway.web.challenge import refusal
 from gateway.web.encoding import THROTTLED, encode, refusal_code, retry_after
 from gateway.web.graphql_request import check_preflight, from_body, from_url
@@ -68,15 +68,19 @@ class GraphQLEndpoint:
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = single(scope)
         caller = await self._caller("POST", headers)
-        wanted = _negotiated(headers, _POST)
-        check_content_type(headers)
         settings = self._settings
-        raw = await read_body(receive, headers, limit=settings.body_bytes, seconds=settings.body_s)
-        request = by_gateway(traced(from_body(raw, depth=settings.json_depth), headers), headers)
+        try:
+            wanted = _negotiated(headers, _POST)
+            check_content_type(headers)
+            raw = await read_body(receive, headers, limit=settings.body_bytes, seconds=settings.body_s)
+            request = by_gateway(traced(from_body(raw, depth=settings.json_depth), headers), headers)
+        except (Refusal, ClientGone):
+            await self._settled(caller)
+            raise
         if wanted == EVENTS:
-            await self._stream(scope, receive, send, caller, request)
+            await self._stream(scope, receive, send, await self._settled(caller), request)
             return
-        answer = await self._execute(caller, request)
+        answer = await self._executed(caller, request)
         await reply_to(answer, wanted, scope["yimen.request_id"], next_nonce(caller))(scope, receive, send)
 
     async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,17 +90,37 @@ class GraphQLEndpoint:
             await self._page(scope, receive, send)  # a page without data: anybody may have it
             return
         caller = await self._caller("GET", headers)
-        wanted = _negotiated(headers, _GET)
-        check_preflight(headers)
-        request = traced(from_url(scope["query_string"], depth=self._settings.json_depth), headers)
-        answer = await self._execute(caller, request)
+        try:
+            wanted = _negotiated(headers, _GET)
+            check_preflight(headers)
+            request = traced(from_url(scope["query_string"], depth=self._settings.json_depth), headers)
+        except Refusal:
+            await self._settled(caller)
+            raise
+        answer = await self._executed(caller, request)
         await reply_to(answer, wanted, scope["yimen.request_id"], next_nonce(caller))(scope, receive, send)
 
     async def _caller(self, method: str, headers: Mapping[bytes, bytes]) -> Caller:
+        """The caller, whose proof may still have to be spent: with the record of the answer, or by `_settled`."""
+        shown = presented(method, PATH, headers, self._settings.client_certificate_header)
         try:
-            return await self._authenticate(presented(method, PATH, headers, self._settings.client_certificate_header))
+            return await self._authenticate.unspent(shown)
         except Unauthenticated as error:
             raise refusal(error, self._settings.base_url) from None
+
+    async def _settled(self, caller: Caller) -> Caller:
+        """Before anything else is said: a proof is good once, and who was revoked hears that and nothing of the request."""
+        try:
+            return await self._authenticate.settle(caller)
+        except Unauthenticated as error:
+            raise refusal(error, self._settings.base_url) from None
+
+    async def _executed(self, caller: Caller, request: GraphQLRequest) -> GraphQLAnswer:
+        try:
+            return await self._execute(caller, request)
+        except NotAdmitted as error:
+            away = await self._authenticate.turned_away(caller, error)
+            raise refusal(away, self._settings.base_url) from None
 
 
 def traced(request: GraphQLRequest, headers: Mapping[bytes, bytes]) -> GraphQLRequest:

@@ -21,6 +21,7 @@ _NOT_SIMPLE = (
     b"x-apollo-operation-name",
     b"x-requested-with",
 )
+_TEXT, _OBJECT = (str, type(None)), (dict, type(None))  # a union would be made anew for every request
 _PARAMETERS = ("query", "operationName", "variables", "extensions", "documentId")
 
 
@@ -68,13 +69,13 @@ def from_object(value: Any, *, method: str = "POST") -> GraphQLRequest:
     """The request in an object of any transport. Unknown members are left alone, as the specification asks."""
     if not isinstance(value, dict):
         raise Refusal("NOT_AN_OBJECT")
-    query, name, variables, extensions, document_id = (value.get(parameter) for parameter in _PARAMETERS)
+    query, name, variables, extensions, document_id = map(value.get, _PARAMETERS)
     if (
-        not isinstance(query, str | None)
-        or not isinstance(name, str | None)
-        or not isinstance(variables, dict | None)
-        or not isinstance(extensions, dict | None)
-        or not isinstance(document_id, str | None)
+        not isinstance(query, _TEXT)
+        or not isinstance(name, _TEXT)
+        or not isinstance(variables, _OBJECT)
+        or not isinstance(extensions, _OBJECT)
+        or not isinstance(document_id, _TEXT)
     ):
         raise Refusal("INVALID_REQUEST")
     if extensions:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.web.gate import Gate
-from gateway.web.problems import body, status_of
+from gateway.web.gate import UNGATED, Gate
+from gateway.web.http_cycle import Cycle, lines
+from gateway.web.problems import ALWAYS_SENT, JSON, body, status_of
 from gateway.web.settings import WebSettings
 
 _LINGER_S = 1.0
@@ -18,18 +23,26 @@ _PER_HEADER = 32  # many small headers cost more than their bytes
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection. `settings` and `gate` are set on a subclass by `bounded`; httptools itself would collect headers for
-    ever."""
+    ever.
+
+    What uvicorn does once a header or once a request is done here, and not called: three timers and a task's worth of
+    calls were half of a small answer's cost.
+    """
 
     settings = WebSettings()
     gate: Gate | None = None
 
+    cycle: Any
     _in_headers = True
+    _in_message = False
+    _upgrading = False
     _size = 0
     _unread = 0
     _followed = 0
     _lingering = False
     _refusal = "BAD_HTTP"
     _timer: asyncio.TimerHandle | None = None
+    _idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -52,48 +66,162 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if self._in_headers:
             self._unread += len(data)
-        super().data_received(data)
-        # A header that never ends stays inside the parser, unseen: what came in for it is counted here.
-        if self._in_headers and not self._lingering and self._unread > self.settings.header_bytes:
-            self._close_with("HEADERS_TOO_LARGE")
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self._stop_waiting()
+                self._unset_keepalive_if_required()
+                self.handle_websocket_upgrade()
+            else:
+                self._unsupported_upgrade_warning()
+            return
+        except httptools.HttpParserError:
+            self._close_with(self._refusal)
+            return
+        if self._in_headers:
+            # A header that never ends stays inside the parser, unseen: what came in for it is counted here.
+            if self._unread > self.settings.header_bytes:
+                self._close_with("HEADERS_TOO_LARGE")
+            elif self._in_message and self._timer is None:
+                self._wait(self.settings.header_s, "HEADERS_TIMEOUT")
+        elif self.cycle is not None and self.cycle.response_complete and self._timer is None:
+            self._wait(self.settings.body_s, "")  # answered before it was sent in full
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self._in_message = True
+        self._idle_since = 0.0
         self._size = self._followed = 0
-        self._wait(self.settings.header_s, "HEADERS_TIMEOUT")
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_url(self, url: bytes) -> None:
         self._grow(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value) + _PER_HEADER)
-        super().on_header(name, value)
+        self._size += len(name) + len(value) + _PER_HEADER
+        if self._size > self.settings.header_bytes:
+            self._grow(0)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_headers, self._unread = False, 0
         self._stop_waiting()
-        super().on_headers_complete()
-        if self.gate is not None and self.gate.closing and self.cycle is not None:
-            self.cycle.keep_alive = False  # told with its answer, so that the next request goes elsewhere
+        parser = self.parser
+        version = parser.get_http_version()
+        url = self.url
+        path, raw_path, query = _KNOWN.get(url) or _parsed(url)
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "root_path": "",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+        }
+        self._upgrading = parser.should_upgrade() and self._should_upgrade()
+        if self._upgrading:
+            return
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        before = self.cycle
+        free = before is None or before.response_complete
+        gate = self.gate
+        if gate is not None:
+            if gate.closing or gate.retiring:
+                keep_alive = False  # told with its answer, so that the next request goes elsewhere
+            elif free and keep_alive and gate.full and self._shed(gate):
+                return
+        cycle = self.cycle = Cycle(
+            self.scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.server_state.default_headers,
+            self.expect_100_continue,
+            keep_alive,
+            self.on_response_complete,
+        )
+        if free:
+            self._start_asgi_task(cycle, self.app)
+        else:  # it was sent in one breath with the one before, and waits for that one's answer
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
-        super().on_body(body)
-        if self.cycle is not None and self.cycle.response_complete:
+        cycle = self.cycle
+        if self._upgrading:
+            return
+        if cycle.response_complete:
             # Refused already. Reading on for a while lets the client see why; a reset would hide it.
             self._followed += len(body)
             if self._followed > self.settings.body_bytes:
                 self.transport.close()
+            return
+        cycle.body = cycle.body + body if cycle.body else body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
-        self._in_headers = True
+        self._in_headers, self._in_message = True, False
         self._stop_waiting()
-        super().on_message_complete()
+        cycle = self.cycle
+        if self._upgrading or cycle.response_complete:
+            return
+        cycle.more_body = False
+        cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        if self.cycle is not None and self.cycle.more_body:
-            self._wait(self.settings.body_s, "")
-        super().on_response_complete()
+        if self._in_message and not self._in_headers and self.cycle.response_complete:
+            self._wait(self.settings.body_s, "")  # what is left of the request has that long to come
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+
+    def _look_idle(self) -> None:
+        """Close a connection nobody uses. One timer looks again and again: a new one each request costs more than it."""
+        self.timeout_keep_alive_task = None
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        since = self._idle_since or now
+        left = since + self.timeout_keep_alive - now
+        if left <= 0.005 and self._idle_since and not self._in_message:
+            self.transport.close()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(max(0.01, left), self._look_idle)
+
+    def _shed(self, gate: Gate) -> bool:
+        """Refuse at once, before there is a task, a caller or a body; False for those who are let in all the same."""
+        if self.url in UNGATED:
+            return False
+        gate.shed()
+        self.cycle = _REFUSED
+        self.transport.write(_overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers))))
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what is no HTTP, and ours to what `_grow` refused."""
@@ -136,6 +264,37 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 class _TooLarge(Exception):
     """The headers passed their bound."""
+
+
+class _Refused:
+    """Stands where a request's cycle would: it is answered, and whatever still comes of it is passed over."""
+
+    response_complete = True
+    more_body = False
+    keep_alive = True
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()
+
+
+_REFUSED = _Refused()
+_KNOWN = {url: (url.decode(), url, b"") for url in (b"/graphql", b"/livez", b"/readyz", b"/metrics")}
+
+
+def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path as text, as it was sent, and query string. Raises httptools' error for what is no address."""
+    parsed = httptools.parse_url(url)
+    path = parsed.path.decode("ascii")
+    return unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+@lru_cache(maxsize=4)
+def _overloaded(retry_after_s: int, server: bytes) -> bytes:
+    """A whole 503. It has no request id: no line of the log is its own."""
+    content = body("OVERLOADED")
+    return b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nretry-after: %d\r\n%b\r\n%b" % (
+        server, JSON, len(content), retry_after_s, lines(ALWAYS_SENT), content,
+    )  # fmt: skip
 
 
 def bounded(settings: WebSettings, gate: Gate | None = None) -> type[Any]:

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -37,6 +37,14 @@ _DEEPEST = 6
 def clean(text: str) -> str:
     """`text` without anything that looks like an identity number, a telephone number or a token."""
     return _LOOKS_PERSONAL.sub(REDACTED, text)
+
+
+_ELEVEN_DIGITS = re.compile(r"[0-9]{11}")
+
+
+def looks_personal(text: str) -> bool:
+    """Whether `clean` would change `text`, a word of letters and digits below 32 of them."""
+    return _ELEVEN_DIGITS.search(text) is not None and clean(text) != text
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -99,6 +107,22 @@ def _line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     ).decode()
 
 
+_at_once: tuple[list[Any], Callable[[str], None]] | None = None
+
+
+def lines_at_once() -> Callable[[str], None] | None:
+    """Writes a finished line as the configuration in force would; None where that is not JSON, or says less than INFO."""
+    if _at_once is None:
+        return None
+    processors, write = _at_once
+    return write if structlog.get_config()["processors"] is processors and processors[-1] is _line else None
+
+
+def opening(**event: str | int) -> str:
+    """How the line of such an event begins, up to where more may be said of it."""
+    return _line(None, "", redact(None, "", event))[:-1] + ","
+
+
 def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, console: bool = False) -> None:
     """Everything that logs, ours and the libraries', goes through the same processors to `stream` (stderr).
 
@@ -111,12 +135,16 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, cons
         redact,
         structlog.processors.TimeStamper(fmt="iso", utc=True),  # after it: our own time needs no look
     ]
+    processors = [*shared, line]
     structlog.configure(
-        processors=[*shared, line],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+    global _at_once
+    told = not console and logging.getLevelNamesMapping()[level] <= logging.INFO
+    _at_once = (processors, _writing(stream or sys.stderr)) if told else None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -135,3 +163,13 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None, cons
         library.handlers[:] = []
         library.propagate = True
         library.setLevel(logging.NOTSET)
+
+
+def _writing(stream: TextIO) -> Callable[[str], None]:
+    put, flush = stream.write, stream.flush
+
+    def write(line: str) -> None:
+        put(line)
+        flush()
+
+    return write

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.web.gate import Gate
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,39}")
+_Labels = TypeVar("_Labels")
+_Child = TypeVar("_Child")
 _MOST_LABELS = 300  # distinct values of one kind; more would be somebody else's words
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -21,6 +24,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def method_label(method: str) -> str:
     return method if method in _METHODS else "OTHER"
+
+
+_WAITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 
 def _inside(gate: Gate, kind: str) -> float:
@@ -42,6 +48,9 @@ class PrometheusMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._loop_wait = Histogram(
+            "yimen_loop_wait_seconds", "How long what is ready waits for its turn", buckets=_WAITS, registry=registry
+        )
         self._inside = Gauge("yimen_in_flight", "Requests and sockets inside", ("kind",), registry=registry)
         self._operations = Counter("yimen_operations", "GraphQL operations", ("kind", "outcome"), registry=registry)
         self._operation_latency = Histogram(
@@ -55,12 +64,17 @@ class PrometheusMetrics:
             "yimen_upstream_seconds", "Calls to sources", ("source",), buckets=_BUCKETS, registry=registry
         )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # as many as there are series
+        self._of_operations: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._of_parts: dict[tuple[str, str], Counter] = {}
+        self._of_upstreams: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._seen: dict[str, set[str]] = {}
         self._everybody: Callable[[], Awaitable[bytes]] | None = None
 
     def watch(self, gate: Gate) -> None:
         for kind in gate.inside:
             self._inside.labels(kind).set_function(partial(_inside, gate, kind))
+        gate.in_flight.seen = self._loop_wait.observe
+        self._registry.register(_Shed(gate))
 
     def in_force(self, current: Callable[[], tuple[str, bool]]) -> None:
         """What this process answers with: the snapshot's version, and whether a newer set of files was refused."""
@@ -81,18 +95,32 @@ class PrometheusMetrics:
         found[1].observe(seconds)
 
     def operation(self, kind: str, outcome: str, seconds: float) -> None:
-        kind = self._code("kind", kind)
-        self._operations.labels(kind, self._code("outcome", outcome)).inc()
-        self._operation_latency.labels(kind).observe(seconds)
+        found = self._of_operations.get((kind, outcome))
+        if found is None:
+            code = self._code("kind", kind)
+            counter = self._operations.labels(code, self._code("outcome", outcome))
+            found = counter, self._operation_latency.labels(code)
+            self._keep(self._of_operations, (kind, outcome), found)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def part(self, noun: str, state: str, count: int = 1) -> None:
-        self._parts.labels(self._code("noun", noun), self._code("state", state)).inc(max(0, count))
+        found = self._of_parts.get((noun, state))
+        if found is None:
+            found = self._parts.labels(self._code("noun", noun), self._code("state", state))
+            self._keep(self._of_parts, (noun, state), found)
+        found.inc(max(0, count))
 
     def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None:
-        source = self._code("source", source)
-        reason = self._code("reason", reason) if reason else ""
-        self._upstream.labels(source, self._code("outcome", outcome), reason).inc()
-        self._upstream_latency.labels(source).observe(seconds)
+        found = self._of_upstreams.get((source, outcome, reason))
+        if found is None:
+            code = self._code("source", source)
+            why = self._code("reason", reason) if reason else ""
+            counter = self._upstream.labels(code, self._code("outcome", outcome), why)
+            found = counter, self._upstream_latency.labels(code)
+            self._keep(self._of_upstreams, (source, outcome, reason), found)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def exposition(self) -> bytes:
         """Everything counted so far, in Prometheus' text format."""
@@ -106,6 +134,10 @@ class PrometheusMetrics:
         """What /metrics answers."""
         return self.exposition() if self._everybody is None else await self._everybody()
 
+    def _keep(self, kept: dict[_Labels, _Child], labels: _Labels, child: _Child) -> None:
+        if len(kept) < _MOST_LABELS:
+            kept[labels] = child
+
     def _code(self, kind: str, value: str) -> str:
         seen = self._seen.setdefault(kind, set())
         if value in seen:
@@ -114,6 +146,20 @@ class PrometheusMetrics:
             return "OTHER"
         seen.add(value)
         return value
+
+
+class _Shed(Collector):
+    """Counted where it happens, in the plainest way: a refusal must cost nearly nothing."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        shed = CounterMetricFamily("yimen_requests_shed", "Requests refused at the gate", labels=["reason"])
+        for reason, count in self._gate.refused.items():
+            shed.add_metric([reason], count)
+        yield shed
+        yield GaugeMetricFamily("yimen_in_flight_limit", "Requests let in at once, now", self._gate.in_flight.limit)
 
 
 class _InForce(Collector):

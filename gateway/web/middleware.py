@@ -5,35 +5,47 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.web.access_lines import AccessLines
 from gateway.web.body import ClientGone
-from gateway.web.gate import Gate
-from gateway.web.metrics import PrometheusMetrics, method_label
+from gateway.web.gate import UNGATED, Gate
+from gateway.web.http_cycle import Cycle
+from gateway.web.metrics import PrometheusMetrics
 from gateway.web.problems import Reply, code_of, problem, problem_of, status_of
+from gateway.web.sent import Sent
 from gateway.web.settings import WebSettings
+from gateway.web.time_limit import TimeLimits
 
 _log = structlog.get_logger("yimen.access")
-_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_ALWAYS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-_UNGATED = frozenset({"/livez", "/readyz", "/metrics"})  # those who watch must see most when it is full
+_UNGATED = frozenset(url.decode() for url in UNGATED)
 
 
 class Front:
-    """The outermost layer, one for all: a chain of small ones would cost a send wrapper each on every message."""
+    """The outermost layer, one for all: a chain of small ones would cost a send wrapper each on every message.
 
-    def __init__(self, app: ASGIApp, *, settings: WebSettings, gate: Gate, metrics: PrometheusMetrics) -> None:
+    `direct`: path -> application, for what is asked so often that the router is passed by; it says no more than the path.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: WebSettings,
+        gate: Gate,
+        metrics: PrometheusMetrics,
+        direct: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
         self._app, self._settings, self._gate, self._metrics = app, settings, gate, metrics
+        self._direct = direct or {}
         self._hosts = frozenset(host.lower().encode() for host in settings.allowed_hosts)
         self._origins = frozenset(origin.lower().encode() for origin in settings.cors_origins)
-        self._bound: tuple[Any, Any] | None = None
+        self._limits = TimeLimits(settings.request_s)
+        self._lines = AccessLines(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -44,48 +56,61 @@ class Front:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
-        sent = _Sent(send, os.urandom(8).hex())
+        cycle = getattr(send, "__self__", None)
+        if type(cycle) is not Cycle:
+            cycle = None
+        began = time.perf_counter() if cycle is None else cycle.arrived
+        sent = Sent(send, cycle)
         scope["yimen.request_id"] = sent.request_id
-        gated = scope["path"] not in _UNGATED
-        code = self._refusal(scope, "request") if gated else self._host_refusal(scope)
-        if code is None and "\0" in scope["path"]:
+        path: str = scope["path"]
+        gate = self._gate
+        gated = path not in _UNGATED
+        code = (gate.refusal("request") if gated else None) or self._host_refusal(scope)
+        if code is None and "\0" in path:
             code = "NOT_FOUND"  # PostgreSQL has no such text, and would seem to be out of order
         if code is not None:
             await problem(code, headers=self._retry(code))(scope, receive, sent)
-            self._note(scope, sent, began)
+            self._lines.note(_route(scope), scope["method"], sent, began)
             return
         if gated:
-            self._gate.enter("request")
-            receive = _Body(receive, self._gate)
+            gate.enter("request")
+            if cycle is None or cycle.more_body:
+                receive = _Body(receive, gate)
+        app = self._direct.get(path)
         try:
-            await self._within_time(scope, receive, sent)
+            await self._within_time(app or self._app, scope, receive, sent)
         except ClientGone:
             sent.status = sent.status or 499  # nobody reads it; the log does
         finally:
             if gated:
-                self._gate.leave("request")
-            self._note(scope, sent, began)
+                gate.leave("request")
+            self._lines.note(_route(scope) if app is None else path, scope["method"], sent, began)
 
-    async def _within_time(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
-        failure: Reply | None = None
+    async def _within_time(self, app: ASGIApp, scope: Scope, receive: Receive, sent: Sent) -> None:
+        failure: Reply
+        limit = scope["yimen.limit"] = self._limits.begin()  # a stream lifts it
         try:
-            async with asyncio.timeout(self._settings.request_s) as limit:
-                scope["yimen.limit"] = limit  # a stream lifts it
-                await self._app(scope, receive, sent)
+            await app(scope, receive, sent)
         except ClientGone:
             raise
+        except asyncio.CancelledError:
+            if not limit.ran_out():
+                raise
+            failure = problem("TIME_LIMIT")
         except Exception as error:
-            late = isinstance(error, TimeoutError) and limit.expired()
-            code = "TIME_LIMIT" if late else code_of(error)
+            code = code_of(error)
             if code == "INTERNAL":
                 _log.error("failed", request_id=sent.request_id, exc_info=error)
-            failure = problem(code) if late else problem_of(error, sent.request_id)
+            failure = problem_of(error, sent.request_id)
             failure.headers += self._retry(code)
-        if failure is not None:
-            if sent.status:
-                return  # the server cuts a connection whose answer has no end; half of one must not look whole
-            await failure(scope, receive, sent)
+        else:
+            return
+        finally:
+            limit.end()
+            limit.ran_out()  # of no matter to an answer that is complete
+        if sent.status:
+            return  # the server cuts a connection whose answer has no end; half of one must not look whole
+        await failure(scope, receive, sent)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -105,13 +130,6 @@ class Front:
         ms = round((time.perf_counter() - began) * 1000, 2)
         _log.info("socket", route=_route(scope), refused=code, ms=ms, request_id=request_id)
 
-    def _line(self) -> Any:
-        """structlog would put its logger together anew for every line, as long as the configuration may change."""
-        processors = structlog.get_config()["processors"]
-        if self._bound is None or self._bound[0] is not processors:
-            self._bound = processors, _log.bind().info
-        return self._bound[1]
-
     def _refusal(self, scope: Scope, kind: str) -> str | None:
         return self._gate.refusal(kind) or self._host_refusal(scope)
 
@@ -119,6 +137,8 @@ class Front:
         if b"*" in self._hosts:
             return None
         hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) == 1 and hosts[0] in self._hosts:
+            return None
         if len(hosts) != 1 or _without_port(hosts[0].lower()) not in self._hosts:
             return "HOST_NOT_ALLOWED"
         return None
@@ -136,21 +156,6 @@ class Front:
         if status_of(code) != 503:
             return []
         return [(b"retry-after", b"%d" % self._settings.retry_after_s)]
-
-    def _note(self, scope: Scope, sent: _Sent, began: float) -> None:
-        seconds = time.perf_counter() - began
-        route = _route(scope)
-        self._metrics.request(route, scope["method"], sent.status, seconds)
-        # Never the path, never the query string: only what we wrote ourselves.
-        self._line()(
-            "request",
-            method=method_label(scope["method"]),
-            route=route,
-            status=sent.status,
-            ms=round(seconds * 1000, 2),
-            bytes=sent.bytes,
-            request_id=sent.request_id,
-        )
 
 
 class _Body:
@@ -171,32 +176,6 @@ class _Body:
             self._gate.waiting -= 1
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
-
-
-class _Sent:
-    """The `send` of one request: adds the headers every answer has, and remembers what left."""
-
-    __slots__ = ("_send", "bytes", "request_id", "status")
-
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self.request_id = send, request_id
-        self.status = self.bytes = 0
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            names = {name for name, _ in headers}
-            headers += _ALWAYS
-            headers.append((b"x-request-id", self.request_id.encode()))
-            if b"cache-control" not in names:
-                headers.append((b"cache-control", b"no-store"))
-            if b"content-security-policy" not in names:
-                headers.append((b"content-security-policy", _POLICY))
-            message = {**message, "headers": headers}
-        else:
-            self.bytes += len(message.get("body", b""))
-        await self._send(message)
 
 
 def _route(scope: Scope) -> str:

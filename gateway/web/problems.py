@@ -78,6 +78,14 @@ _STATUS: Mapping[str, int] = {
     "STORE_UNAVAILABLE": 503,
     "TIME_LIMIT": 504,
 }
+# What every answer of ours says, whatever it answers; the last two only where it says nothing else about them.
+ALWAYS_SENT = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+)
 # Refusals of the request itself, whatever type the client accepts: a cache or a proxy must see them.
 ALWAYS = frozenset({"MUTATION_IN_GET", "PERSONAL_VARIABLES_IN_GET", "SUBSCRIPTION_NEEDS_STREAM"})
 
@@ -105,8 +113,10 @@ class Reply:
         self.headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+        whole = getattr(send, "whole", None)  # of `sent`, where nothing stands in between
+        if whole is None or not whole(self.status, self.headers, self.body):
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await send({"type": "http.response.body", "body": self.body})
 
 
 @cache

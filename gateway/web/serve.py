@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from gateway.web.settings import WebSettings
 
 _log = structlog.get_logger("yimen.serve")
 _BACKLOG = 512
+_FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
 class PortInUse(GatewayError):
@@ -46,6 +48,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def inherited() -> socket.socket | None:
+    """The listening socket the service manager opened for us, None where it did not (systemd's socket activation).
+
+    It stays open while we are restarted: who connects meanwhile waits, and is not refused. Source: sd_listen_fds(3).
+    """
+    told = os.environ.get("LISTEN_PID"), os.environ.get("LISTEN_FDS")
+    if told != (str(os.getpid()), "1"):
+        return None
+    listener = socket.socket(fileno=_FIRST_FD)
+    os.set_inheritable(_FIRST_FD, True)
+    return listener
+
+
 class DrainingServer(uvicorn.Server):
     """SIGTERM or SIGINT: for `drain_announce_s` everybody is served on while /readyz says 503 and answers say
     `Connection: close`; then new requests get 503 and running ones finish within `drain_s`. A second signal stops at once.
@@ -57,12 +72,23 @@ class DrainingServer(uvicorn.Server):
         self.listening: Callable[[], None] = lambda: None
         """Called once connections are taken, and not before."""
         self._signals = 0
-        self._since = 0.0
+        self._since = self._retired_at = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self.listening()
+
+    def retire(self) -> None:
+        """Take no more connections, let those there are end with their next answer, and then stop as at a signal.
+
+        Whoever is connected notices nothing: no request is refused as long as others listen on the same socket.
+        """
+        if not self._gate.retiring:
+            self._gate.retiring, self._retired_at = True, time.monotonic()
+            for server in self.servers:
+                server.close()
+            _log.info("retiring", connections=len(self.server_state.connections))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._signals += 1  # looked at by `on_tick`, on the event loop
@@ -71,6 +97,11 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         gate, now = self._gate, time.monotonic()
+        if gate.retiring and not self._signals:
+            # An idle connection is closed by its own timer, as it would be anyway.
+            gone = gate.empty and not self.server_state.connections
+            if gone or now - self._retired_at > self._settings.keep_alive_s + 1:
+                self._signals = 1
         if self._signals and not gate.closing:
             gate.closing, self._since = True, now
         if gate.closing and not gate.draining and now - self._since >= self._settings.drain_announce_s:

@@ -42,7 +42,7 @@ class EventStream:
         if code is not None:
             raise Refusal(code)
         try:
-            scope["yimen.limit"].reschedule(None)
+            scope["yimen.limit"].end()
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *next_nonce(caller)]})
             if await self._run(scope, receive, send, caller, request):
                 await self._write(send, _COMPLETE, more=False)

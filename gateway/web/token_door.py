@@ -27,20 +27,26 @@ def token_door(authenticate: Authenticator, base_url: str, certificate_header: s
 
 def presented(method: str, path: str, headers: Mapping[bytes, bytes], certificate_header: str | None) -> Presented:
     """What the headers show of their sender, of each header one. `path` is what a proof names, below our base URL."""
-
-    def text(name: bytes) -> str | None:
-        given = headers.get(name)
-        return None if given is None else given.decode("latin-1")
-
-    certificate = None if certificate_header is None else text(certificate_header.lower().encode())
-    return Presented(text(b"authorization"), method, path, text(b"dpop"), certificate)
+    authorization, dpop = headers.get(b"authorization"), headers.get(b"dpop")
+    certificate = None if certificate_header is None else headers.get(certificate_header.lower().encode())
+    return Presented(
+        None if authorization is None else authorization.decode("latin-1"),
+        method,
+        path,
+        None if dpop is None else dpop.decode("latin-1"),
+        None if certificate is None else certificate.decode("latin-1"),
+    )
 
 
 def single(scope: Scope) -> dict[bytes, bytes]:
     """The headers by name. Several lines of `accept` or `cookie` are one list; a second line of any other makes both
     unusable: "twice" is no token and no proof."""
-    headers: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
+    given = scope["headers"]
+    headers: dict[bytes, bytes] = dict(given)
+    if len(headers) == len(given):
+        return headers
+    headers = {}
+    for name, value in given:
         if name not in headers:
             headers[name] = value
         elif name == b"accept":
