@@ -8,10 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.manifest import SourceManifest
+from adapters.secrets import Secrets
 
 MOST_HOPS: Final = 3
 """District, city, province: nobody is further away."""
-_OPTIONS: Final = frozenset({"yimen", "hops"})
+_OPTIONS: Final = frozenset({"yimen", "hops", "ledger_policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ def option_faults(options: Mapping[str, Any]) -> list[tuple[str, str]]:
         faults.append(("source.options.hops", f"a number from 0 to {MOST_HOPS}"))
     elif "hops" in options and not options.get("yimen"):
         faults.append(("source.options.hops", "only with yimen = true"))
+    policy = options.get("ledger_policy", "file:x")
+    if not isinstance(policy, str) or not policy.startswith("file:"):
+        faults.append(("source.options.ledger_policy", "file:PATH, the policy with its log's key (tlog-policy)"))
     return faults
 
 
@@ -51,6 +55,12 @@ def other_gateway(manifest: SourceManifest, endpoint: str) -> OtherGateway | Non
 def name_of(url: str) -> str:
     """How a gateway at this URL calls itself in `via`: host and port as they stand there, nothing that may be secret."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
+def ledger_policy(manifest: SourceManifest, secrets: Secrets) -> str | None:
+    """The text of the policy its log is checked by; None where the manifest names none. Raises SecretMissing."""
+    reference = manifest.options.get("ledger_policy")
+    return None if reference is None else secrets(str(reference))
 
 
 def first_purpose(manifest: SourceManifest) -> str:

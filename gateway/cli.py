@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     from gateway.bootstrap.offer_arguments import add_offer_commands
     from gateway.bootstrap.officer_arguments import add_officers_command
     from gateway.bootstrap.policy_arguments import add_policy_commands
+    from gateway.bootstrap.receipt_arguments import add_receipts_command
     from gateway.bootstrap.token_arguments import add_token_command
     from gateway.bootstrap.witness_arguments import add_witness_commands
 
@@ -143,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     add_changes_command(commands)
     add_offer_commands(commands)
     add_ledger_commands(commands)
+    add_receipts_command(commands)
     add_witness_commands(commands)
     commands.add_parser("verify", help="check one credential offline, by a kit", add_help=False)
     add_credentials_command(commands)

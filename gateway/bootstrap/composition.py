@@ -33,6 +33,7 @@ from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.trace_export import open_tracing
+from gateway.bootstrap.upstream_receipts import ONWARD_KEY
 from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Evidence, Messages
 from gateway.clock import Clock, SystemClock
@@ -203,7 +204,7 @@ async def open_gateway(
             tracing=tracing,
             limits=client_limits(store, settings, clock),
             disputed=disputed,
-            along=GoesAlong(name_of(settings.base_url), store.keys.derive("onward/organisation/v1")),
+            along=GoesAlong(name_of(settings.base_url), store.keys.derive(ONWARD_KEY)),
         )
         messages = messages_of(settings, store.inbox, egress, clock)
         parts = oauth_parts(settings, store, clock)

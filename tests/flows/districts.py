@@ -59,23 +59,24 @@ async def three_districts(home: Path) -> AsyncIterator[Districts]:
             houses[name] = await stack.enter_async_context(house(home / name / "manifests", home / name))
             manage[name] = _manage(houses[name])
         found = Districts(home, houses, manage)
+        await known_body(houses["A"], "cc-jo-zumiao", "JUSTICE_OFFICE", "440604")
         for asking, asked, noun in (("A", "B", "case"), ("A", "C", "insurance"), ("B", "A", "case")):
             await connect(found, asking, asked, noun)
         yield found
 
 
-async def connect(districts: Districts, asking: str, asked: str, noun: str, **options: object) -> None:
+async def connect(districts: Districts, asking: str, asked: str, noun: str, *, hops: int = 0, code: str = "") -> None:
     """`asking` becomes a client of `asked`, and `asked` a source of `asking`."""
     keys = districts.home / asking / "keys"
     keys.mkdir(exist_ok=True)
     key = client_key(keys, f"gateway-{asking.lower()}")
     await districts.manage[asked].import_all([_registration(asking, key)])
-    await _known_body(districts[asked], asking)
-    code = str(options.get("code", asked))
+    await known_body(districts[asked], f"{asking.lower()}-corrections", "CORRECTION_AGENCY", JURISDICTIONS[asking])
+    async with districts[asked].session.get(f"{districts[asked].url}/ledger/policy?format=text") as reply:
+        write_private(keys / f"{asked.lower()}.policy", await reply.text())
     path = keys / f"gateway-{asking.lower()}.jwk"
-    districts.manifest(
-        asking, code.lower(), gateway_manifest(asked, districts[asked].url, asking, path, noun, **options)
-    )
+    text = gateway_manifest(asked, districts[asked].url, asking, path, noun, hops=hops, code=code)
+    districts.manifest(asking, (code or asked).lower(), text)
 
 
 def _registration(asking: str, key: SigningKey) -> dict[str, Any]:
@@ -105,12 +106,11 @@ def _manage(opened: House) -> ManageClients:
     )
 
 
-async def _known_body(opened: House, name: str) -> None:
-    """The asking district's agency among the bodies `opened` knows, so that prosecutors find what it did."""
+async def known_body(opened: House, org_id: str, kind: str, jurisdiction: str) -> None:
+    """Among the bodies `opened` knows, so that prosecutors find what it did."""
     row = {
-        "org_id": f"{name.lower()}-corrections", "name_zh": f"{name} 区社区矫正管理局", "name_en": f"{name} corrections",
-        "kind": "CORRECTION_AGENCY", "jurisdiction": JURISDICTIONS[name], "agency_keys": "{}", "purposes": "[]",
-        "active": True, "updated_at_us": 0,
+        "org_id": org_id, "name_zh": org_id, "name_en": org_id, "kind": kind, "jurisdiction": jurisdiction,
+        "agency_keys": "{}", "purposes": "[]", "active": True, "updated_at_us": 0,
     }  # fmt: skip
     async with opened.gateway.store.database.write() as connection:
         await connection.execute(
@@ -154,6 +154,7 @@ endpoint = "{url}/graphql"
 allow_plain_http = true
 [source.options]
 yimen = true
+ledger_policy = "file:{key.parent / f"{asked.lower()}.policy"}"
 hops = {hops}
 [source.auth]
 style = "oauth"

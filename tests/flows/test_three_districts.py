@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.bootstrap.upstream_receipts import check_receipts, find_receipt, whose_reference
 from ledger.encoding import unb64
 from ledger.evidence import parse_evidence, verify_evidence
 from ledger.policy import Policy, parse_policy
@@ -108,7 +109,28 @@ async def test_both_receipts_are_in_our_record_and_lead_into_logs_that_verify(
     assert WHO["idNo"] not in dumped(found.record)
 
 
-async def test_the_other_districts_prosecutor_finds_who_asked_for_whom(districts: Districts) -> None:
+async def test_the_operator_walks_all_receipts_to_their_end(
+    districts: Districts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = await districts["A"].ask(ASKED, WHO)
+    settings = districts["A"].gateway.settings
+    kept = await _upstream(districts["A"], answer)
+    for one in kept:
+        await _get(districts[one["source"]], f"/ledger/receipts/{one['id']}?wait=INCLUDED")
+    assert await check_receipts(settings, 1, 1000, tmp_path) == 0
+    said = capsys.readouterr().out
+    for one in kept:
+        assert f"GOOD         INCLUDED {one['source']:10} {one['id']}" in said
+        assert (tmp_path / f"{one['id']}.tlog-proof").read_bytes()
+    assert await check_receipts(settings, 1, 1000, None) == 0
+    assert "GOOD" not in capsys.readouterr().out, "what is proven is not asked for again"
+    assert await find_receipt(settings, kept[0]["id"]) == 0
+    assert answer["extensions"]["receipt"]["id"] in capsys.readouterr().out
+
+
+async def test_the_other_districts_prosecutor_finds_who_asked_for_whom(
+    districts: Districts, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = await districts["A"].ask(ASKED, WHO)
     (receipt,) = [one for one in await _upstream(districts["A"], answer) if one["source"] == "B"]
     there = districts["B"]
@@ -125,6 +147,9 @@ async def test_the_other_districts_prosecutor_finds_who_asked_for_whom(districts
     ours = districts["A"].url.partition("://")[2]
     assert event["reference"].startswith(f"{ours}/")
     assert "zumiao" not in event["reference"], "whose question it is can be read by us alone"
+    assert await whose_reference(districts["A"].gateway.settings, event["reference"]) == 0
+    assert "cc-jo-zumiao" in capsys.readouterr().out
+    assert await whose_reference(districts["C"].gateway.settings, event["reference"]) == 1
 
 
 async def test_an_unknown_person_is_asked_for_in_the_same_way(districts: Districts) -> None:

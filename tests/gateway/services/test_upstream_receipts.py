@@ -1,0 +1,97 @@
+"""What another gateway said it recorded, held against its own log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.services.upstream_receipts import CheckReceipts, Found, Kept, Unheard, Verdict
+from ledger.encoding import b64
+from ledger.entry import Entry
+from ledger.merkle import leaf_hash
+from ledger.policy import Policy
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
+ID = "01a21686-1258-77a5-ab80-ea2ffb8bae44"
+ENTRY = bytes(Entry("query", "a-corrections", NOW, bytes(32)))
+
+
+def kept(entry: bytes = ENTRY, at: datetime = NOW, source: str = "B") -> Kept:
+    said = {"source": source, "id": ID, "recordedAt": at.isoformat(), "leafHash": b64(leaf_hash(entry))}
+    return Kept("ours", {**said, "level": "DURABLE"})
+
+
+class Receipts:
+    def __init__(self, *known: Kept) -> None:
+        self.known, self.kept = known, list[Found]()
+
+    async def open(self, *, since: datetime, most: int) -> Sequence[Kept]:
+        return self.known[:most]
+
+    async def keep(self, found: Found, at: datetime) -> None:
+        self.kept.append(found)
+
+    async def events_of(self, receipt_id: str) -> Sequence[Kept]:
+        return []
+
+
+class Log:
+    """Answers what it is told to; `None`: it does not answer at all."""
+
+    policy: Policy | None = None
+
+    def __init__(self, answers: Mapping[str, bytes | None] | None) -> None:
+        self._answers, self.asked = answers, 0
+
+    async def get(self, path: str) -> bytes | None:
+        self.asked += 1
+        if self._answers is None:
+            raise Unheard("DOWN")
+        return self._answers.get(path.rpartition(ID)[2])
+
+
+def state(entry: bytes = ENTRY, level: str = "INCLUDED") -> bytes:
+    return json.dumps({"entry": entry.decode(), "level": level, "leafHash": b64(leaf_hash(entry))}).encode()
+
+
+async def verdicts(log: Log, *known: Kept) -> list[Verdict]:
+    found = await CheckReceipts(Receipts(*known), {"B": log})(since=NOW - timedelta(days=1), most=10, now=NOW)
+    return [one.verdict for one in found]
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [
+        ({}, Verdict.UNKNOWN),
+        ({"": state()}, Verdict.PENDING),
+        ({"": state(), "/proof": b"no proof"}, Verdict.UNPROVEN),
+        ({"": b"{}"}, Verdict.DIFFERS),
+        ({"": b"\xff"}, Verdict.DIFFERS),
+        ({"": b"[]"}, Verdict.DIFFERS),
+        ({"": state(bytes(Entry("query", "bank", NOW, bytes(32))))}, Verdict.DIFFERS),
+        (None, Verdict.UNREACHABLE),
+    ],
+)
+async def test_each_way_a_receipt_may_turn_out(answers: Mapping[str, bytes | None] | None, verdict: Verdict) -> None:
+    assert await verdicts(Log(answers), kept()) == [verdict]
+
+
+async def test_a_receipt_that_points_at_something_else_is_found_out() -> None:
+    """A lying gateway may hand out the number and hash of an entry that is in its log, for another thing or another day."""
+    other = bytes(Entry("identity", "a-corrections", NOW, bytes(32)))
+    assert await verdicts(Log({"": state(other)}), kept(other)) == [Verdict.DIFFERS]
+    assert await verdicts(Log({"": state()}), kept(at=NOW + timedelta(seconds=60))) == [Verdict.DIFFERS]
+
+
+async def test_who_does_not_answer_is_asked_once() -> None:
+    log = Log(None)
+    assert await verdicts(log, kept(), kept(), kept()) == [Verdict.UNREACHABLE] * 3
+    assert log.asked == 1
+
+
+async def test_a_source_that_is_gone_is_not_asked_for() -> None:
+    assert await verdicts(Log({}), kept(source="X")) == [Verdict.UNREACHABLE]
