@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, TypeVar
 
 import structlog
@@ -156,12 +157,19 @@ class Plans:
                     plan = self._trusted[text, name] = self._make(text, name, {})
                     if len(names) == 1:
                         self._trusted[text, None] = plan
-                    if not plan.steering:
-                        self.form(plan, VariableValues({}, {}))
+                    self._compile_all(plan)
             except (RequestErrors, LimitExceeded, GraphQLError) as error:
                 _log.warning(
                     "trusted_document_unusable", reason=str(getattr(error, "code", "")) or type(error).__name__
                 )
+
+    def _compile_all(self, plan: Plan) -> None:
+        """Every form that @skip and @include can make of a trusted document, where they are not too many."""
+        if 2 ** len(plan.steering) > _SHAPES:
+            return
+        for values in product((True, False), repeat=len(plan.steering)):
+            variables = VariableValues({}, dict(zip(plan.steering, values, strict=True)))
+            plan.forms[values] = self._compile(plan, variables)
 
     def _spent(self, client: str, work: Callable[[], _T]) -> _T:
         """Work that is done once for a document, on the account of whoever sent it. Raises RequestRefused."""

@@ -1,0 +1,127 @@
+"""New documents cost their sender's time; what is planned is asked without a limit; trusted documents are planned before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import RequestRefused
+from gateway.federation.cold import ColdWork
+from gateway.federation.plan import Plans, RequestErrors
+from gateway.services.execute import GraphQLRequest
+from schema.build import build_schema
+from schema.limits import Limits
+from tests.fakes.federated import OFFICER, Recorder, road
+
+
+class Clock:
+    """Every reading of it takes a millisecond, so planning takes one."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
+
+
+def text(number: int) -> str:
+    return f"{{ a{number}: purposes {{ code }} }}"
+
+
+def limited(clock: Clock, ms_per_s: float = 1.0) -> Plans:
+    return Plans(build_schema(), Limits(), introspection=False, cold=ColdWork(ms_per_s, clock))
+
+
+def plan_until_refused(plans: Plans, client: str, start: int = 0) -> tuple[int, RequestRefused]:
+    for number in range(200):
+        try:
+            plans.prepare(text(start + number), None, {}, client)
+        except RequestRefused as refused:
+            return number, refused
+    raise AssertionError("never refused")
+
+
+def test_ever_new_documents_are_refused_and_known_ones_are_not() -> None:
+    clock = Clock()
+    plans = limited(clock)
+    made, refused = plan_until_refused(plans, "a")
+    assert 3 <= made <= 11  # ten seconds' worth of one millisecond; a document takes two or more: plan and form
+    assert refused.code == "PLANNING_LIMITED"
+    assert refused.facts["retry_after"] >= 1
+    assert plans.counts["REFUSED"] == 1
+    for _ in range(50):
+        plans.prepare(text(0), None, {}, "a")
+    assert plans.counts["WARM"] >= 50
+
+
+def test_one_client_leaves_the_others_theirs_and_all_together_have_a_limit() -> None:
+    clock = Clock()
+    plans = limited(clock)
+    made = [plan_until_refused(plans, client, 1000 * number)[0] for number, client in enumerate("abcdefgh")]
+    assert made[1] == made[0]
+    assert sum(made) < 5 * made[0] + 8  # four clients' worth
+
+
+def test_after_the_time_told_there_is_room_again() -> None:
+    clock = Clock()
+    plans = limited(clock)
+    _, refused = plan_until_refused(plans, "a")
+    clock.now += float(refused.facts["retry_after"]) + 1
+    plans.prepare(text(777), None, {}, "a")
+
+
+@pytest.mark.parametrize("bad", ["{ nobody }", "{ purposes {", "{ a: purposes { code } a: catalogue { code } }"])
+def test_what_is_no_question_costs_its_sender_too(bad: str) -> None:
+    plans = limited(Clock())
+    codes = [code_of(plans, bad) for _ in range(20)]
+    assert codes[0] in ("GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED")
+    assert codes[-1] == "PLANNING_LIMITED"
+
+
+def code_of(plans: Plans, asked: str) -> str:
+    try:
+        plans.prepare(asked, None, {}, "a")
+    except (RequestErrors, RequestRefused) as error:
+        return error.code
+    return "OK"
+
+
+def test_trusted_documents_are_warm_and_stay() -> None:
+    plans = Plans(build_schema(), Limits(), introspection=False, most=2, cold=ColdWork(0.1, Clock()))
+    plan_until_refused(plans, "a", 1000)
+    trusted = (
+        "query A { purposes { code } } query B { catalogue { code } }",
+        "query ($p: Boolean!) { catalogue { code title @skip(if: $p) { zh } } }",
+    )
+    plans.warm([*trusted, "{ nobody }", "no graphql {"])
+    assert {code_of(plans, text(number)) for number in range(10)} == {"PLANNING_LIMITED"}
+    for name in ("A", "B"):
+        assert plans.prepare(trusted[0], name, {}, "a").form is not None
+    forms = [plans.prepare(trusted[1], None, {"p": short}, "a").form for short in (True, False)]
+    assert [form and len(form.nodes) for form in forms] == [2, 3]
+    assert plans.counts["WARM"] == 4
+    assert len(plans._plans) <= 2
+
+
+@pytest.mark.anyio
+async def test_whoever_is_refused_is_told_when_to_come_back() -> None:
+    run = road([], Recorder())
+    held: Any = run._snapshots.current
+    held.plans = limited(Clock())
+    plan_until_refused(held.plans, OFFICER.user_id)
+    answer = await run(OFFICER, GraphQLRequest("{ catalogue { code } }"))
+    assert not answer.executed
+    assert answer.errors[0]["extensions"]["code"] == "PLANNING_LIMITED"
+    assert answer.errors[0]["extensions"]["retryAfter"] >= 1
+
+
+@pytest.mark.anyio
+async def test_what_runs_on_graphql_core_is_counted() -> None:
+    run = road([], Recorder(), introspection=True)
+    counts = run._snapshots.current.plans.counts
+    await run(OFFICER, GraphQLRequest("{ catalogue { code } }"))
+    assert counts["FALLBACK"] == 0
+    await run(OFFICER, GraphQLRequest("{ __schema { queryType { name } } catalogue { code } }"))
+    assert counts["FALLBACK"] == 1
