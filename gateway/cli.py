@@ -18,7 +18,7 @@ _Done = TypeVar("_Done")
 MANUAL = """\
 一门 yimen: 社区矫正数据共享网关 / a GraphQL data-sharing gateway for community correction.
 
-  yimen serve --manifests DIR       启动网关 / start the gateway; stops cleanly on SIGTERM
+  yimen serve --manifests DIR       启动网关 / start the gateway; stops cleanly on SIGTERM; --workers auto: one process per core
   yimen sources check [DIR]         检查清单并试查 / every fault of a set of manifests, with file and line, and a live probe
   yimen sources list [DIR]          列出数据源 / the sources, what they answer, and how they are doing now
   yimen db migrate                  升级数据库 / bring the database to this version (serve does it too)
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--manifests", type=Path, metavar="DIR", help="folder of the source manifests")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", type=int, help="port to listen on; 0 picks a free one")
-    serve.add_argument("--workers", type=int, help="processes; above 1 needs PostgreSQL")
+    serve.add_argument("--workers", metavar="N", help="processes, or auto: one per core; above 1 needs PostgreSQL")
     serve.set_defaults(command=_serve)
 
     sources = commands.add_parser("sources", help="check or list sources").add_subparsers(

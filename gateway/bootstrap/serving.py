@@ -14,33 +14,37 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from adapters.errors import AdapterError
-from gateway.bootstrap.composition import Gateway, application, open_gateway
 from gateway.bootstrap.gathered import gathered, offered
 from gateway.bootstrap.trace_export import check_tracing
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.web.logs import configure_logging
-from gateway.web.serve import bind, server_for
+from gateway.web.serve import bind, inherited, server_for
 from schema.errors import SchemaError
+
+if TYPE_CHECKING:
+    from gateway.bootstrap.composition import Gateway
 
 _log = structlog.get_logger("yimen.serve")
 
 
 def serve_gateway(settings: Settings) -> int:
     """Listen until SIGTERM or SIGINT, then drain. Returns the exit code; raises GatewayError before anything starts."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload asked for too early must not end what is starting
+    for early in (signal.SIGHUP, signal.SIGUSR2):  # asked for too early, neither must end what is starting
+        signal.signal(early, signal.SIG_IGN)
     _logging(settings)
     check_tracing(settings)
-    listener = bind(settings.host, settings.port)
+    listener = inherited() or bind(settings.host, settings.port)
     settings = replace(settings, port=listener.getsockname()[1])  # links, issuer and proofs name the port there is
     said = f"yimen: http://{settings.host}:{settings.port}/graphql"
     say = partial(print, said, file=sys.stderr, flush=True)  # once it is true: an address is taken for a success
     try:
-        if settings.workers > 1:
+        if settings.processes > 1:
             return _several(settings, listener, say)
         return _one(settings, listener, _Place(ready=say))
     finally:
@@ -58,7 +62,7 @@ def _several(settings: Settings, listener: socket.socket, say: Callable[[], None
     with tempfile.TemporaryDirectory(prefix="yimen-") as folder:
         work = partial(_worker, settings, listener, Path(folder))
         return Workers(
-            work, settings.workers, listener, drain_s=settings.drain_announce_s + settings.drain_s, first_ready=say
+            work, settings.processes, listener, drain_s=settings.drain_announce_s + settings.drain_s, first_ready=say
         ).run()
 
 
@@ -99,9 +103,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> int:
+    # Here, and not above: the process that only starts workers needs none of it, and it is most of what one weighs.
+    from gateway.bootstrap.composition import application, open_gateway
+
     async with open_gateway(settings, slot=place.slot) as gateway, _metrics_of_all(gateway, place):
         server = server_for(application(gateway))
         _reload_when_asked(gateway)
+        if place.folder is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, server.retire)
 
         def listening() -> None:
             held = gateway.snapshots.current.snapshot

@@ -36,3 +36,9 @@ class Limits:
         "一次查询的总时限（秒）",
         "seconds an operation may take; what is late is UNAVAILABLE",
     )
+    planning_ms_per_s: int = setting(
+        parsing.number(int, 1, 1000),
+        50,
+        "一个用户的新查询文档每秒可占用的解析编译时间（毫秒）；全体合计为其四倍",
+        "milliseconds a second that new query documents of one user (or client without one) may take of a worker; all together four times that",
+    )

@@ -43,6 +43,20 @@ def number(kind: type[int] | type[float], low: float, high: float) -> Parse:
     return parse
 
 
+AUTO = 0
+"""As many worker processes as there are cores for us."""
+
+
+def workers(value: Any) -> int:
+    """A number of processes, or AUTO for "auto"."""
+    if value == "auto":
+        return AUTO
+    try:
+        return int(number(int, 1, 64)(value))
+    except Fault:
+        raise Fault("must be auto or a whole number from 1 to 64") from None
+
+
 def boolean(value: Any) -> bool:
     known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     if isinstance(value, bool):

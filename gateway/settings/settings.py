@@ -55,10 +55,10 @@ class Settings:
         parsing.number(int, 0, 65535), 8000, "监听端口，0 为自动选取", "port to listen on; 0 picks a free one"
     )
     workers: int = setting(
-        parsing.number(int, 1, 64),
+        parsing.workers,
         1,
-        "工作进程数，大于 1 须用 PostgreSQL",
-        "worker processes; above 1 needs PostgreSQL",
+        "工作进程数，大于 1 须用 PostgreSQL；auto 即每个处理器核一个（SQLite 时为一个）",
+        "worker processes; above 1 needs PostgreSQL; auto is one per core (one with SQLite)",
     )
     public_url: str | None = setting(
         parsing.url, None, "对外访问地址，默认由 host 和 port 得出", "URL others reach us at; default http://host:port"
@@ -288,6 +288,14 @@ class Settings:
     @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def processes(self) -> int:
+        """How many worker processes there are."""
+        if self.workers != parsing.AUTO:
+            return self.workers
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return 1 if self.sqlite else min(64, cores)
 
     @classmethod
     def from_process(cls, **command_line: object) -> Settings:
