@@ -1,7 +1,7 @@
 """How much of a worker's time new documents may take. Planning one costs some milliseconds, so whoever sends ever new ones
 could have the worker; those that are planned already are not held up by it.
 
-Counted is time spent, not documents: a large one costs what it costs. A client's account fills at its rate up to ten
+Counted is processor time, not documents: a large one costs what it costs. A client's account fills at its rate up to ten
 seconds' worth; together all clients have four times the rate of one, so that no client takes what another needs.
 """
 
@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import monotonic, thread_time
 
 from gateway.errors import RequestRefused
 
@@ -24,9 +24,15 @@ _MOST_CLIENTS = 10_000
 class ColdWork:
     """What is left to each client for new documents. `ms_per_s` is one client's rate, None for no limit."""
 
-    def __init__(self, ms_per_s: float | None, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        ms_per_s: float | None,
+        clock: Callable[[], float] = monotonic,
+        worked: Callable[[], float] = thread_time,
+    ) -> None:
+        """`clock` tells the time, `worked` how long this thread has worked, both in seconds."""
         self._rate = None if ms_per_s is None else ms_per_s / 1000
-        self._clock = clock
+        self._clock, self._worked = clock, worked
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> seconds left, and when
         self._all = (0.0 if self._rate is None else self._rate * _TOGETHER * _SPAN_S, clock())
 
@@ -37,20 +43,20 @@ class ColdWork:
         if self._rate is None:
             yield
             return
-        began = self._clock()
-        own = self._filled(self._left.get(client), self._rate, began)
-        everybody = self._filled(self._all, self._rate * _TOGETHER, began)
+        now = self._clock()
+        own = self._filled(self._left.get(client), self._rate, now)
+        everybody = self._filled(self._all, self._rate * _TOGETHER, now)
         wait = max(-own / self._rate, -everybody / (self._rate * _TOGETHER))
         if wait >= 0:
             raise RequestRefused(CODE, retry_after=max(1, math.ceil(wait)))
+        began = self._worked()
         try:
             yield
         finally:
-            now = self._clock()
-            spent = now - began
-            self._left[client] = own - spent, began
+            spent = self._worked() - began
+            self._left[client] = own - spent, now
             self._left.move_to_end(client)
-            self._all = everybody - spent, began
+            self._all = everybody - spent, now
             if len(self._left) > _MOST_CLIENTS:
                 self._left.popitem(last=False)
 

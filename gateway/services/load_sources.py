@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from adapters.manifest import Fault, NounDecl
 from adapters.manifest_reader import ManifestSet, read_manifests
 from adapters.registry import KINDS, OpenSource, open_source
 from gateway.federation.catalog import Snapshot, offers_of
+from gateway.federation.cold import ColdWork
 from gateway.federation.plan import Plans
 from gateway.policy.decision import Policy
 from gateway.policy.items import DeclaredNoun
@@ -123,6 +124,8 @@ class SourceLoads:
     policy: Callable[[RuleSet], Policy]
     observe: Callable[[OpenSource], OpenSource] = lambda source: source
     rules: RulesInForce | None = None  # None: the rules that come with yimen
+    trusted: Collection[str] = ()  # texts that are planned before anybody asks
+    cold: ColdWork | None = None  # what new documents may cost; one account for all that is loaded
 
     def version(self) -> str:
         """Names, sizes and times of the files: cheap enough to look at every second."""
@@ -165,7 +168,8 @@ class SourceLoads:
             raise
         version = hashlib.sha256(f"{manifests.version}{rules.version}{built.sdl}".encode()).hexdigest()
         snapshot = Snapshot(version, built, offers_of(opened), tuple(opened), register)
-        plans = Plans(built, self.limits, introspection=self.introspection)
+        plans = Plans(built, self.limits, introspection=self.introspection, cold=self.cold)
+        await asyncio.to_thread(plans.warm, self.trusted)
         return Held(snapshot, plans, self.policy(rules))
 
     async def close(self, held: Held) -> None:

@@ -31,7 +31,7 @@ def refusal_code(answer: GraphQLAnswer) -> str:
     return ""
 
 
-THROTTLED = frozenset({"RATE_LIMITED", "BUDGET_SPENT"})
+THROTTLED = frozenset({"RATE_LIMITED", "BUDGET_SPENT", "PLANNING_LIMITED"})
 
 
 def retry_after(answer: GraphQLAnswer) -> list[tuple[bytes, bytes]]:
