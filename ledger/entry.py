@@ -6,7 +6,6 @@ HMAC-SHA256 of the record under a random salt, so that without the salt an entry
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 from ledger.encoding import b64, hash_of, number
 from ledger.errors import Malformed
+from ledger.keyed import keyed
 
 VERSION = 1
 SALT_BYTES = 32
@@ -130,4 +130,4 @@ def _shallow(value: Any) -> None:
 
 def commit(salt: bytes, record: bytes) -> bytes:
     """The commitment to a record's canonical bytes, and in the same way to any part of a record that is blinded."""
-    return hmac.digest(salt, record, "sha256")
+    return keyed(salt, record)

@@ -7,9 +7,9 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -26,6 +26,24 @@ from gateway.store.sqlite_reader import SqliteReader
 _WRITE, _OWNER, _NEWS, _SAID = "yimen_write", "yimen_database", "yimen_news", "yimen_said"
 _CONNECT_S = 3
 _SQLITE_READERS = 2
+
+
+class Reader(Protocol):
+    """Asks one kind of database what is read in every request."""
+
+    async def rows(self, statement: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """Raises StoreUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Sorting(Protocol):
+    """What was written in haste is put where it is looked for; for a transaction, once it has the store's turn."""
+
+    async def fold(self) -> None: ...
+
+    async def fold_in_turn(self) -> None: ...
 
 
 class Database:
@@ -54,24 +72,21 @@ class Database:
         """SQLite has one writer: waiting here costs nothing, waiting in its busy handler sleeps."""
         self.writer: asyncio.Task[Any] | None = None
         """Whose turn that is, where it was taken by `write`."""
-        self.before_read: Callable[[], Awaitable[None]] | None = None
-        """What must be done before anybody reads; set where the store is opened."""
-        self._reader = SqliteReader(sqlite_path(engine.url), timeout_s) if self.is_sqlite else None
+        self.sorting: Sorting | None = None
+        """What must be done before anybody looks; set where the store is opened."""
+        self._reader = self._shortest_way()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Raises StoreUnavailable where the database does not answer."""
-        if self.before_read is not None:
-            await self.before_read()
+        if self.sorting is not None:
+            await self.sorting.fold()
         with self.faults():
             async with self._reading.connect() as connection:
                 yield connection
 
     async def rows(self, statement: sa.TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Of one statement that stands on every request's road, by the shortest way. Raises StoreUnavailable."""
-        if self._reader is None:
-            async with self.read() as connection:
-                return (await connection.execute(statement, parameters)).all()
         for note in self.engine.sync_engine.dispatch.before_cursor_execute:  # whoever listens hears this one, too
             note(None, None, statement.text, parameters, None, False)
         return await self._reader.rows(statement.text, parameters)
@@ -99,18 +114,26 @@ class Database:
         async with self.sole_writer:
             self.writer = asyncio.current_task()
             try:
+                if self.sorting is not None:
+                    await self.sorting.fold_in_turn()
                 yield
             finally:
                 self.writer = None
 
     async def peek(self, statement: str) -> Sequence[Any]:
         """SQLite alone: the rows of one that finds them at once, read where it is asked. Raises StoreUnavailable."""
-        assert self._reader is not None  # noqa: S101  (its askers are SQLite's)
         return await self._reader.rows(statement, {})
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can say ON CONFLICT, in this database's words."""
         return insert_on(self.engine.dialect.name, table)
+
+    def _shortest_way(self) -> Reader:
+        if self.is_sqlite:
+            return SqliteReader(sqlite_path(self.engine.url), self.timeout_s)
+        from gateway.store.postgres_reader import PostgresReader  # only here: psycopg costs memory where it is not used
+
+        return PostgresReader(self.connect_arguments(), self.timeout_s)
 
     async def lasting_connection(self) -> AsyncConnection:
         """One to keep, each statement by itself; whoever takes it gives it back by closing it."""
@@ -130,8 +153,7 @@ class Database:
             raise StoreUnavailable(f"the database did not do its work ({fault_name(error)})") from None
 
     async def close(self) -> None:
-        if self._reader is not None:
-            await self._reader.close()
+        await self._reader.close()
         await self.engine.dispose()
 
 

@@ -29,26 +29,28 @@ SELECT s.value,
   EXISTS (SELECT 1 FROM officer WHERE subject_id = s.value AND user_id = :user_id),
   EXISTS (SELECT 1 FROM monitoring_order WHERE subject_id = s.value AND from_us <= :now AND to_us > :now
     AND (lifted_at_us IS NULL OR lifted_at_us > :now)),
-  (SELECT {array}(id, items) FROM break_glass WHERE subject_id = s.value AND user_id = :user_id AND org_id = :org_id
+  (SELECT {array}(id, items){text} FROM break_glass WHERE subject_id = s.value AND user_id = :user_id AND org_id = :org_id
     AND expires_at_us > :now AND outcome IS NULL AND (review = 'AFTER' OR approved_at_us IS NOT NULL)
     ORDER BY expires_at_us DESC LIMIT 1),
-  (SELECT {all}({array}(case_no)) FROM unseal_order WHERE subject_id = s.value AND org_id = :org_id
+  (SELECT {all}({array}(case_no)){text} FROM unseal_order WHERE subject_id = s.value AND org_id = :org_id
     AND from_us <= :now AND expires_at_us > :now),
   (SELECT {all}({array}(c.case_no, c.state, c.seal, c.minor_at_offence, c.offence_in_progress, c.visible_from_us,
       (SELECT {joined} FROM case_party p WHERE p.case_no = c.case_no AND p.org_id = :org_id
         AND p.from_us <= :now AND (p.to_us IS NULL OR p.to_us > :now)),
       EXISTS (SELECT 1 FROM case_assignment a WHERE a.case_no = c.case_no AND a.user_id = :user_id
-        AND a.from_us <= :now AND (a.to_us IS NULL OR a.to_us > :now))))
+        AND a.from_us <= :now AND (a.to_us IS NULL OR a.to_us > :now)))){text}
     FROM case_register c WHERE c.subject_id = s.value)
 FROM {asked} AS s(value)
 """
 _SQLITE = {
+    "text": "",
     "array": "json_array",
     "all": "json_group_array",
     "joined": "group_concat(p.part)",
     "asked": "(SELECT value FROM json_each(:subjects))",
 }
 _POSTGRESQL = {
+    "text": "::text",  # read once for all who are alike
     "array": "json_build_array",
     "all": "json_agg",
     "joined": "string_agg(p.part, ',')",
@@ -103,11 +105,14 @@ class StoredFacts:
         }
         rows = await self._database.rows(self._statement, asked)
         # Within this one question, rows that say the same are read once: those of one case, and of all whom nobody knows.
-        alike: dict[str, Known] = {}
+        alike: dict[tuple[Any, ...], Known] = {}
         found = {}
         for row in rows:
-            said = repr(row[1:])
-            found[row[0]] = alike[said] if said in alike else alike.setdefault(said, _known(row))
+            said = tuple(row[1:])
+            known = alike.get(said)
+            if known is None:
+                known = alike[said] = _known(row)
+            found[row[0]] = known
         return found
 
 
@@ -140,5 +145,4 @@ def _case(case: Sequence[Any]) -> CaseSeen:
 
 
 def _json(found: Any) -> Any:
-    """SQLite hands JSON out as text, psycopg already read."""
-    return orjson.loads(found) if isinstance(found, str) else found
+    return None if found is None else orjson.loads(found)

@@ -20,12 +20,21 @@ from gateway.store.evidence import HALTED, Asked, EventRow, RowRefused
 from gateway.store.ids import to_us
 from gateway.store.sqlite_door import REVOKED_AMONG, SPEND
 from gateway.store.sqlite_thread import SqliteThread
-from gateway.store.tables import access_event, access_event_pending, access_event_subject
+from gateway.store.tables import access_event, access_event_pending
 from gateway.store.tables.ledger import ledger_outbox
 
-_FOLD_EVERY = 64
+_FOLD_EVERY = 128
 """Events; then those whom they were about are taken into the index by person."""
 _MOST_AT_ONCE = 512
+_LAST = "SELECT max(number) FROM (SELECT number FROM access_event_pending ORDER BY number LIMIT ?)"
+# Every person's seed is sealed to the same length. In order, so that a page of the index is met once.
+_FOLD = """
+INSERT OR IGNORE INTO access_event_subject (subject_id, event_id, seed_ct)
+SELECT one.value, p.event_id, substr(p.seeds, 1 + one.key * p.each, p.each)
+FROM (SELECT event_id, subjects, seeds, length(seeds) / json_array_length(subjects) AS each
+  FROM access_event_pending WHERE number <= ?) AS p, json_each(p.subjects) AS one
+ORDER BY one.value, p.event_id
+"""
 
 
 class SqliteJournal:
@@ -39,16 +48,14 @@ class SqliteJournal:
     def __init__(self, database: Database) -> None:
         self._database, self._turn = database, database.sole_writer
         self._thread = SqliteThread(database, "evidence")
-        self._event_sql, self._pending_sql, self._outbox_sql, self._subject_sql = (
+        self._event_sql, self._pending_sql, self._outbox_sql = (
             str(sa.insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=names))
             for table, names in (
                 (access_event, None),
                 (access_event_pending, ["event_id", "subjects", "seeds"]),
                 (ledger_outbox, None),
-                (access_event_subject, None),
             )
         )
-        self._subject_sql = self._subject_sql.replace("INSERT", "INSERT OR IGNORE", 1)
         self._unfolded = 0
         self._folding: asyncio.Task[None] | None = None
 
@@ -65,10 +72,14 @@ class SqliteJournal:
         StoreUnavailable."""
         if self._database.writer is not None and self._database.writer is asyncio.current_task():
             return  # who reads within a transaction of their own would wait for themselves
-        while await self._database.peek("SELECT 1 FROM access_event_pending LIMIT 1"):
+        while await self._waiting():
             async with self._turn:
                 await self._thread(self._fold)
-        self._unfolded = 0
+
+    async def fold_in_turn(self) -> None:
+        """The same for whoever has the store's turn to write."""
+        while await self._waiting():
+            await self._thread(self._fold)
 
     async def close(self) -> None:
         if self._folding is not None:
@@ -76,6 +87,12 @@ class SqliteJournal:
         with contextlib.suppress(GatewayError):  # the next start does it
             await self.fold()
         await self._thread.close()
+
+    async def _waiting(self) -> bool:
+        if await self._database.peek("SELECT 1 FROM access_event_pending LIMIT 1"):
+            return True
+        self._unfolded = 0
+        return False
 
     async def _fold_beside(self) -> None:
         with contextlib.suppress(GatewayError):  # whoever reads does it, and hears of it
@@ -115,14 +132,9 @@ class SqliteJournal:
             for pragma in ("synchronous=NORMAL", "foreign_keys=OFF"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute("BEGIN IMMEDIATE")
-            waiting = connection.execute(
-                "SELECT number, event_id, subjects, seeds FROM access_event_pending ORDER BY number LIMIT ?",
-                (_MOST_AT_ONCE,),
-            ).fetchall()
-            if waiting:
-                found = sorted(one for _, *row in waiting for one in _entered(*row))  # a page of the index is met once
-                connection.executemany(self._subject_sql, found)
-                connection.execute("DELETE FROM access_event_pending WHERE number <= ?", (waiting[-1][0],))
+            (last,) = connection.execute(_LAST, (_MOST_AT_ONCE,)).fetchone()
+            connection.execute(_FOLD, (last,))
+            connection.execute("DELETE FROM access_event_pending WHERE number <= ?", (last,))
             connection.execute("COMMIT")
             for pragma in ("synchronous=FULL", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
@@ -134,13 +146,6 @@ class SqliteJournal:
 def _pending(row: EventRow) -> tuple[str, str, bytes]:
     subjects = orjson.dumps([subject_id for subject_id, _ in row.subjects]).decode()
     return row.waiting.id, subjects, b"".join([seed_ct for _, seed_ct in row.subjects])
-
-
-def _entered(event_id: str, subjects: str, seeds: bytes) -> list[tuple[str, str, bytes]]:
-    """Every person's seed is sealed to the same length."""
-    ids = orjson.loads(subjects)
-    each = len(seeds) // len(ids)
-    return [(one, event_id, seeds[at * each : at * each + each]) for at, one in enumerate(ids)]
 
 
 def _let_in(connection: sqlite3.Connection, asked: Sequence[Asked]) -> list[str]:

@@ -204,9 +204,9 @@ def _keeping_journal(database: Database) -> KeepingJournal:
 
 def _journal(database: Database) -> EventJournal:
     if database.is_sqlite:
-        sorted_in = SqliteJournal(database)
-        database.before_read = sorted_in.fold
-        return sorted_in
+        journal = SqliteJournal(database)
+        database.sorting = journal
+        return journal
     from gateway.store.postgres_journal import PostgresJournal  # only here: psycopg costs memory where it is not used
 
     return PostgresJournal(database)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -21,11 +21,14 @@ from gateway.store.keys import Keys, Sealed
 from gateway.store.subject_keys.columns import PersonalColumns, is_personal
 from gateway.store.subject_keys.ring import SubjectKeys
 from gateway.store.tables import subject
+from ledger.keyed import keyed
 
 _NORMALISED = re.compile(r"[0-9]{17}[0-9X]")
 _REMEMBERED = 20_000  # about 5 MB
 _CHUNK = 500
 _PID_BYTES = 16
+_FIND = "SELECT id_hmac, subject_id FROM subject WHERE id_hmac"
+_ANY_OF = sa.text(f"{_FIND} = ANY(:keys)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +76,25 @@ class StoredSubjects:
 
     async def recognise(self, id_numbers: Sequence[str], *, reader: str = "") -> Sequence[str]:
         """See the port: the same statement for the known and the unknown, and nothing written for either."""
-        asked = [self._id_hmac(id_no) for id_no in id_numbers]
         # Remembered for each reader apart: whom others ask about must not be answered sooner than whom nobody knows.
         met = self._met
-        answer = {key: met[reader, key] for key in asked if (reader, key) in met}
-        missing = sorted(set(asked) - answer.keys())
+        asked = [(reader, self._id_hmac(id_no)) for id_no in id_numbers]
+        missing = sorted({place[1] for place in asked if place not in met})
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
-            answer |= {key: self._own_id(key) for key in chunk} | await self._find(chunk)
-        for key in asked:
-            met[reader, key] = answer[key]
-            met.move_to_end((reader, key))
+            found = {key: self._own_id(key) for key in chunk} | await self._find(chunk)
+            met.update({(reader, key): subject_id for key, subject_id in found.items()})
+        answer = [met[place] for place in asked]
+        for place in asked:
+            met.move_to_end(place)
         while len(met) > self._remembered:
             met.popitem(last=False)
-        return [answer[key] for key in asked]
+        return answer
 
     def pid(self, subject_id: str, org_id: str) -> str:
         """See the port: 26 characters of base32, 128 bits."""
         message = len(subject_id).to_bytes(2, "big") + subject_id.encode() + org_id.encode()
-        digest = hmac.digest(self._pid_key, message, "sha256")[:_PID_BYTES]
+        digest = keyed(self._pid_key, message)[:_PID_BYTES]
         return base64.b32encode(digest).decode("ascii").rstrip("=").lower()
 
     async def remember(self, subject_id: str, id_no: str, name: str) -> None:
@@ -166,9 +169,11 @@ class StoredSubjects:
         raise StoreUnavailable("subjects could not be interned")
 
     async def _find(self, asked: Sequence[bytes]) -> dict[bytes, str]:
-        query = sa.select(subject.c.id_hmac, subject.c.subject_id).where(subject.c.id_hmac.in_(asked))
-        async with self._database.read() as connection:
-            return {bytes(key): subject_id for key, subject_id in await connection.execute(query)}
+        if self._database.is_sqlite:  # which knows no arrays
+            statement, parameters = _one_of(len(asked)), {f"k{at}": key for at, key in enumerate(asked)}
+        else:
+            statement, parameters = _ANY_OF, {"keys": list(asked)}
+        return {bytes(key): subject_id for key, subject_id in await self._database.rows(statement, parameters)}
 
     def _new(self, keys: Iterator[bytes]) -> Iterator[dict[str, object]]:
         created_at_us = to_us(self._clock.now())
@@ -177,12 +182,17 @@ class StoredSubjects:
 
     def _own_id(self, id_hmac: bytes) -> str:
         """The id of a number nobody has interned yet; interned later, it is the same person."""
-        return hmac.digest(self._own_key, id_hmac, "sha256")[:16].hex()
+        return keyed(self._own_key, id_hmac)[:16].hex()
 
     def _id_hmac(self, id_no: str) -> bytes:
         if not _NORMALISED.fullmatch(id_no):
             raise ValueError("not a normalised 18-digit ID number")
-        return hmac.digest(self._id_key, id_no.encode("ascii"), "sha256")
+        return keyed(self._id_key, id_no.encode("ascii"))
+
+
+@lru_cache(maxsize=_CHUNK)
+def _one_of(many: int) -> sa.TextClause:
+    return sa.text(f"{_FIND} IN ({', '.join(f':k{at}' for at in range(many))})")
 
 
 def _place(column: str, subject_id: str) -> Place:

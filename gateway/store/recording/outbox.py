@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,11 +22,12 @@ from gateway.store.subject_keys.ring import NONCE_BYTES, SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
 from ledger.encoding import b64
-from ledger.entry import Entry, commit, is_actor
+from ledger.entry import KINDS, VERSION, Entry, commit, is_actor
 from ledger.merkle import leaf_hash
 
 MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
-_MARK_RANDOM = records.SALT_BYTES + NONCE_BYTES
+_SALT_BYTES = records.SALT_BYTES
+_MARK_RANDOM = _SALT_BYTES + NONCE_BYTES
 _REMEMBERED = 20_000  # pids; about 5 MB
 Face = tuple[str, str]
 """What everybody sees of a record: the entry's kind and actor."""
@@ -47,8 +48,7 @@ class Waiting:
         return leaf_hash(self.entry)
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A person of a record: `seed_ct` is mark and sealed seed, as the tables hold it."""
 
     subject_id: str
@@ -70,11 +70,7 @@ class Outbox:
         """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer."""
         row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
-        fresh = os.urandom(_MARK_RANDOM * len(subjects))
-        marked = [
-            self._mark(seed, one, self._shown(one, org), event_id, org, fresh[at : at + _MARK_RANDOM])
-            for one, at in zip(subjects, range(0, len(fresh), _MARK_RANDOM), strict=True)
-        ]
+        marked = self._marks(seed, subjects, event_id, org)
         record = records.access_record(row, seed, [one.mark for one in marked])
         waiting = _waiting(record, seed, access_face(row), row["recorded_at_us"])
         return (None if marked else self._seal_own(event_id, seed)), marked, waiting
@@ -113,6 +109,19 @@ class Outbox:
             return self._seal_own(row["id"], seed), None
         marked = self._mark(seed, subject_id, subject_id, row["id"], "", os.urandom(_MARK_RANDOM))
         return marked.seed_ct, marked.mark
+
+    def _marks(self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str) -> list[Marked]:
+        """`_mark` for each, as each is shown to `reader`; what is the same for all is worked out once."""
+        fresh, place = os.urandom(_MARK_RANDOM * len(subjects)), _place(record_id, "")
+        shown, seal, at = self._shown, self.keys.seal, 0
+        marked = []
+        for subject_id in subjects:
+            salt, nonce = fresh[at : at + _SALT_BYTES], fresh[at + _SALT_BYTES : at + _MARK_RANDOM]
+            at += _MARK_RANDOM
+            mark = commit(salt, f'"{shown(subject_id, reader)}"'.encode())
+            sealed = seal(subject_id, place + subject_id.encode(), seed + salt, reader=reader, nonce=nonce)
+            marked.append(Marked(subject_id, b64(mark), mark + sealed))
+        return marked
 
     def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str, fresh: bytes) -> Marked:
         """`fresh`: as many random bytes as `_MARK_RANDOM` says, used nowhere else."""
@@ -160,7 +169,16 @@ def change_face(row: Mapping[str, Any]) -> Face:
 def _waiting(record: Mapping[str, Any], seed: bytes, face: Face, at_us: int, delayed: bool = False) -> Waiting:
     commitment = commit(records.salt_of(seed, "record"), records.written(record, plain=record["type"] == "access"))
     due_at_us = at_us if delayed else 0  # what is not delayed waits for no clock, wherever one jumps to
-    return Waiting(record["id"], due_at_us, bytes(Entry(*face, from_us(at_us), commitment)))
+    return Waiting(record["id"], due_at_us, entry_bytes(face, at_us, commitment))
+
+
+def entry_bytes(face: Face, at_us: int, commitment: bytes) -> bytes:
+    """`bytes(Entry(...))`, sooner: whoever is named in the open is named in letters that JSON leaves as they are."""
+    kind, org = face
+    if not is_actor(org) or kind not in KINDS:
+        return bytes(Entry(kind, org, from_us(at_us), commitment))
+    second = records.second_text(at_us // 1_000_000)
+    return f'{{"actor":"{org}","commitment":"{b64(commitment)}","kind":"{kind}","time":"{second}Z","v":{VERSION}}}'.encode()
 
 
 def _place(record_id: str, subject_id: str) -> bytes:

@@ -6,8 +6,8 @@ stays null. All salts but the persons' marks grow from one random seed a record,
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from gateway.store.ids import from_us
 from ledger.encoding import b64
 from ledger.entry import canonical, commit
+from ledger.keyed import keyed
 
 SEED_BYTES = 32
 SALT_BYTES = 32
@@ -26,7 +27,7 @@ Values = Mapping[str, Any]
 
 def salt_of(seed: bytes, name: str) -> bytes:
     """Of the whole record ("record") or of one part."""
-    return hmac.digest(seed, name.encode(), "sha256")
+    return keyed(seed, name.encode())
 
 
 def blind(salt: bytes, value: Any) -> str | None:
@@ -118,7 +119,14 @@ def alert_record(row: Row, seed: bytes, mark: str | None) -> dict[str, Any]:
 
 def time_text(microseconds: int) -> str:
     """RFC 3339, UTC, always six digits of a second."""
-    return from_us(microseconds).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{second_text(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=64)  # what is recorded together happened in the same few seconds
+def second_text(seconds: int) -> str:
+    """The same without fraction and zone."""
+    return from_us(seconds * 1_000_000).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _json(text: str) -> Any:

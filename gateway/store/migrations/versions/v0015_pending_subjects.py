@@ -20,3 +20,7 @@ def upgrade() -> None:
         sa.Column("seeds", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_access_event_pending")),
     )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("yimen's databases only go forward; restore the backup taken before the upgrade")
