@@ -18,8 +18,10 @@ from typing import Any
 from bench.ledgerless import no_ledger
 from demo.processes import die_with_parent
 from gateway.bootstrap import composition, serving
-from gateway.caller import AccessEvent, Caller, Presented, Receipt
+from gateway.caller import AccessEvent, Admission, Caller, Presented, Receipt
+from gateway.errors import NotAdmitted, Unauthenticated
 from gateway.policy.decision import Effect, Mask, Question
+from gateway.services import run_query
 from gateway.services.client_limits import Unlimited
 
 _OFFICER = Caller(
@@ -52,6 +54,14 @@ class Anybody:
     async def __call__(self, presented: Presented) -> Caller:
         return _OFFICER
 
+    unspent = __call__
+
+    async def settle(self, caller: Caller) -> Caller:
+        return caller
+
+    async def turned_away(self, caller: Caller, error: NotAdmitted) -> Unauthenticated:
+        raise AssertionError("nobody is turned away here")
+
     async def still(self, caller: Caller) -> bool:
         return True
 
@@ -61,10 +71,13 @@ class NoEvidence:
 
     _RECEIPT = Receipt("bench", datetime(2026, 1, 1, tzinfo=UTC))
 
-    async def record(self, event: AccessEvent) -> Receipt:
+    async def admit(self, admission: Admission | None) -> None:
+        return None
+
+    async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         return self._RECEIPT
 
-    async def record_all(self, events: Sequence[AccessEvent]) -> Receipt:
+    async def record_all(self, events: Sequence[AccessEvent], *, admission: Admission | None = None) -> Receipt:
         return self._RECEIPT
 
 
@@ -77,12 +90,19 @@ async def _no_evidence(*_: object) -> AsyncIterator[NoEvidence]:
 def put_together(*, evidence: bool) -> None:
     """Have `yimen serve` of this process be such a gateway."""
     application = composition.application
-    names: dict[str, Any] = {"CedarPolicy": AllowAll, "client_limits": lambda *_: Unlimited()}
+    instead: list[tuple[Any, str, Any]] = [
+        (composition, "CedarPolicy", AllowAll),
+        (composition, "client_limits", lambda *_: Unlimited()),
+    ]
     if not evidence:
-        names |= {"flood_evidence": _no_evidence, "keeping": no_ledger}
-    for name, instead in names.items():
-        assert hasattr(composition, name), name  # else the real one would be measured under this name
-        setattr(composition, name, instead)
+        instead += [
+            (composition, "flood_evidence", _no_evidence),
+            (composition, "keeping", no_ledger),
+            (run_query, "answered", lambda *_: ()),  # no events are made either
+        ]
+    for where, name, other in instead:
+        assert hasattr(where, name), name  # else the real one would be measured under this name
+        setattr(where, name, other)
 
     def opened(gateway: composition.Gateway) -> Any:
         parts = replace(gateway.oauth, authenticate=Anybody())  # type: ignore[arg-type]  # not the real one: that is the point

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from bench.witnesses import FIRST_PORT
 from demo.places import Places
 from demo.processes import Children
@@ -61,7 +61,7 @@ async def measured(home: Path, rounds: int, children: Children) -> Found:
     shutil.rmtree(home, ignore_errors=True)
     log, found = _Log(), Found()
     agencies = await asyncio.to_thread(_started, home, children, str(log.signer.key))
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     roads = [road_to(KnownWitness(one.code, parse_vkey(one.vkey), one.url), egress) for one in agencies]
     try:
         for number in range(-5, rounds):

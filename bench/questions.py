@@ -37,19 +37,19 @@ class Question:
         return "" if bare == self.expected else f"other data than expected: {str(bare)[:300]}"
 
 
-def questions(*, purpose: bool, envelope: bool = False) -> Mapping[str, Question]:
-    """`list`: 20 persons x 3 departments; `one`: the first of them."""
+def questions(*, purpose: bool, envelope: bool = False, leaves: int = 4) -> Mapping[str, Question]:
+    """`list`: 20 persons x 3 departments; `one`: the first of them. `leaves`: of each record, the first so many."""
     parts = " ".join(
-        f"{noun} {{ {ENVELOPE if envelope else ''}records {{ {' '.join(leaves)} }} }}"
-        for noun, leaves in RECORDS.items()
+        f"{noun} {{ {ENVELOPE if envelope else ''}records {{ {' '.join(names[:leaves])} }} }}"
+        for noun, names in RECORDS.items()
     )
     of = PURPOSE if purpose else ""
     many = f"query List($of: [PersonKey!]!){of} {{ people(of: $of) {{ {parts} }} }}"
     one = f"query One($idNo: String!, $name: String!){of} {{ person(idNo: $idNo, name: $name) {{ {parts} }} }}"
     people = persons()
     return {
-        "list": _question("list", many, "people", {"of": people[:LIST]}, expected(LIST)),
-        "one": _question("one", one, "person", people[0], expected(1)[0]),
+        "list": _question("list", many, "people", {"of": people[:LIST]}, expected(LIST, leaves)),
+        "one": _question("one", one, "person", people[0], expected(1, leaves)[0]),
     }
 
 
