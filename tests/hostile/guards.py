@@ -34,6 +34,7 @@ COVERED = Break(
 RECORDABLE = Break(RAR + "_read", 'claimed({"code": code, "reference": reference}, register) is None or ', "")
 STRANGER_HOST = Break("gateway.web.middleware:Front._host_refusal", 'return "HOST_NOT_ALLOWED"', "return None")
 SINGLE = Break("gateway.web.graphql:single", 'headers[name] = b"twice"', "pass")
+COMMIT = "gateway.store.sqlite_journal:_let_in"
 REVOKED = Break("gateway.store.door:StoredDoor._answer", "said = REVOKED", "pass")
 
 
@@ -234,13 +235,11 @@ GUARDS = [
     one("bearer beside a proof", "resource-bearer-with-proof", DOOR + "_checked", "self._mtls(token, presented)", "pass"),
     one("token's key", "resource-stolen", DOOR + "_dpop", "if not hmac.compare_digest(proof.thumbprint, token.jkt):"),
     one("token's hash", "resource-dpop-ath-other", DPOP + "check", "if wanted is not None:"),
-    both("request once", "resource-dpop-replayed", "this process remembers, and the store judges",
-         Break(DOOR + "unspent", "if admission.proof_key in self._seen:", "if False:"),
-         Break("gateway.store.door:StoredDoor._answer", "said = REPLAYED", "pass")),
+    one("request once", "resource-dpop-replayed", "gateway.store.door:StoredDoor._answer", "said = REPLAYED", "pass"),
     one("token revoked", "resource-revoked", "gateway.store.door:batch_of", 'named.append((number, "token", one.token_id, 0))', "pass"),
     one("grant revoked", "resource-grant-revoked", "gateway.store.door:batch_of", 'named.append((number, "grant", one.grant_id, 0))', "pass"),
     one("client revoked", "resource-client-ended", "gateway.store.door:batch_of", 'named.append((number, "client", one.client_id, since_us))', "pass"),
-    Guard("revocation", "resource-refresh-reused", (REVOKED,)),
+    one("revocation", "resource-refresh-reused", COMMIT, "said[number] = REVOKED", "pass"),
     one("audience", "resource-audience-other", DOOR + "_checked", "audience=self._resource", "audience=None"),
     one("scope", "resource-scope-missing", DOOR + "_checked", "if presented.path == _GRAPHQL and SCOPE not in token.scope:"),
     one("token's type", "resource-id-token", AT + "_verify", 'if jws.header.get("typ") not in ("at+jwt", "application/at+jwt"):'),

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.caller import Authenticator, Caller, Presented
-from gateway.errors import Unauthenticated
+from gateway.errors import NotAdmitted, Unauthenticated
+from gateway.oauth import authenticator
 from gateway.oauth.access_token import AccessTokens
 from gateway.oauth.authenticator import TokenAuthenticator
 from gateway.oauth.dpop import DpopProofs
@@ -260,3 +261,83 @@ async def test_where_nobody_said_anything_of_certificates_there_are_none(house: 
         with pytest.raises(Unauthenticated) as caught:
             await plain(Presented(f"Bearer {token}", client_certificate=":AAAA:"))
         assert caught.value.error == "invalid_token"
+
+
+async def test_an_officer_comes_in_unspent_and_is_settled_once(house: House, clock: HandClock) -> None:
+    token = await house.token()
+    caller = await house.authenticate.unspent(Presented(f"DPoP {token}", dpop=proof(clock, token=token)))
+    assert house.door.asked == []
+    admission = caller.admission
+    assert admission is not None
+    assert (admission.token_id, admission.consent_ids) == (caller.token_id, ("c-1",))
+    settled = await house.authenticate.settle(caller)
+    assert (settled, settled.admission, house.door.asked) == (caller, None, [admission])
+    assert await house.authenticate.settle(settled) is settled
+    assert len(house.door.asked) == 1
+
+
+async def test_who_spends_anything_before_the_record_is_settled_at_once(house: House, clock: HandClock) -> None:
+    for kind in ("PARTNER", "SYSTEM"):
+        grant = Grant("g-1", "desk", "u-1", frozenset({"graphql"}), [DETAIL], {**CLAIMS, "kind": kind})
+        done = await house.tokens.issue(grant, audience=RESOURCE, cnf={"jkt": KEY.public.thumbprint})
+        shown = Presented(f"DPoP {done.token}", dpop=proof(clock, token=done.token, jti=kind))
+        assert (await house.authenticate.unspent(shown)).admission is None
+    assert len(house.door.spent) == 2
+
+
+async def test_a_proof_seen_here_is_refused_before_anything_is_fetched(house: House, clock: HandClock) -> None:
+    token = await house.token()
+    shown = Presented(f"DPoP {token}", dpop=proof(clock, token=token))
+    caller = await house.authenticate.unspent(shown)
+    with pytest.raises(Unauthenticated) as caught:
+        await house.authenticate.unspent(shown)
+    assert caught.value.error == "invalid_dpop_proof"
+    assert house.door.spent == set()  # it is the first one's to spend
+    assert (await house.authenticate.settle(caller)).admission is None
+    house.door.revoked.add(caller.grant_id)
+    with pytest.raises(Unauthenticated) as caught:
+        await house.authenticate.unspent(shown)
+    assert caught.value.error == "invalid_token"  # that its token is dead weighs more, as at the door
+
+
+async def test_who_was_turned_away_with_the_record_hears_the_same_and_nothing_is_fetched_for_them_again(
+    clock: HandClock,
+) -> None:
+    house, told = House(clock), list[Caller]()
+
+    async def on_revoked(caller: Caller) -> None:
+        told.append(caller)
+
+    house.authenticate._on_revoked = on_revoked
+    token = await house.token()
+
+    async def comes(jti: str) -> Caller:
+        return await house.authenticate.unspent(Presented(f"DPoP {token}", dpop=proof(clock, token=token, jti=jti)))
+
+    caller = await comes("1")
+    assert (await house.authenticate.turned_away(caller, NotAdmitted("REPLAYED"))).error == "invalid_dpop_proof"
+    assert told == []
+    house.door.revoked.add(caller.user_id)
+    assert (await house.authenticate.turned_away(await comes("2"), NotAdmitted("REVOKED"))).error == "invalid_token"
+    assert told == [caller]
+    with pytest.raises(Unauthenticated):
+        await comes("3")  # at the door
+    assert told == [caller, caller]
+
+
+async def test_the_memory_of_proofs_is_bounded(house: House, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authenticator, "_SEEN", 4)
+    token = await house.token()
+    for number in range(9):
+        shown = Presented(f"DPoP {token}", dpop=proof(clock, token=token, jti=f"j-{number}"))
+        await house.authenticate.unspent(shown)
+    assert len(house.authenticate._seen) == 4
+
+
+async def test_a_token_of_a_key_that_is_no_longer_published_dies_though_it_was_verified(clock: HandClock) -> None:
+    house = House(clock)
+    token = await house.token()
+    await house.authenticate.unspent(Presented(f"DPoP {token}", dpop=proof(clock, token=token, jti="1")))
+    house.tokens._keys._published.clear()
+    refused = await house.refusal(f"DPoP {token}", proof(clock, token=token, jti="2"))
+    assert refused.error == "invalid_token"
