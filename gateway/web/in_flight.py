@@ -14,12 +14,13 @@ from collections.abc import Callable
 TARGET_S = 0.012  # a wait that is never shorter than this for a whole interval is a standing line
 INTERVAL_S = 0.1
 _PROBE_S = 0.01
-_LEAST_PROBES = 3  # one long pause (a collection, a stolen processor) is no line
+_LEAST_PROBES = 2  # one long pause (a collection, a stolen processor) is no line
+_MOST_CUT = 0.25
 _FLOOR = 16
 
 
 class InFlightLimit:
-    """`limit` moves between a floor and `most`: down by a part while there is a line, up by a part while some are refused.
+    """`limit` moves between a floor and `most`: down to what the line's length says while there is one, up by a part while some are refused.
 
     It watches by itself while more than the floor are inside, and costs nothing otherwise.
     """
@@ -47,7 +48,9 @@ class InFlightLimit:
     def turn(self, waits: list[float], inside: int, *, pressed: bool) -> None:
         """What an interval's waits say. `inside`: how many are at work now."""
         if len(waits) >= _LEAST_PROBES and min(waits) > TARGET_S:
-            self.limit = max(self._floor, min(self.limit, inside) * 7 // 8)
+            if inside <= self.limit + 1:  # else those let in before the last cut are still there, and prove nothing
+                part = max(_MOST_CUT, min(0.875, TARGET_S / min(waits)))  # the line is about as long as they are many
+                self.limit = max(self._floor, int(min(self.limit, inside) * part))
         elif pressed or inside < self.limit // 2:
             self.limit = min(self.most, self.limit + max(1, self.limit // 8))
 
@@ -60,7 +63,7 @@ class InFlightLimit:
         self.seen(now - since)
         self._waits.append(now - since)
         inside = self._inside()
-        # A line that is long enough leaves no room for three probes in an interval: it is then as long as they take.
+        # A line that is long enough leaves no room for two probes in an interval: it is then as long as they take.
         if now >= self._until and len(self._waits) >= _LEAST_PROBES:
             self.turn(self._waits, inside, pressed=self._pressed)
             self._waits, self._pressed, self._until = [], False, now + INTERVAL_S

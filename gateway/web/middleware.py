@@ -58,8 +58,11 @@ class Front:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         cycle = getattr(send, "__self__", None)
         if type(cycle) is not Cycle:
-            cycle = None
-        began = time.perf_counter() if cycle is None else cycle.arrived
+            cycle, began = None, time.perf_counter()
+        else:
+            began = cycle.arrived
+            if cycle.disconnected:
+                return  # it waited for the answer before it, and nobody waits for its own
         sent = Sent(send, cycle)
         scope["yimen.request_id"] = sent.request_id
         path: str = scope["path"]

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+import psutil
 import pytest
 
-from bench.open_loop import Ask, Target, closed_loop, open_loop
+from bench.open_loop import Target, closed_loop, open_loop
 from gateway.web.gate import Gate
 from gateway.web.in_flight import TARGET_S, InFlightLimit
 from gateway.web.settings import WebSettings
@@ -41,43 +42,50 @@ class Costly(FakeExecute):
 serve(build_app(execute=Costly(), authenticate=FakeAuthenticator()), "127.0.0.1", int(sys.argv[1]))
 """
 BODY = b'{"query":"{ hello }"}'
-PATIENCE_S = 1.0
+PATIENCE_S = 1.5
 
 
 @contextmanager
-def costly_server() -> Iterator[int]:
+def costly_server() -> Iterator[tuple[int, psutil.Process]]:
     port = free_port()
     root = Path(__file__).parents[3]
     server = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], cwd=root, stderr=subprocess.DEVNULL)
     try:
         until_alive(port)
-        yield port
+        yield port, psutil.Process(server.pid)
     finally:
         server.kill()
         server.wait()
 
 
-def per_s(asked: list[Ask], seconds: float) -> float:
-    return sum(one.right for one in asked) / seconds
+def cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def test_at_five_times_the_peak_most_of_the_peak_is_answered_and_the_rest_refused_at_once() -> None:
-    with costly_server() as port:
+    with costly_server() as (port, server):
         target = Target.of(f"http://127.0.0.1:{port}/graphql", BODY, 200, lambda: {"authorization": f"Bearer {TOKEN}"})
         alone = await closed_loop(target, 1, 0.5)
-        peak = per_s(await closed_loop(target, 8, 2.0), 2.0)
+        before = cpu_s(server)
+        busy = await closed_loop(target, 8, 2.0)
+        peak = sum(one.right for one in busy)
+        peak_cpu_s = cpu_s(server) - before
         watching = asyncio.create_task(watched(port))
-        asked = await open_loop(target, 5 * peak, 4.0, PATIENCE_S)
+        before = cpu_s(server)
+        asked = await open_loop(target, 5 * peak / 2.0, 6.0, PATIENCE_S)
+        overload_cpu_s = cpu_s(server) - before
         watching.cancel()
         after = await closed_loop(target, 1, 1.0)
 
-    late = [one for one in asked if one.due > asked[0].due + 1]  # the first second finds its measure
-    answered = [one for one in late if one.right]
-    refused = [one for one in late if one.status == 503]
-    # A machine that does other things as well moves both figures; without shedding the first is next to nothing, for
-    # whoever is let in with hundreds of others waits longer than anybody does.
-    assert len(answered) / 3.0 > 0.5 * peak
-    assert len(answered) + len(refused) > 0.9 * len(late)
+    answered = [one for one in asked if one.right]
+    refused = [one for one in asked if one.status == 503]
+    # By the server's own seconds: a machine that does other things as well gives it more of them now and less then. Without
+    # shedding this falls far below, for whoever is let in with hundreds of others waits longer than anybody does.
+    assert len(answered) / overload_cpu_s > 0.65 * peak / peak_cpu_s
+    assert len(refused) > 0.1 * len(asked)
+    in_company = median(one.took_ms for one in busy)  # of seven others
+    assert median(one.took_ms for one in answered) < 8 * in_company
     assert all(one.retry_after for one in refused)
     assert median(one.took_ms for one in refused) < 0.5 * median(one.took_ms for one in answered)
     usual = median(one.took_ms for one in alone if one.right)
@@ -131,11 +139,15 @@ def test_a_line_that_stays_lowers_the_limit_and_one_that_passes_does_not() -> No
     assert limit.limit == 200, "once in between there was no line"
     limit.turn([TARGET_S * 9], 200, pressed=True)
     assert limit.limit == 200, "one long pause is no line"
-    for _ in range(3):
-        limit.turn([TARGET_S * 2] * 5, limit.limit, pressed=True)
-    assert limit.limit == 133
-    for _ in range(50):
-        limit.turn([TARGET_S * 2] * 5, limit.limit, pressed=True)
+    limit.turn([TARGET_S * 2] * 5, 200, pressed=True)
+    assert limit.limit == 100
+    limit.turn([TARGET_S * 2] * 5, 160, pressed=True)
+    assert limit.limit == 100, "those let in before are still there"
+    limit.turn([TARGET_S * 1.01] * 5, 100, pressed=True)
+    assert limit.limit == 87
+    limit.turn([TARGET_S * 100] * 2, 80, pressed=True)
+    assert limit.limit == 20
+    limit.turn([TARGET_S * 100] * 2, 20, pressed=True)
     assert limit.limit == 16
     limit.turn([0.001] * 5, 12, pressed=False)
     assert limit.limit == 16, "nobody asks for more"
