@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias, cast
 
@@ -129,7 +129,7 @@ class _Clearly:
         self._name_at = by.index("name") if mapper.by_name else -1
         self._stated: datetime | None = None  # a batch's answers share their times, mostly: `_as_of` is of these two
         self._fetched_at: datetime | None = None
-        self._as_of = datetime.min
+        self._as_of = datetime.min.replace(tzinfo=UTC)
 
     def __call__(self, key: Key, number: IdNumber | None, answer: Answer) -> Found | None:
         """None where anything takes further thought."""

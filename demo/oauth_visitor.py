@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from adapters.clock import utc_now
 from adapters.egress import Channel, Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import SourceUnavailable
 from adapters.oauth_client import OAuthClient, Registration, Token
 from adapters.oauth_source import OAuthSending
@@ -92,7 +92,7 @@ async def _ask(
     site: Site, client_id: str, name: str, details: Sequence[Mapping[str, Any]], fetch: Fetch, method: str, path: str,
     body: object, scope: str = "",
 ) -> Any:  # fmt: skip
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     try:
         host = urlsplit(site.url).netloc
         channel: Channel = egress.open(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from gateway.bootstrap.credential_attesters import key_attesters
 from gateway.bootstrap.credential_issuance import IssuingRoom, issuing_room
@@ -48,7 +48,7 @@ class Ground:
     evidence: Evidence
     facts: Facts
     messages: Messages
-    egress: AiohttpEgress
+    egress: HttpEgress
     seals: Seals
     oauth: OAuthParts
     clock: Clock

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from gateway.bootstrap.composition import source_loads, stored_facts
 from gateway.bootstrap.credential_offers import OfferRoom, offer_room
@@ -85,7 +85,7 @@ async def offer_desk(settings: Settings) -> AsyncIterator[OfferDesk]:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(settings))
-        egress = AiohttpEgress()
+        egress = HttpEgress()
         stack.push_async_callback(egress.close)
         rules = RulesInForce(store.policies)
         await rules.look()

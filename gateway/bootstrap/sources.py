@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from adapters.check import Report, SourceReport, check_sources
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import ManifestInvalid
 from adapters.manifest import NounDecl
 from adapters.manifest_form import did_you_mean
@@ -63,7 +63,7 @@ def schema_text(directory: Path | None) -> str:
 
 
 async def _report(directory: Path, *, probe: bool) -> Report:
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     try:
         with tempfile.TemporaryDirectory(prefix="yimen-check-") as state:
             return await check_sources(

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from adapters.clock import utc_now
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import RuleInvalid
 from adapters.oauth_client import OAuthClient, Registration, Token
 from adapters.oauth_jose import KeyInvalid, SigningKey
@@ -50,7 +50,7 @@ async def print_token(wish: TokenWish) -> int:
     issuer = wish.issuer.rstrip("/")
     urls = [issuer, *([wish.headers[1]] if wish.headers else [])]
     rule = Rule("token", frozenset(map(_host, urls)), allow_plain_http=True)  # plain http to this machine only
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     try:
         channel = egress.open(rule)
         registration = _registration(wish, issuer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters.egress import Channel
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import AdapterError, SourceUnavailable
 from adapters.other_gateway import is_gateway, ledger_policy, name_of
 from adapters.registry import rule_of
@@ -110,7 +110,7 @@ def _line(one: Found) -> str:
 @asynccontextmanager
 async def _logs(settings: Settings) -> AsyncIterator[Mapping[str, OtherLog]]:
     """By the code of the source. What a manifest lacks, or says wrongly, is told when the source is loaded."""
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     logs: dict[str, OtherLog] = {}
     try:
         directory = settings.manifests_dir

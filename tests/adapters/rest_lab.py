@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.kind import Kind, Opening
 from adapters.manifest import AnswerSpec, CatalogueEntry, Hours, ShareClass, SourceManifest, Text
 from adapters.rest import RestKind
@@ -109,7 +109,7 @@ async def lab(
 
     app = Starlette()
     app.router.default = serve  # no route: a path with a line break in it would match none
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     manifest = manifest_of(request, kind=kind.name, auth=auth)
     assert kind.check(manifest) == []
     async with serving_app(app) as url:

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import SourceUnavailable
 from adapters.soap import SoapKind, SoapSource
 from adapters.source import Answer, Failed, Lookup
@@ -56,7 +56,7 @@ class Lab:
 async def soap_lab(
     tmp_path: Path, *, options: Mapping[str, Any] | None = None, request: Mapping[str, Any] | None = None
 ) -> AsyncIterator[Lab]:
-    lab, egress = Lab(), AiohttpEgress()
+    lab, egress = Lab(), HttpEgress()
 
     async def get(asked: Request) -> Response:
         path = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import AdapterError, Reason
 from adapters.kind import Opening
 from adapters.manifest_reader import read_manifests
@@ -61,7 +61,7 @@ class Room:
 @asynccontextmanager
 async def room(auth: Mapping[str, Any] | None = None, key: str = "", **switches: Any) -> AsyncIterator[Room]:
     jwk, public = new_key()
-    server, clock, egress = Server(public, **switches), Clock(), AiohttpEgress()
+    server, clock, egress = Server(public, **switches), Clock(), HttpEgress()
     async with serving_app(server.app()) as url:
         server.url = url
         given = {"style": "oauth", "issuer": url, "client_id": CLIENT, "key": "file:k.jwk", **(auth or {})}

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.graphql import GraphqlKind
 from demo.serving import serving_app
 from tests.contract.department_rest import Trouble
@@ -62,7 +62,7 @@ def graphql_app(trouble: Trouble) -> Starlette:
 
 @asynccontextmanager
 async def _department(tmp_path: Path, request: Mapping[str, Any]) -> AsyncIterator[Department]:
-    trouble, egress = Trouble(), AiohttpEgress()
+    trouble, egress = Trouble(), HttpEgress()
     async with serving_app(graphql_app(trouble)) as url:
         channel = egress.open(Rule("CONTRACT", frozenset({urlsplit(url).netloc}), allow_plain_http=True))
         manifest = manifest_for("graphql", endpoint=f"{url}/graphql", request=request, prefix="info.")

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.rest import RestKind
 from demo.serving import serving_app
 from tests.adapters.oauth_lab import CLIENT, Server, new_key
@@ -110,7 +110,7 @@ def rest_app(trouble: Trouble, server: Server | None = None) -> Starlette:
 
 @asynccontextmanager
 async def _department(tmp_path: Path, request: dict[str, Any]) -> AsyncIterator[Department]:
-    trouble, egress = Trouble(), AiohttpEgress()
+    trouble, egress = Trouble(), HttpEgress()
     async with serving_app(rest_app(trouble)) as url:
         channel = egress.open(Rule("CONTRACT", frozenset({urlsplit(url).netloc}), allow_plain_http=True))
         manifest = manifest_for("rest", endpoint=url, request=request)
@@ -123,7 +123,7 @@ async def _department(tmp_path: Path, request: dict[str, Any]) -> AsyncIterator[
 @asynccontextmanager
 async def rest_oauth_department(tmp_path: Path) -> AsyncIterator[Department]:
     """Mode key behind an authorization server that wants a nonce at both doors."""
-    trouble, egress = Trouble(), AiohttpEgress()
+    trouble, egress = Trouble(), HttpEgress()
     jwk, public = new_key()
     server = Server(public, as_nonce="as", rs_nonce="rs")
     (tmp_path / "client.jwk").write_text(json.dumps(jwk))

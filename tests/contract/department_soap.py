@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.egress import Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.soap import SoapKind
 from demo.serving import serving_app
 from tests.contract.department_rest import Trouble
@@ -67,7 +67,7 @@ def soap_app(trouble: Trouble) -> Starlette:
 
 @asynccontextmanager
 async def soap_department(tmp_path: Path) -> AsyncIterator[Department]:
-    trouble, egress = Trouble(), AiohttpEgress()
+    trouble, egress = Trouble(), HttpEgress()
     async with serving_app(soap_app(trouble)) as url:
         channel = egress.open(Rule("CONTRACT", frozenset({urlsplit(url).netloc}), allow_plain_http=True))
         manifest = manifest_for("soap", endpoint=url, request=REQUEST, options={"wsdl": "/service?wsdl"})

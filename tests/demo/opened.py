@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from adapters.clock import utc_now
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.manifest_reader import read_manifests
 from adapters.manifest_rules import KnownNouns
 from adapters.registry import KINDS, OpenSource, open_source
@@ -37,7 +37,7 @@ async def opened(
         lines = file.read_text().splitlines()
         file.write_text("\n".join(f'endpoint = "{endpoint}"' if x.startswith("endpoint =") else x for x in lines))
     (manifest,) = read_manifests(manifests, known_nouns(), KINDS).sources
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     source = open_source(
         manifest, egress=egress, environ=environ or {}, base_dir=manifests, state_dir=tmp_path / "state", now=utc_now
     )

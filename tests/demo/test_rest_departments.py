@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from adapters.clock import utc_now
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import Reason, SourceUnavailable
 from adapters.registry import OpenSource, open_source
 from adapters.signing import Outgoing, Tif
@@ -136,7 +136,7 @@ async def in_pages_of(size: int, room: Room, tmp_path: Path) -> AsyncIterator[Ro
     answer = room.source.manifest.answers[0]
     request = {**answer.request, "page": {**answer.request["page"], "rows": size}}
     manifest = replace(room.source.manifest, answers=(replace(answer, request=request),))
-    egress, base_dir = AiohttpEgress(), tmp_path / "manifests"
+    egress, base_dir = HttpEgress(), tmp_path / "manifests"
     source = open_source(
         manifest, egress=egress, environ={}, base_dir=base_dir, state_dir=tmp_path / "state", now=utc_now
     )

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from gateway.bootstrap.authorization import authorization
 from gateway.bootstrap.logging_in import authorize_parts, open_login, page_tokens
 from gateway.bootstrap.oauth_parts import oauth_parts
@@ -129,7 +129,7 @@ async def house(
     )
     given = replace(given, **settings)
     store = await open_store(given, clock)
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     importing = ImportIdentities(store.identity_changes, store.subjects, store.revocations, clock)
     await importing(from_files(district()), actor_org="OPERATOR", actor_user="operator")
     oauth = oauth_parts(given, store, clock)

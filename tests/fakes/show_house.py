@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from credentials.credential_type import CredentialType
 from credentials.jose import Signer
 from credentials.sd_jwt import issue
@@ -209,7 +209,7 @@ async def show_house(
         async with AsyncExitStack() as stack:
             store = await open_store(settings, clock)
             stack.push_async_callback(store.close)
-            egress = AiohttpEgress()
+            egress = HttpEgress()
             stack.push_async_callback(egress.close)
             if beside is None:
                 await put_organisations(store)

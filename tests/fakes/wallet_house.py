@@ -17,7 +17,7 @@ import aiohttp
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from credentials.credential_type import SD_JWT, W3C, CredentialType, configuration_of
 from credentials.type_files import load_types
 from credentials.type_metadata import card_svg, type_metadata
@@ -144,7 +144,7 @@ async def wallet_house() -> AsyncIterator[WalletHouse]:
         settings = replace(settings, credentials=replace(settings.credentials, status_size=4096, status_ttl_s=1))
         store = await open_store(settings, clock)
         stack.push_async_callback(store.close)
-        egress = AiohttpEgress()
+        egress = HttpEgress()
         stack.push_async_callback(egress.close)
         await put_organisations(store)
         await store.clients.put([BANK], actor_org="operator", actor_user="operator")

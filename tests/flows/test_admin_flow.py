@@ -13,7 +13,7 @@ import pyotp
 import pytest
 
 from adapters.egress import Channel, Rule
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.oauth_client import OAuthClient, Token
 from adapters.oauth_client import Registration as Registered
 from adapters.oauth_jose import SigningKey
@@ -116,7 +116,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     async with house(manifests, tmp_path) as here:
-        store, key, egress = here.gateway.store, SigningKey.new(), AiohttpEgress()
+        store, key, egress = here.gateway.store, SigningKey.new(), HttpEgress()
         importing = ImportIdentities(store.identity_changes, store.subjects, store.revocations, here.gateway.clock)
         files = district(posts=POSTS, officers=OFFICERS, devices="")
         assert (await importing(from_files(files), actor_org="OPERATOR", actor_user="operator")).faults == ()

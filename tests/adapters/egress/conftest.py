@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from adapters.egress import Channel, Rule, Tls
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 
 Behaviour = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -78,14 +78,14 @@ Open = Callable[..., Channel]
 
 
 @pytest.fixture
-async def egress() -> AsyncIterator[AiohttpEgress]:
-    egress = AiohttpEgress()
+async def egress() -> AsyncIterator[HttpEgress]:
+    egress = HttpEgress()
     yield egress
     await egress.close()
 
 
 @pytest.fixture
-def channel_to(egress: AiohttpEgress) -> Open:
+def channel_to(egress: HttpEgress) -> Open:
     """A channel whose allow-list is exactly the given servers."""
 
     def open_to(*servers: RawServer, **rule: object) -> Channel:

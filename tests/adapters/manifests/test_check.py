@@ -13,7 +13,7 @@ from aiohttp import web
 
 from adapters.check import Report, check_sources
 from adapters.clock import utc_now
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.errors import AdapterError, Reason
 from adapters.manifest_reader import read_manifests
 from adapters.registry import KINDS, host_of, open_source, rule_of
@@ -68,7 +68,7 @@ async def checked(
     directory = tmp_path / "manifests"
     directory.mkdir(exist_ok=True)
     (directory / "lgb.toml").write_text(text, encoding="utf-8")
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     try:
         return await check_sources(
             directory, KNOWN, egress=egress, environ=environ, probe=probe, state_dir=tmp_path / "state", now=now
@@ -167,7 +167,7 @@ async def test_the_registry_opens_what_the_manifest_says(tmp_path: Path) -> None
         text = form(port).replace("env:LGB_TOKEN", "file:token")
         (tmp_path / "lgb.toml").write_text(text, encoding="utf-8")
         (manifest,) = read_manifests(tmp_path, KNOWN, KINDS).sources
-        egress = AiohttpEgress()
+        egress = HttpEgress()
         opened = open_source(
             manifest, egress=egress, environ={}, base_dir=tmp_path, state_dir=tmp_path / "state", now=utc_now
         )

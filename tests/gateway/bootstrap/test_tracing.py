@@ -14,7 +14,7 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace import StatusCode
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from gateway.bootstrap.trace_export import check_tracing, open_tracing, traces_url
 from gateway.errors import EvidenceUnavailable, SettingsInvalid
 from gateway.services.execute import GraphQLRequest
@@ -203,7 +203,7 @@ async def collector(status: int = 200) -> AsyncIterator[tuple[str, list[ExportTr
 
 
 async def test_the_last_spans_arrive_at_the_collector_before_the_process_ends() -> None:
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     async with collector() as (url, got), open_tracing(Settings(otlp_endpoint=url), egress) as tracing:
         with tracing.operation(None) as span:
             span.say(kind="query")
@@ -215,7 +215,7 @@ async def test_the_last_spans_arrive_at_the_collector_before_the_process_ends() 
 
 
 async def test_a_collector_that_is_away_holds_nothing_up() -> None:
-    egress = AiohttpEgress()
+    egress = HttpEgress()
     began = asyncio.get_running_loop().time()
     async with open_tracing(Settings(otlp_endpoint="http://127.0.0.1:9"), egress) as tracing:
         with tracing.operation(None):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from gateway.caller import Decision
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.compare import Decided, replay
@@ -46,7 +46,7 @@ async def snapshots(directory: Path, rules: RulesInForce) -> tuple[Snapshots, li
         made.append(rule_set)
         return CedarPolicy(rule_set.register, rule_set, Assigned(), FixedClock())
 
-    loads = SourceLoads(directory, AiohttpEgress(), {}, directory, lambda: NOW, Limits(), False, policy, rules=rules)
+    loads = SourceLoads(directory, HttpEgress(), {}, directory, lambda: NOW, Limits(), False, policy, rules=rules)
     stamp = loads.version()
     return Snapshots(loads, await loads.load(), stamp), made
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from gateway.bootstrap.witness_client import road_to
 from gateway.services.ledger.correspondent import Correspondent
 from gateway.services.ledger.keeper import Keeper
@@ -40,7 +40,7 @@ class Kept:
     witnesses: dict[str, FakeWitness]
     policy: Policy | None
     clock: Hand
-    egress: AiohttpEgress
+    egress: HttpEgress
     tail: TailCheck | None = None
     ask_s: float = 0.5
     patience_s: float = 60.0
@@ -113,7 +113,7 @@ async def kept(names: Sequence[str] = FIVE, quorum: int = 4) -> AsyncIterator[Ke
         witnesses = {name: await stack.enter_async_context(witness(name)) for name in names}
         lines = [one.policy_line() for one in witnesses.values()]
         lines += [f"group Q {quorum} {' '.join(names)}", "quorum Q"]
-        egress = AiohttpEgress()
+        egress = HttpEgress()
         stack.push_async_callback(egress.close)
         found = Kept(ledger, witnesses, parse_policy("\n".join(lines)) if names else None, clock, egress)
         found.trust()
