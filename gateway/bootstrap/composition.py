@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.applications import Starlette
 
-from adapters.egress_aiohttp import AiohttpEgress
+from adapters.egress_http import HttpEgress
 from adapters.other_gateway import name_of
 from adapters.registry import OpenSource
 from gateway.bootstrap.admin import admin_pages
@@ -24,6 +24,7 @@ from gateway.bootstrap.credential_disputes import dispute_pages
 from gateway.bootstrap.credential_haip import code_flow_tokens, wallet_pages
 from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
+from gateway.bootstrap.hearing import hearing
 from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
 from gateway.bootstrap.limits import client_limits, flood_evidence
@@ -38,6 +39,7 @@ from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Evidence, Messages
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
+from gateway.federation.cold import ColdWork
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.facts import Facts
 from gateway.services.alarms import keep_watch
@@ -51,6 +53,7 @@ from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
+from gateway.store.events import open_events
 from gateway.store.facts import StoredFacts
 from gateway.web.app import build_app
 from gateway.web.ledger_metrics import LedgerMetrics
@@ -124,13 +127,14 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 def source_loads(
     settings: Settings,
     kept: Path,
-    egress: AiohttpEgress,
+    egress: HttpEgress,
     clock: Clock,
     environ: Mapping[str, str],
     metrics: PrometheusMetrics,
     tracing: Tracing,
     facts: Facts,
     rules: RulesInForce,
+    trusted: Collection[str] = (),
 ) -> SourceLoads:
     def observed(source: OpenSource) -> OpenSource:
         return replace(source, source=Observed(source.source, source.manifest.code, metrics, tracing))
@@ -146,6 +150,8 @@ def source_loads(
         lambda rules: CedarPolicy(rules.register, rules, facts, clock),
         observed,
         rules,
+        trusted,
+        ColdWork(settings.limits.planning_ms_per_s),
     )
 
 
@@ -168,7 +174,7 @@ async def open_gateway(
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(settings, clock)
         stack.push_async_callback(store.close)
-        egress = AiohttpEgress()
+        egress = HttpEgress()
         stack.push_async_callback(egress.close)
         ledger = await stack.enter_async_context(keeping(settings, store, egress, clock))
         metrics.add(LedgerMetrics(ledger.status, clock))
@@ -178,11 +184,14 @@ async def open_gateway(
         await rules.look()
         kept = settings.state_dir / (f"sources-{slot}" if slot else "sources")
         known = facts or stored_facts(store, clock)
-        loads = source_loads(settings, kept, egress, clock, environment(), metrics, tracing, known, rules)
+        loads = source_loads(
+            settings, kept, egress, clock, environment(), metrics, tracing, known, rules, tuple(trusted.values())
+        )
         stamp = loads.version()
         snapshots = Snapshots(loads, await loads.load(), stamp)
         stack.push_async_callback(snapshots.close)
         metrics.in_force(snapshots.in_force)
+        metrics.plans(lambda: snapshots.current.plans.counts)
         if settings.reload_poll_s > 0:
             for watching in (rules.watch(settings.reload_poll_s), snapshots.watch(settings.reload_poll_s)):
                 stack.callback(asyncio.create_task(watching).cancel)
@@ -252,7 +261,19 @@ async def open_gateway(
         metrics.add(house.figures)
         house.showing.giving.through(persons.parts.consents)
         persons = replace(persons, handlers={**persons.handlers, **house.handlers})
-        await stack.enter_async_context(working(persons, store, clock))
+        run_jobs = await stack.enter_async_context(working(persons, store, clock))
+        events = await stack.enter_async_context(open_events(store.database))
+        await stack.enter_async_context(
+            hearing(
+                events,
+                rules=rules,
+                snapshots=snapshots,
+                disputed=disputed,
+                signing_keys=parts.signing_keys,
+                ledger_news=store.ledger_news,
+                run_jobs=run_jobs,
+            )
+        )
         yield Gateway(
             settings,
             store,

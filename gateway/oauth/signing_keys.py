@@ -61,6 +61,10 @@ class SigningKeys:
         assert self._current is not None  # noqa: S101  (load promises one)
         return self._current
 
+    def forget(self) -> None:
+        """Whoever asks next looks: another replica is said to have rotated them."""
+        self._looked = float("-inf")
+
     async def find(self, kid: str | None) -> PublicKey | None:
         """The published key of that name; an unknown one is looked for in the store, at most once a second."""
         if kid is None:

@@ -87,7 +87,10 @@ def test_every_secret_and_folder_that_is_named_is_there() -> None:
 def test_there_is_time_to_drain() -> None:
     gateway = compose()["services"]["gateway"]
     assert (
-        int(gateway["stop_grace_period"].removesuffix("s")) > float(gateway["environment"]["YIMEN_DRAIN_S"]) + GRACE_S
+        int(gateway["stop_grace_period"].removesuffix("s"))
+        > float(gateway["environment"]["YIMEN_DRAIN_S"])
+        + float(gateway["environment"]["YIMEN_DRAIN_ANNOUNCE_S"])
+        + GRACE_S
     )
     unit = (DEPLOY / "yimen.service").read_text("utf-8")
     stop, drain = re.search(r"TimeoutStopSec=(\d+)", unit), re.search(r"YIMEN_DRAIN_S=(\d+)", unit)

@@ -53,13 +53,17 @@ class Replicas:
         return serving
 
     async def start_all(self, number: int, **more: Any) -> list[Serving]:
-        """The first migrates; the others come together. The person officers ask about is in the asking office's care."""
+        """The first migrates; the others come together."""
         await self.start(**more)
+        await self.prepare()
+        await asyncio.gather(*(self.start(**more) for _ in range(number - 1)))
+        return self.running
+
+    async def prepare(self) -> None:
+        """The person officers ask about is in the asking office's care."""
         store = await self.store()
         await in_care(store)
         await store.close()
-        await asyncio.gather(*(self.start(**more) for _ in range(number - 1)))
-        return self.running
 
     async def stop(self, serving: Serving) -> int:
         """As a service manager does; its exit code."""
@@ -82,6 +86,10 @@ class Replicas:
         said = await asyncio.gather(*map(leading, self.running))
         found = [serving for serving, says in zip(self.running, said, strict=True) if says]
         return found[0] if len(found) == 1 else None
+
+    def everywhere(self, path: str, times: int) -> list[str]:
+        """An address at each of them, so many times, in turns."""
+        return [one.url + path for one in self.running] * times
 
     def settings(self) -> Settings:
         return Settings.load(dict(self.running[0].environ), None)
@@ -149,6 +157,7 @@ class Load:
         body = {"query": ASKED, "variables": WHOM}
         try:
             async with session.post(f"{url}/graphql", json=body, headers=headers) as reply:
+                asker.heard(reply.headers)
                 answer = await reply.json(content_type=None)
                 self.closed += reply.headers.get("connection") == "close"
                 receipt = (answer.get("extensions") or {}).get("receipt")

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +93,9 @@ def serve(tmp_path: Path) -> Serve:
     """Starts it with settings by name; killed with all its kin when the block ends, if it has not ended by then."""
 
     @asynccontextmanager
-    async def start(*arguments: str, listening: int = 1, **settings: object) -> AsyncIterator[Serving]:
+    async def start(
+        *arguments: str, listening: int = 1, program: Sequence[str] = ("gateway.cli",), **settings: object
+    ) -> AsyncIterator[Serving]:
         manifests = tmp_path / "manifests"
         manifests.mkdir(exist_ok=True)
         given = {"demo": "true", "manifests_dir": manifests, "state_dir": tmp_path, "port": 0, "reload_poll_s": 0}
@@ -104,7 +106,7 @@ def serve(tmp_path: Path) -> Serve:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "gateway.cli",
+                *program,
                 "serve",
                 *arguments,
                 env=environ,

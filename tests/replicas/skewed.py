@@ -1,0 +1,19 @@
+"""`python -m tests.replicas.skewed SECONDS serve ...`: yimen on a machine whose clock is wrong by so much."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+from gateway.cli import main
+from gateway.clock import SystemClock
+
+
+def shifted(by: timedelta) -> None:
+    """Every `SystemClock` of this process from now on."""
+    SystemClock.now = lambda _: datetime.now(UTC) + by  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    shifted(timedelta(seconds=float(sys.argv[1])))
+    raise SystemExit(main(sys.argv[2:]))
