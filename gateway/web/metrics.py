@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -79,6 +79,10 @@ class PrometheusMetrics:
     def in_force(self, current: Callable[[], tuple[str, bool]]) -> None:
         """What this process answers with: the snapshot's version, and whether a newer set of files was refused."""
         self._registry.register(_InForce(current))
+
+    def plans(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """How this process came by its plans, since the set in force was read."""
+        self._registry.register(_Plans(counts))
 
     def add(self, collector: Collector) -> None:
         """What is asked anew at each scrape."""
@@ -160,6 +164,17 @@ class _Shed(Collector):
             shed.add_metric([reason], count)
         yield shed
         yield GaugeMetricFamily("yimen_in_flight_limit", "Requests let in at once, now", self._gate.in_flight.limit)
+
+
+class _Plans(Collector):
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        plans = CounterMetricFamily("yimen_plans", "Plans of queries by how they were come by", labels=["how"])
+        for how, count in self._counts().items():
+            plans.add_metric([how], count)
+        yield plans
 
 
 class _InForce(Collector):

@@ -18,6 +18,7 @@ def metrics() -> set[str]:
     found = PrometheusMetrics()
     found.watch(Gate(in_flight=1, streams=1))
     found.in_force(lambda: ("v1", False))
+    found.plans(lambda: {"COLD": 1})
     text = found.exposition().decode()
     return {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
 
