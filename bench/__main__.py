@@ -96,8 +96,8 @@ def main() -> int:
     )
     children = Children(_HOME / "logs")
     try:
-        parts = wanted is None if given.parts is None else given.parts
-        results = uvloop.run(_measured(plan, wanted, children, parts=parts))
+        more = wanted is None if given.parts is None else given.parts
+        results = uvloop.run(_measured(plan, wanted, children, parts=more))
     except (DidNotStart, WrongAnswer, TimeoutError) as error:
         print(f"bench: {error or type(error).__name__}", file=sys.stderr)
         return 1

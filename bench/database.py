@@ -34,5 +34,5 @@ class Databases:
 
         name = f"b{secrets.token_hex(6)}"
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name}")
         return str(self.server.get_uri(database=name)).replace("postgresql:", "postgresql+psycopg:")

@@ -17,27 +17,29 @@ from gateway.bootstrap.ledger import KeptLedger, seals_of
 from gateway.clock import Clock
 from gateway.services.ledger.status import LedgerStatus
 from gateway.settings import Settings
-from gateway.store import Store
-from gateway.store.evidence import EventRow
+from gateway.store import Store, sqlite_journal
+from gateway.store.evidence import Asked, EventRow
 from gateway.store.recording.outbox import Marked, Outbox, Waiting
 from gateway.store.sqlite_journal import SqliteJournal
 
 
 def _access(_: Outbox, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[None, list[Marked], Waiting]:
     """Instead of `Outbox.access`."""
-    return None, [Marked(one, "", None) for one in subjects], Waiting(columns[0], 0, b"")  # type: ignore[arg-type]  # nothing is marked
+    return None, [Marked(one, "", b"") for one in subjects], Waiting(columns[0], 0, b"")
 
 
-def _write(journal: SqliteJournal, rows: Sequence[EventRow]) -> None:
-    """Instead of `SqliteJournal._write`: the same two tables, without the outbox and without asking whether it is halted."""
-    connection = journal._connected()
+def _write(journal: SqliteJournal, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
+    """Instead of `SqliteJournal._write`: the same, without the outbox and without asking whether it is halted."""
+    connection = journal._thread.connection()
     connection.execute("BEGIN IMMEDIATE")
+    said: list[str] = []
+    if asked:
+        said = sqlite_journal._let_in(connection, asked)
+        rows = sqlite_journal._of_these(rows, asked, said)
     connection.executemany(journal._event_sql, [row.columns for row in rows])
-    connection.executemany(
-        journal._subject_sql,
-        [(subject_id, row.waiting.id, seed_ct) for row in rows for subject_id, seed_ct in row.subjects],
-    )
+    connection.executemany(journal._pending_sql, [sqlite_journal._pending(row) for row in rows if row.subjects])
     connection.execute("COMMIT")
+    return said
 
 
 @asynccontextmanager

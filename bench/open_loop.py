@@ -223,7 +223,8 @@ class _Lines:
 
 async def closed_loop(target: Target, connections: int, seconds: float, prepared: int = 0) -> list[Ask]:
     """Everything asked in `seconds` by so many who wait for each answer; what is then still out is not counted."""
-    heads, lines, asked = target.heads(min(prepared, MOST_REQUESTS)), _Lines(target, connections), []
+    heads, lines = target.heads(min(prepared, MOST_REQUESTS)), _Lines(target, connections)
+    asked: list[Ask] = []
     ends = time.perf_counter() + seconds
     in_flight: list[Ask] = []
 

@@ -127,9 +127,8 @@ def recovered_after_s(after: Sequence[Ask], ended: float, usual_ms: float) -> fl
     windows: dict[int, list[float]] = {}
     for one in after:
         windows.setdefault(max(0, int((one.due - ended) / _WINDOW_S)), []).append(one.waited_ms if one.right else inf)
-    usual = [
-        bool(waited := windows.get(number)) and median(waited) <= enough for number in range(max(windows, default=0))
-    ]
+    last = max(windows, default=0)  # which may be cut short
+    usual = [median(windows.get(number, [inf])) <= enough for number in range(last)]
     for number in range(len(usual) - _STEADY + 1):
         if all(usual[number : number + _STEADY]):
             return number * _WINDOW_S

@@ -11,6 +11,7 @@ from bench.goals import goals, summary
 from bench.load import CONNECTIONS
 from bench.machine import commit, machine
 from bench.measure import SLOW_MS, Measured
+from bench.open_loop import MOST_CONNECTIONS
 from bench.results import Results
 
 _FLAT = 0.05  # of the start of the second half: what an allocator's noise may be
@@ -123,7 +124,7 @@ def _overload(results: Results) -> list[str]:
     return [
         f"## Asked {overload.TIMES:.0f} times what it can answer",
         "",
-        f"List question; open loop on a fixed schedule, at most {overload.MOST_CONNECTIONS:,} connections; whoever waited {overload.PATIENCE_S:.0f} s "
+        f"List question; open loop on a fixed schedule, at most {MOST_CONNECTIONS:,} connections; whoever waited {overload.PATIENCE_S:.0f} s "
         "hangs up. Refused times are from sending, admitted ones from when the request was due. Statuses: none = no answer in that time.",
         "",
         *overload.HEAD,
