@@ -81,6 +81,7 @@ def start(places: Places, wishes: Wishes, children: Children, say: Say) -> Demo:
         plans.append(sd)
         values["SD_DATABASE"] = str(write_shunde(places.sub("drops") / "shunde.db", people).resolve())
         values["SD_URL"] = urls["SD"] = sd.url
+        values["SD_POLICY"] = str((places.sub("ledger") / "policy-sd").resolve())  # written with the witnesses
         render_manifests(TEMPLATES_SD, sd.manifests, values)
         seeds.append((sd, imports.for_shunde(places, people)))
     written, left_out = render_manifests(TEMPLATES, cc.manifests, values)

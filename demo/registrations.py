@@ -52,7 +52,7 @@ def chancheng_clients(keys: Path, bank_url: str = "") -> list[dict[str, Any]]:
 
 def shunde_clients(keys: Path) -> list[dict[str, Any]]:
     """Who may ask at Shunde's: Chancheng's gateway itself, a client that acts for its agency."""
-    purposes = ["CC_RECEPTION", "CC_TRANSFER"]
+    purposes = ["CC_RECEPTION", "CC_TRANSFER", "CC_PLAN", "CC_SUPERVISION", "CREDENTIAL_ISSUE", "CREDENTIAL_RECHECK"]
     common = _common(keys, NEIGHBOUR, "禅城区一门", AGENCY, "CORRECTION_AGENCY", purposes, "440604")
     return [{**common, "kind": "SYSTEM", "grant_types": ["client_credentials"], "roles": ["JUSTICE_OFFICER"]}]
 

@@ -39,6 +39,7 @@ class LoggedAccess:
     level: int
     visible_from: datetime | None
     repeats: int
+    upstream: tuple[Mapping[str, Any], ...] = ()  # receipts of other gateways, as they are recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ class ReadOfficerLog:
             "basis": list(one.legal_basis),
             "policyVersion": one.policy_version,
             "repeats": one.repeats,
+            "upstream": list(one.upstream),
         }
 
 

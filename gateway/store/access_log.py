@@ -93,4 +93,5 @@ def _logged(row: sa.Row[Any], subjects: Sequence[str]) -> LoggedAccess:
         level=row.level,
         visible_from=visible,
         repeats=row.repeats,
+        upstream=() if row.upstream is None else tuple(orjson.loads(row.upstream)),
     )

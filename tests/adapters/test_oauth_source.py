@@ -236,7 +236,7 @@ def test_faults_are_told_with_their_place(change: dict[str, Any], place: str) ->
 def test_a_manifest_with_details_is_read_and_its_channel_may_reach_both_servers(tmp_path: Path) -> None:
     """The demo's own manifest of the neighbour, its authorization server elsewhere."""
     text = Template((TEMPLATES / "sd.toml.in").read_text(encoding="utf-8"))
-    values = {"SD_URL": "http://127.0.0.1:1", "SECRETS": str(tmp_path)}
+    values = {"SD_URL": "http://127.0.0.1:1", "SD_POLICY": "/tmp/none", "SECRETS": str(tmp_path)}
     manifest = text.substitute(values).replace('issuer = "http://127.0.0.1:1"', 'issuer = "https://as.example/x"')
     (tmp_path / "sd.toml").write_text(manifest, encoding="utf-8")
     (source,) = read_manifests(tmp_path, known_nouns(), KINDS).sources

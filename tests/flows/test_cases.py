@@ -181,7 +181,7 @@ async def test_the_neighbours_word_stands_beside_the_provinces(town: Town, gatew
     )
     part = (await gateway.data(ask, key_of("zhang-san-017")))["person"]["cases"]
     assert source_of(part, "SD")["state"] == "FRESH"
-    shunde = next(record for record in part["records"] if record["source"] == "SD")
+    shunde = next(record for record in part["records"] if record["source"] == "SD/SDJZ")
     assert (shunde["state"], shunde["executionAdmin"]) == ("TRANSFERRING", "440606")
     assert shunde["agencyOrg"] == "佛山市顺德区社区矫正管理局"
     assert part["best"]["source"] == "GDSJ"

@@ -69,7 +69,7 @@ async def test_every_part_has_its_facts_its_sources_and_their_dates(town: Town, 
     assert [r["uscc"] for r in found["business"]["records"]] == ["92440604MA4UTEXT17"]
     assert [(r["source"], r["state"]) for r in found["cases"]["records"]] == [
         ("GDSJ", "SUPERVISED"),
-        ("SD", "TRANSFERRING"),
+        ("SD/SDJZ", "TRANSFERRING"),
     ]
     assert {r["docType"] for r in found["documents"]["records"]} == {"JUDGMENT", "EXEC_NOTICE", "CORRECTION"}
     assert answer["extensions"]["receipt"]["id"]

@@ -107,6 +107,12 @@ async def test_both_receipts_are_in_our_record_and_lead_into_logs_that_verify(
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout)["receipt"]["source"] == name
     assert WHO["idNo"] not in dumped(found.record)
+    entry_id = answer["extensions"]["receipt"]["id"]
+    url = f"{districts['A'].url}/ledger/receipts/{entry_id}/evidence"
+    headers = districts["A"].asker.headers("GET", url) | {"accept": "text/html"}
+    async with districts["A"].session.get(url, headers=headers) as reply:
+        page = await reply.text()
+    assert all(receipt["proof"] in page for receipt in kept.values())
 
 
 async def test_the_operator_walks_all_receipts_to_their_end(

@@ -116,7 +116,7 @@ async def shunde(town: Town) -> AsyncIterator[House]:
     render_manifests(TEMPLATES_SD, home / "manifests", {"SD_DATABASE": str(database)})
     async with house(home / "manifests", home, org_kind="CORRECTION_AGENCY") as neighbour:
         await register_neighbour(town, neighbour)
-        town.values["SD_URL"] = neighbour.url
+        town.values |= {"SD_URL": neighbour.url, "SD_POLICY": str(home / "policy-sd")}
         yield neighbour
 
 
