@@ -78,7 +78,7 @@ class _Asking:
             name = self.of(*fitting)
             self.spread.add(name)
             return f"...{name}{self.directive()}"
-        return self.of("__typename", "kind: __typename")
+        return str(self.of("__typename", "kind: __typename"))
 
     def field(self, kind: Any, depth: int) -> str:
         name = self.of(*kind.fields)
@@ -105,7 +105,7 @@ class _Asking:
         around = [
             one
             for one in self.schema.type_map.values()
-            if is_abstract_type(one) and kind in self.schema.get_possible_types(one)  # type: ignore[arg-type]
+            if is_abstract_type(one) and kind in self.schema.get_possible_types(one)
         ]
         return [kind, *around]
 

@@ -201,12 +201,12 @@ def _late(world: World, name: str, key: str) -> Any:
 
 async def _fetch(_context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
     await asyncio.sleep(0)
-    return [[_caught(*ask.what, parent, ask.arguments) for parent in ask.parents] for ask in asks]
+    return [[_caught(ask.what, parent, ask.arguments) for parent in ask.parents] for ask in asks]
 
 
-def _caught(world: World, name: str, key: str, parent: Any, given: Mapping[str, Any]) -> Any:
+def _caught(what: tuple[World, str, str], parent: Any, given: Mapping[str, Any]) -> Any:
     try:
-        return _told(world, name, key, parent, given)
+        return _told(*what, parent, given)
     except Wrong as error:
         return error
 

@@ -47,7 +47,7 @@ def cases(draw: st.DrawFn) -> tuple[int, float, str, dict[str, Any]]:
 def form_of(world: World, text: str, variables: dict[str, Any]) -> tuple[Compiled | None, Any]:
     document = parse(text)
     operation: Any = document.definitions[0]
-    fragments = {one.name.value: one for one in document.definitions[1:]}  # type: ignore[attr-defined]
+    fragments: Any = {one.name.value: one for one in document.definitions[1:]}  # type: ignore[attr-defined]
     coerced = get_variable_values(world.schema, operation.variable_definitions or (), variables)
     assert not isinstance(coerced, list)
     found = Compiler(world.schema, world.fetching, {}).compile(operation, fragments, coerced)
