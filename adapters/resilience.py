@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from random import random as uniform
 from typing import Literal
 
+from adapters.alarms import Alarms
 from adapters.answer_cache import AnswerCache
 from adapters.clock import Now, utc_now
 from adapters.errors import Reason
@@ -47,6 +48,7 @@ class Guarded:
         self._tries = Tries(source, limits, now=now, monotonic=monotonic, random=random)
         self._cache = AnswerCache(limits.cache_s, monotonic=monotonic) if limits.cache_s > 0 else None
         self._flights = SingleFlight()
+        self._alarms = Alarms()
         self._closed = False
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
@@ -62,7 +64,9 @@ class Guarded:
         about = (lookup.noun, lookup.by, lookup.fields, lookup.page, lookup.onward)
         known = self._cached(about, lookup)
         under_way = self._flights.of(about)
-        missing = tuple(dict.fromkeys(key for key in lookup.keys if key not in known and key not in under_way))
+        missing = tuple(dict.fromkeys(lookup.keys))
+        if known or under_way:
+            missing = tuple([key for key in missing if key not in known and key not in under_way])
         if missing:
             barred = self._tries.barred()
             if barred is not None:
@@ -96,6 +100,7 @@ class Guarded:
         for flight in flights:
             self._cut(flight, _CUT, patience_s=float("inf"))
         await asyncio.gather(*(flight.task for flight in flights if flight.task), return_exceptions=True)
+        self._alarms.close()
         await self._source.close()
 
     def _cached(self, about: About, lookup: Lookup) -> dict[Key, Answer]:
@@ -109,14 +114,19 @@ class Guarded:
         size = 1 if per_key else max(1, self._limits.batch_size)
         launch, loop = Launch(deadline), asyncio.get_running_loop()
         for start in range(0, len(keys), size):
-            part = Lookup(lookup.noun, lookup.by, keys[start : start + size], lookup.fields, lookup.page, lookup.onward)
+            if len(keys) == len(lookup.keys) <= size:
+                part = lookup  # all its keys, each once
+            else:
+                part = Lookup(
+                    lookup.noun, lookup.by, keys[start : start + size], lookup.fields, lookup.page, lookup.onward
+                )
             flight = Flight(about, part, launch)
             self._flights.add(flight)
             flight.task = loop.create_task(self._fly(flight))
 
     async def _fly(self, flight: Flight) -> None:
         try:
-            await self._tries.run(flight, self._time_is_up)
+            await self._tries.run(flight, self._alarms, self._time_is_up)
         finally:
             if not flight.done:
                 self._land(flight, _CUT)
@@ -124,19 +134,22 @@ class Guarded:
     async def _wait(self, about: About, lookup: Lookup, known: dict[Key, Answer], timeout_s: float) -> None:
         """Wait for the flights of all keys not yet known, and add to `known` what they brought in time."""
         under_way, wait = self._flights.of(about), Wait()
-        for key in lookup.keys:
-            if key not in known and (flight := under_way.get(key)) is not None:
+        for flight in dict.fromkeys([under_way.get(key) for key in lookup.keys if key not in known]):
+            if flight is not None:
                 wait.join(flight)
         try:
-            await wait.until(timeout_s)
+            await wait.until(timeout_s, self._alarms)
         finally:
             if wait.pending:
                 for flight in wait.leave():
                     # An impatient asker proves nothing against the source, unless it had half the time it is granted.
                     self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
         for flight in wait.flights:
-            for key, answer in flight.known.items():
-                known.setdefault(key, answer)
+            if known:
+                for key, answer in flight.known.items():
+                    known.setdefault(key, answer)
+            else:
+                known.update(flight.known)
 
     def _time_is_up(self, flight: Flight) -> None:
         self._cut(flight, _TIMEOUT, patience_s=0.0)
@@ -150,8 +163,8 @@ class Guarded:
                 flight.task.cancel()
 
     def _land(self, flight: Flight, otherwise: Failed) -> None:
-        if flight.timer is not None:
-            flight.timer.cancel()
+        if flight.alarm is not None:
+            flight.alarm.off()
         self._flights.land(flight, otherwise)
         if self._cache is not None:
             for key, answer in flight.known.items():

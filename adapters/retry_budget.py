@@ -32,6 +32,8 @@ class RetryBudget:
 
     def _turn(self) -> None:
         slot = int(self._monotonic() // _SLOT_S)
+        if slot == self._slot:
+            return
         for passed in range(self._slot + 1, min(slot, self._slot + _SLOTS) + 1):
             self._first[passed % _SLOTS] = self._extra[passed % _SLOTS] = 0
         self._slot = max(slot, self._slot)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from adapters.alarms import Alarm, Alarms
 from adapters.breaker import Permit
 from adapters.onward import Onward
 from adapters.source import Answer, Key, Lookup, Page
@@ -49,7 +50,7 @@ class Flight:
     done: bool = False
     ends_at: float = 0.0  # of all its tries together, from the first
     task: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
+    alarm: Alarm | None = None
     waits: list[Wait] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
@@ -75,14 +76,14 @@ class Wait:
         if not self.pending:
             self._wake()
 
-    async def until(self, timeout_s: float) -> None:
+    async def until(self, timeout_s: float, alarms: Alarms) -> None:
         """Return when all have landed or the time is up; `pending` tells which."""
         if self.pending:
-            timer = asyncio.get_running_loop().call_later(timeout_s, self._wake)
+            alarm = alarms.after(timeout_s, self._wake)
             try:
                 await self._done
             finally:
-                timer.cancel()
+                alarm.off()
 
     def leave(self) -> Iterator[Flight]:
         """Stop waiting. Gives the flights that nobody waits for any more."""
@@ -107,18 +108,24 @@ class SingleFlight:
         return self._by_about.get(about, _NONE)
 
     def add(self, flight: Flight) -> None:
-        keys = self._by_about.setdefault(flight.about, {})
-        for key in flight.lookup.keys:
-            keys[key] = flight
+        mine = dict.fromkeys(flight.lookup.keys, flight)
+        others = self._by_about.get(flight.about)
+        if others is None:
+            self._by_about[flight.about] = mine
+        else:
+            others.update(mine)
 
     def land(self, flight: Flight, otherwise: Answer) -> None:
         """Nothing more is to come: `otherwise` stands for what did not, and all who wait are told."""
-        keys = self._by_about[flight.about]
-        for key in flight.lookup.keys:
-            flight.known.setdefault(key, otherwise)
-            del keys[key]
-        if not keys:
+        keys, known = self._by_about[flight.about], flight.known
+        if len(known) < len(flight.lookup.keys):
+            for key in flight.lookup.keys:
+                known.setdefault(key, otherwise)
+        if len(keys) == len(flight.lookup.keys):  # no other flight is about this
             del self._by_about[flight.about]
+        else:
+            for key in flight.lookup.keys:
+                del keys[key]
         flight.done = True
         for wait in flight.waits:
             wait.landed()

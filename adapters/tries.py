@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import PurePath
 
+from adapters.alarms import Alarms
 from adapters.breaker import Breaker, Permit
 from adapters.clock import Now
 from adapters.errors import Reason, SourceUnavailable
@@ -54,7 +56,7 @@ class Tries:
     def quiet(self) -> bool:
         return self._quiet_until > self._monotonic()
 
-    async def run(self, flight: Flight, time_is_up: Callable[[Flight], None]) -> None:
+    async def run(self, flight: Flight, alarms: Alarms, time_is_up: Callable[[Flight], None]) -> None:
         """Fill `flight.known`. `time_is_up` is called if the tries together take longer than `limits.timeout_s`."""
         admitted = await self._admit(flight)
         lookup = flight.lookup
@@ -62,13 +64,15 @@ class Tries:
             flight.known.update(dict.fromkeys(lookup.keys, admitted))
             return
         flight.ends_at = self._monotonic() + self._limits.timeout_s
-        flight.timer = asyncio.get_running_loop().call_later(self._limits.timeout_s, time_is_up, flight)
+        flight.alarm = alarms.after(self._limits.timeout_s, partial(time_is_up, flight))
         self._budget.first_try()
         hedged = self._limits.hedge_after_s is not None
         tries = 0
         while True:
             answers = await (self._hedged if hedged else self._call)(flight, lookup, admitted)
             flight.known.update(zip(lookup.keys, answers, strict=True))
+            if Failed not in set(map(type, answers)):
+                return
             again = tuple(key for key, answer in zip(lookup.keys, answers, strict=True) if _worth_a_retry(answer))
             if not again or tries >= self._limits.retries:
                 return
@@ -163,6 +167,9 @@ class Tries:
 
     def _learn(self, flight: Flight, call: Call, answers: Sequence[Answer]) -> None:
         """One good answer shows that the source works; otherwise the first failure that the breaker counts stands."""
+        if answers and Failed not in set(map(type, answers)):
+            self._end(flight, call, True, None)
+            return
         failures = [answer for answer in answers if isinstance(answer, Failed)]
         for failure in failures:
             if failure.reason is Reason.RATE_LIMITED and failure.retry_at is not None and failure.retry_at.tzinfo:

@@ -26,8 +26,10 @@ class Observed:
         with self._tracing.lookup(self._code, lookup.noun, len(lookup.keys)) as span:
             try:
                 answers = await self._source.fetch(lookup, timeout_s=timeout_s)
-                failed = next((answer for answer in answers if isinstance(answer, Failed)), None)
-                outcome, reason = ("OK", "") if failed is None else ("FAILED", failed.reason.value)
+                if Failed not in set(map(type, answers)):
+                    outcome, reason = "OK", ""
+                else:
+                    reason = next(answer.reason.value for answer in answers if isinstance(answer, Failed))
                 return answers
             except asyncio.CancelledError:
                 reason = "CANCELLED"
