@@ -44,6 +44,7 @@ from gateway.policy.cedar import CedarPolicy
 from gateway.policy.facts import Facts
 from gateway.services.alarms import keep_watch
 from gateway.services.disputes.open_disputes import OpenDisputes
+from gateway.services.event_bus import REVOKED, Events
 from gateway.services.load_sources import SourceLoads
 from gateway.services.observe import Observed
 from gateway.services.onward import GoesAlong
@@ -85,6 +86,7 @@ class Gateway:
     evidence: Evidence  # where refusals of one's own are recorded: floods of them are counted
     ledger: KeptLedger
     credentials: CredentialHouse
+    events: Events
 
 
 def query_limits(settings: Settings) -> Limits:
@@ -290,6 +292,7 @@ async def open_gateway(
             evidence,
             ledger,
             house,
+            events,
         )
 
 
@@ -320,7 +323,7 @@ def application(gateway: Gateway) -> Starlette:
         return True
 
     web, authenticate = web_settings(gateway.settings), gateway.oauth.authenticate
-    return build_app(
+    app = build_app(
         execute=gateway.execute,
         authenticate=authenticate,
         settings=web,
@@ -383,3 +386,5 @@ def application(gateway: Gateway) -> Starlette:
             ),
         ],
     )
+    gateway.events.subscribe(REVOKED, lambda _: app.state.gate.something_revoked())
+    return app

@@ -15,7 +15,6 @@ REVOKED = "revoked"  # a token, grant, client, user or consent
 SIGNING_KEYS = "signing-keys"  # the keys tokens are signed with were rotated
 JOBS = "jobs"  # there is work; the payload is its kind
 LEDGER = "ledger"  # somebody waits for the log to go on
-SOURCES = "sources"  # how a source is doing; the payload is who says so, and what
 
 LONGEST_PAYLOAD = 1_000
 """Bytes. PostgreSQL takes fewer than 8,000 with the topic."""

@@ -18,6 +18,9 @@ from gateway.store.tables.oauth import oauth_grant
 from gateway.store.tables.oauth_keys import revocation
 
 _SLACK = timedelta(hours=1)
+CLOCKS_APART = timedelta(seconds=10)
+"""How far the clocks of two replicas may be apart (docs/guides/scale-out.md). A grant made a moment ago by one that is ahead
+says it came after this; so what is made within this time of a revocation ends with it, and is made again."""
 
 
 async def revoke(connection: AsyncConnection, kind: str, object_id: str, at: datetime) -> None:
@@ -59,7 +62,8 @@ class StoredRevocations:
     async def _revoke(self, kind: str, object_id: str, grants: sa.ColumnElement[bool] | None) -> None:
         now = self._clock.now()
         async with self._database.write() as connection:
-            await revoke(connection, kind, object_id, now)
+            by_time = kind in ("user", "client")  # the others name what ends
+            await revoke(connection, kind, object_id, now + CLOCKS_APART if by_time else now)
             if kind == "user":  # whoever may not hold a token may not fetch a new one from an open session either
                 await close_sessions(connection, object_id)
             ended = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from gateway.web.in_flight import InFlightLimit
 
@@ -30,6 +31,7 @@ class Gate:
         """Somebody else has our place: connections end with their next answer, and nothing else changes."""
         self.draining = False
         self._drain = asyncio.Event()
+        self._revoked = asyncio.Event()
 
     @property
     def at_work(self) -> int:
@@ -91,3 +93,14 @@ class Gate:
     async def until_draining(self) -> None:
         """For streams, which would otherwise never finish by themselves."""
         await self._drain.wait()
+
+    def something_revoked(self) -> None:
+        """It is said that some token is good no more: open streams ask now, and not only when it is their time."""
+        said, self._revoked = self._revoked, asyncio.Event()
+        said.set()
+
+    async def until_revoked(self, most_s: float) -> None:
+        """Until something is said to be revoked, or for `most_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._revoked.wait()

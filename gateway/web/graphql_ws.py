@@ -178,7 +178,7 @@ class _Session:
         return shown
 
     async def _watch(self, caller: Caller) -> None:
-        await until_revoked(self._of.authenticate, caller, self._settings.stream_check_s)
+        await until_revoked(self._of.authenticate, caller, self._of.gate, self._settings.stream_check_s)
         self._end(4403, "Token revoked")
 
     async def _subscribe(self, operation_id: Any, payload: Any) -> None:

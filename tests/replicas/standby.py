@@ -40,6 +40,17 @@ class Server:
         with (self.folder / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
+    def begin(self) -> None:
+        """An empty cluster that anybody on this machine may use, running."""
+        self.run("initdb", "-D", str(self.folder), "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8")
+        self.settings(
+            listen_addresses="127.0.0.1", port=str(self.port), unix_socket_directories="", max_connections="200"
+        )
+        self.start()
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
+
     def start(self) -> None:
         self.run(
             "pg_ctl", "start", "-w", "-D", str(self.folder), "-l", str(self.folder.parent / f"{self.folder.name}.log")
@@ -69,7 +80,7 @@ class Server:
     async def ask(self, statement: str) -> list[tuple[object, ...]]:
         url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-            cursor = await connection.execute(statement)  # type: ignore[call-overload]
+            cursor = await connection.execute(statement)
             return await cursor.fetchall() if cursor.description else []
 
 
@@ -92,13 +103,19 @@ class Pair:
                 await asyncio.sleep(0.05)
 
 
-@asynccontextmanager
-async def pair(*databases: str) -> AsyncIterator[Pair]:
-    """Both run, the standby follows, and the databases are there."""
-    folder = Path(tempfile.mkdtemp(prefix="yimen-pair-"))
+def place() -> Path:
+    """A folder PostgreSQL can work in."""
+    folder = Path(tempfile.mkdtemp(prefix="yimen-pg-", dir="/tmp"))
     if os.geteuid() == 0:
         ensure_user_exists("pgserver")
         os.chown(folder, pwd.getpwnam("pgserver").pw_uid, -1)
+    return folder
+
+
+@asynccontextmanager
+async def pair(*databases: str) -> AsyncIterator[Pair]:
+    """Both run, the standby follows, and the databases are there."""
+    folder = place()
     found = Pair(Server(folder / "primary", free_port()), Server(folder / "standby", free_port()))
     try:
         await asyncio.to_thread(_begin, found)
@@ -113,9 +130,7 @@ async def pair(*databases: str) -> AsyncIterator[Pair]:
 
 def _begin(found: Pair) -> None:
     primary, standby = found.primary, found.standby
-    primary.run("initdb", "-D", str(primary.folder), "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8")
-    primary.settings(listen_addresses="127.0.0.1", port=str(primary.port), unix_socket_directories="")
-    primary.start()
+    primary.begin()
     source = f"host=127.0.0.1 port={primary.port} user=postgres application_name={_NAME}"
     standby.run("pg_basebackup", "-D", str(standby.folder), "-d", source, "-c", "fast", "-R", "--no-sync")
     standby.settings(port=str(standby.port))

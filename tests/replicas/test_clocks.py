@@ -17,11 +17,11 @@ from tests.fakes.authorization import DPOP_KEY, Desk
 from tests.fakes.tokens import Asker
 from tests.flows.faults_ledger.scene import ASKED, WHOM, covered, until
 from tests.flows.faults_ledger.serving import manifests
-from tests.flows.faults_ledger.test_killed import lost_or_doubled, one_history
+from tests.flows.faults_ledger.test_killed import one_history
 from tests.flows.sealed_house import Five, five
 from tests.gateway.bootstrap.conftest import Serve, Serving
 from tests.gateway.bootstrap.test_ledger_serving import sound
-from tests.replicas.replicas import Replicas
+from tests.replicas.replicas import Load, Replicas
 from tests.replicas.test_one_winner import post, said
 
 pytestmark = pytest.mark.anyio
@@ -71,12 +71,12 @@ async def answered(session: aiohttp.ClientSession, one: Serving, asker: Asker, p
 
 async def token_of(session: aiohttp.ClientSession, one: Serving, desk: Desk) -> str:
     """A system's token, made by this replica by its own clock."""
-    nonce = None
+    nonce: dict[str, Any] = {}
     for _ in range(2):
-        headers = {"DPoP": desk.proof("/oauth/token", **({} if nonce is None else {"nonce": nonce}))}
+        headers = {"DPoP": desk.proof("/oauth/token", **nonce)}
         form = {"grant_type": "client_credentials"} | said("shunde", desk)
         async with session.post(f"{one.url}/oauth/token", data=form, headers=headers) as reply:
-            nonce = reply.headers.get("dpop-nonce", nonce)
+            nonce = {"nonce": reply.headers.get("dpop-nonce")}
             answer = await reply.json()
             if reply.status == 200:
                 return str(answer["access_token"])
@@ -142,11 +142,11 @@ async def test_three_minutes_apart_they_refuse_in_words_and_the_log_stays_one(ap
     await whole(store, load, witnesses)
 
 
-async def whole(store: Store, load: Any, witnesses: Five) -> None:
+async def whole(store: Store, load: Load, witnesses: Five) -> None:
     """The log is one, sealed, with everything in it that was answered."""
     try:
         await covered(store)
-        assert await lost_or_doubled(store, load) == set()
+        assert await load.lost_or_doubled(store) == set()
         assert await store.ledger.exhibits(10) == []
         await sound(store)
     finally:

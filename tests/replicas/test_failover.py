@@ -14,7 +14,7 @@ import pytest
 from gateway.store import Store
 from tests.flows.faults_ledger.scene import covered, until
 from tests.flows.faults_ledger.serving import manifests
-from tests.flows.faults_ledger.test_killed import lost_or_doubled, one_history
+from tests.flows.faults_ledger.test_killed import one_history
 from tests.flows.sealed_house import Five, five
 from tests.gateway.bootstrap.conftest import Serve, Serving
 from tests.gateway.bootstrap.test_ledger_serving import sound
@@ -77,7 +77,7 @@ async def test_a_standby_takes_over_and_nothing_that_was_answered_is_lost(
     store = await replicas.store()
     try:
         await covered(store)
-        assert await lost_or_doubled(store, load) == set()
+        assert await load.lost_or_doubled(store) == set()
         assert await store.ledger.exhibits(10) == []
         await sound(store)
     finally:

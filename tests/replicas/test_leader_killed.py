@@ -7,7 +7,6 @@ import time
 import pytest
 
 from tests.flows.faults_ledger.scene import covered, until
-from tests.flows.faults_ledger.test_killed import lost_or_doubled
 from tests.gateway.bootstrap.test_ledger_serving import sound
 from tests.replicas.replicas import Replicas
 
@@ -37,7 +36,7 @@ async def test_a_leader_killed_under_load_is_followed_by_another(replicas: Repli
     store = await replicas.store()
     try:
         await covered(store, sealed=False)
-        assert await lost_or_doubled(store, load) == set()
+        assert await load.lost_or_doubled(store) == set()
         size = await sound(store)
     finally:
         await store.close()

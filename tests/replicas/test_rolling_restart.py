@@ -7,7 +7,6 @@ import time
 import pytest
 
 from tests.flows.faults_ledger.scene import covered
-from tests.flows.faults_ledger.test_killed import lost_or_doubled
 from tests.gateway.bootstrap.test_ledger_serving import sound
 from tests.replicas.replicas import Replicas
 
@@ -31,7 +30,7 @@ async def test_three_replicas_are_replaced_one_by_one_and_no_request_fails(repli
     store = await replicas.store()
     try:
         await covered(store, sealed=False)
-        assert await lost_or_doubled(store, load) == set()
+        assert await load.lost_or_doubled(store) == set()
         await sound(store)
     finally:
         await store.close()

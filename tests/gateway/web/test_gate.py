@@ -12,11 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.web.gate import Gate
 from gateway.web.serve import PortInUse, bind
 from gateway.web.settings import WebSettings
+from gateway.web.streams import until_revoked
 from tests.fakes.execute import TOKEN
 from tests.gateway.web.conftest import Running, Start
 
@@ -176,3 +179,26 @@ async def test_a_port_in_use_is_said_plainly() -> None:
         assert server.returncode == 1
         assert said.strip().endswith(f"port {port} on 127.0.0.1 is in use")
         assert "Traceback" not in said
+
+
+async def test_what_is_said_to_be_revoked_is_looked_at_by_open_streams_at_once() -> None:
+    looks, good = 0, True
+
+    class Door:
+        async def still(self, _: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return good
+
+    gate, door, caller = Gate(in_flight=1, streams=9), Door(), object()
+    given: Any = (door, caller, gate, 3600.0)
+    streams = [asyncio.create_task(until_revoked(*given)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.something_revoked()  # somebody else's
+    await eventually(lambda: looks == 3)
+    assert not any(one.done() for one in streams)
+    good = False
+    gate.something_revoked()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*streams)
+    assert looks == 6
