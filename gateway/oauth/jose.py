@@ -7,10 +7,9 @@ about what was signed; joserfc does the cryptography. Sets of keys: `gateway.oau
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,6 +29,7 @@ LONGEST = 8_192
 """Characters of a token that are read at all."""
 
 _ECDSA = ECDSA(SHA256())
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 _MODELS = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
 _BY_TYPE = {
     "EC": frozenset({"ES256"}),
@@ -244,14 +244,14 @@ def access_token_hash(token: str) -> str:
 
 
 def base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def canonical(part: str) -> bytes:
     """The bytes of unpadded base64url. Raises JoseInvalid for any spelling but the one `base64url` gives."""
     try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError):
+        raw = a2b_base64(part.encode().translate(_FROM_URL) + b"=" * (-len(part) % 4))
+    except ValueError:  # binascii.Error is one
         raise JoseInvalid("base64") from None
     if base64url(raw) != part:
         raise JoseInvalid("base64")

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from adapters.onward import UpstreamReceipt
 from gateway.caller import AccessEvent, Decision, Receipt
 from gateway.federation.context import OperationContext
 from gateway.policy.decision import Mask, Question
@@ -49,18 +50,20 @@ def answered(
 
     A refused person, an unknown one and a sealed one make the same events, but for what stands in `inner_rule_ids`.
     """
-    make = _Events(question, body, now)
-    refused = [make.refusal(_as_refused(one), [subject]) for subject, one in context.met.refused]
+    states = context.states
+    make = _Events(question, body, now, states, context.abroad.receipts)
+    refused: list[tuple[Mask, list[str]]] = [(_as_refused(one), [subject]) for subject, one in context.met.refused]
     if not refused and context.met.in_vain:  # a case number nobody has is refused like one that is not for this reader
-        refused = [make.refusal(_as_refused(mask), [])]
-    by_mask: dict[Mask, list[str]] = {}
+        refused = [(_as_refused(mask), [])]
+    allowed: dict[Mask, list[str]] = {}
     for subject, one in context.met.shown:
-        by_mask.setdefault(one, []).append(subject)
-    allowed = [make.allowance(one, subjects) for one, subjects in by_mask.items()]
-    if not allowed and not (refused and _NOTHING_SAID.issuperset(context.states)):
-        allowed = [make.allowance(mask, [])]
-    first, *others = [*allowed, *refused]
-    return [replace(first, states=dict(context.states), upstream=context.abroad.receipts), *others]
+        allowed.setdefault(one, []).append(subject)
+    if not allowed and not (refused and _NOTHING_SAID.issuperset(states)):
+        allowed[mask] = []
+    return [
+        *[make.allowance(one, subjects) for one, subjects in allowed.items()],
+        *[make.refusal(one, subjects) for one, subjects in refused],
+    ]
 
 
 def refused_whole(question: Question, mask: Mask, body: bytes, now: datetime) -> AccessEvent:
@@ -92,10 +95,19 @@ def _as_refused(mask: Mask) -> Mask:
 
 
 class _Events:
-    """The events of one answer; each has a salted digest of its own of the same bytes."""
+    """The events of one answer; each has a salted digest of its own of the same bytes, and the first one the counts."""
 
-    def __init__(self, question: Question, body: bytes, now: datetime) -> None:
+    def __init__(
+        self,
+        question: Question,
+        body: bytes,
+        now: datetime,
+        states: Mapping[str, int] | None = None,
+        upstream: Sequence[UpstreamReceipt] = (),
+    ) -> None:
         self._question, self._body, self._now = question, body, now
+        self._states: Mapping[str, int] = states or {}
+        self._upstream = upstream
 
     def allowance(self, mask: Mask, subjects: Sequence[str]) -> AccessEvent:
         return self._event(mask, subjects, Decision.ALLOW, mask.granted_facts)
@@ -108,6 +120,8 @@ class _Events:
     def _event(self, mask: Mask, subjects: Sequence[str], decision: Decision, fields: Sequence[str]) -> AccessEvent:
         salt = secrets.token_bytes(16)
         caller, purpose = self._question.caller, self._question.purpose
+        states, self._states = self._states, {}
+        upstream, self._upstream = self._upstream, ()
         return AccessEvent(
             at=self._now,
             actor_org=caller.org_id,
@@ -130,4 +144,6 @@ class _Events:
             inner_rule_ids=(*mask.inner_rule_ids, *(ALARM + alarm for alarm in mask.alarms)),
             visible_from=mask.visible_from,
             inputs=mask.inputs,
+            states=states,
+            upstream=upstream,
         )

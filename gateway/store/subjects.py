@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -169,10 +170,9 @@ class StoredSubjects:
         raise StoreUnavailable("subjects could not be interned")
 
     async def _find(self, asked: Sequence[bytes]) -> dict[bytes, str]:
+        statement, parameters = _ANY_OF, dict[str, Any](keys=list(asked))
         if self._database.is_sqlite:  # which knows no arrays
             statement, parameters = _one_of(len(asked)), {f"k{at}": key for at, key in enumerate(asked)}
-        else:
-            statement, parameters = _ANY_OF, {"keys": list(asked)}
         return {bytes(key): subject_id for key, subject_id in await self._database.rows(statement, parameters)}
 
     def _new(self, keys: Iterator[bytes]) -> Iterator[dict[str, object]]:
