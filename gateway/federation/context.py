@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
+from typing import TypeAlias
 
 from adapters.errors import Reason
 from adapters.identity import normalise_id
 from adapters.onward import Onward
-from adapters.source import Answer, Found, Key, Match, Page, Row
+from adapters.source import Answer, Found, Match, Page, Row
 from gateway.caller import Subjects
 from gateway.federation.abroad import Abroad
 from gateway.federation.answers import NOT_FOUND, PARTIAL
@@ -19,15 +18,15 @@ from gateway.federation.catalog import Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
 from gateway.federation.disputed import DisputedFacts, Undisputed
 from gateway.federation.hiding import is_hidden, is_personal, without
-from gateway.federation.links import Links
-from gateway.federation.loaders import Group, Loader
+from gateway.federation.links import Links, RowLinks
+from gateway.federation.loaders import Loader
 from gateway.federation.met import Met
 from gateway.federation.narrowing import narrow
 from gateway.federation.offering import NoDesk, OfferDesk, Offering, check_asked
 from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
 from gateway.federation.parts import Part, View, build_part, no_source_part, withheld_part
 from gateway.federation.persons import Person
-from gateway.federation.reach import Reach
+from gateway.federation.reach import Lot, Reach
 from gateway.federation.shapes import Shape, shape_of
 from gateway.policy.decision import Mask, Policy, Question
 from schema.context import Data as Told
@@ -35,11 +34,9 @@ from schema.context import OfferAsked
 from schema.errors import BadInput
 from schema.nouns import PERSON_KEY
 
-_Shapes: TypeAlias = dict[tuple[str, frozenset[str], frozenset[str]], Shape]
-# A policy gives equal questions the same mask, so what follows from a mask is worked out once and goes with it.
-_SHAPES: WeakKeyDictionary[Mask, _Shapes] = WeakKeyDictionary()
+_Asked: TypeAlias = tuple[str, frozenset[str], frozenset[str]]  # a noun, its fields asked for, those nobody named
+_NONE: frozenset[str] = frozenset()
 _MOST_SHAPES = 64
-_Place: TypeAlias = tuple[Reach, Key | None, str | None]  # how far one mask reaches, by which key, about whom
 _NAME_LENGTH = 100
 _NOBODY = "0" * 18
 
@@ -80,7 +77,6 @@ class OperationContext:
         self._now = now
         self._asked = question.selected if question is not None else {}
         self._implied = question.implied if question is not None else {}
-        self._shapes: dict[Mask, _Shapes] = {}
         self._reaches: dict[tuple[str, tuple[str, ...]], dict[Mask, Reach]] = {}
         self.abroad = Abroad(onward)
         self._loader = Loader(snapshot, deadline, self.abroad)
@@ -95,12 +91,6 @@ class OperationContext:
             found[state] = found.get(state, 0) + count
         return found
 
-    def restart(self) -> None:
-        """The operation runs once more, over what is already fetched: counts begin anew."""
-        self._persons = 0
-        self.states_by_noun.clear()
-        self.met.forget()
-
     def close(self) -> None:
         self._loader.close()
 
@@ -109,94 +99,84 @@ class OperationContext:
         self._persons += len(keys)
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
-        found: list[tuple[str, str] | BadInput] = []
-        good: list[str] = []
-        for id_no, name in keys:
-            number = normalise_id(id_no)
+        good: list[tuple[str, str]] = []
+        faults: list[tuple[int, BadInput]] = []
+        for place, (id_no, name) in enumerate(keys):
+            number, name = normalise_id(id_no), name.strip()
             if number is None or not number.checksum_ok:
-                found.append(BadInput("BAD_ID"))
-                continue
-            name = name.strip()
-            if not 0 < len(name) <= _NAME_LENGTH:
-                found.append(BadInput("BAD_NAME"))
-                continue
-            good.append(number.value18)
-            found.append((number.value18, name))
-        subjects = await self.met.meet(good)
-        self.met.asked_for(subjects)
-        whose, met = iter(subjects), self.met
-        return [one if isinstance(one, BadInput) else Person(next(whose), *one, met) for one in found]
+                faults.append((place, BadInput("BAD_ID")))
+            elif not 0 < len(name) <= _NAME_LENGTH:
+                faults.append((place, BadInput("BAD_NAME")))
+            else:
+                good.append((number.value18, name))
+        met = self.met
+        subjects = await met.meet([id_no for id_no, _ in good])
+        met.asked_for(subjects)
+        people: list[Person | Exception] = [
+            Person(subject, key, met) for subject, key in zip(subjects, good, strict=True)
+        ]
+        for place, fault in faults:
+            people.insert(place, fault)
+        return people
 
     async def part(self, noun: str, by: tuple[str, ...], links: Links | Mapping[str, str | None]) -> Part:
         """See the port."""
-        on = links if isinstance(links, Links) else Links(None, links)
-        self.met.openly |= on.subject is None
-        reach, key = self._reach(noun, by, self.met.mask_of(on.subject)), on.key(by)
-        if reach.group is None or key is None:
-            part = reach.unasked()
+        (lot,) = self._lots(noun, by, [links if isinstance(links, Links) else RowLinks(None, links)])
+        asked = lot.asked
+        if asked is None:
+            (part,) = self._made(lot, ())
         else:
-            _, answers = await self._loader.one(reach.group, key)
-            if on.subject is not None:
-                part = reach.part(answers, on.subject)
-            else:
-                part = await self._of_whom_it_concerns(reach, answers)
-        return self._count(noun, part)
+            _, answers = await self._loader.one(asked[0], asked[1][0])
+            (part,) = self._made(lot, [answers]) if lot.of_somebody else await self._of_rows(lot, [answers])
+        self._count(noun, [part])
+        return part
 
-    async def level(self, asks: Sequence[tuple[str, tuple[str, ...], Sequence[Links]]]) -> list[list[Part]]:
+    async def level(self, asks: Sequence[tuple[str, tuple[str, ...], Sequence[Links]]]) -> Sequence[Sequence[Part]]:
         """All that hangs on what came before: for each noun and its key names, a part for each of the links, in order.
         The same as `part` for each, but asked at once and waited for once."""
-        wanted: dict[Group, list[Key]] = {}
-        begun = [self._begin(noun, by, links, wanted) for noun, by, links in asks]
-        if wanted:
-            await self._loader.all(wanted.items())
-        return [await self._finish(noun, places) for (noun, _, _), places in zip(asks, begun, strict=True)]
+        begun = [self._lots(noun, by, links) for noun, by, links in asks]
+        asked = [lot.asked for lots in begun for lot in lots if lot.asked is not None]
+        answered = iter(await self._loader.level(asked) if asked else ())
+        levels: list[Sequence[Part]] = []
+        for (noun, _, links), lots in zip(asks, begun, strict=True):
+            made = []
+            for lot in lots:
+                answers = () if lot.asked is None else next(answered)
+                made.append(self._made(lot, answers) if lot.of_somebody else await self._of_rows(lot, answers))
+            parts = made[0] if len(made) == 1 else _placed(len(links), lots, made)
+            self._count(noun, parts)
+            levels.append(parts)
+        return levels
 
-    async def parts(self, asks: Sequence[tuple[str, tuple[str, ...], Any]]) -> Sequence[Any]:
-        """A level as a flat list; goes when nobody asks so any more."""
-        found = await self.level([(noun, by, [links]) for noun, by, links in asks])
-        return [part for (part,) in found]
+    def _lots(self, noun: str, by: tuple[str, ...], links: Sequence[Links]) -> Sequence[Lot]:
+        """How far each one's mask reaches, and by which keys about whom is to be asked."""
+        subjects = [on.subject for on in links]
+        keys = [on.person_key for on in links] if by == PERSON_KEY else [on.key(by) for on in links]
+        mask_of = self.met.masks.get
+        masks = {mask_of(subject) if subject is not None else None for subject in subjects}
+        mask = masks.pop() if len(masks) == 1 else None
+        if mask is not None and all(keys):
+            return (Lot(self._reach(noun, by, mask), keys, subjects, range(len(keys))),)
+        kinds: dict[tuple[Reach, bool, bool], list[int]] = {}
+        for place, (subject, key) in enumerate(zip(subjects, keys, strict=True)):
+            self.met.openly |= subject is None
+            reach = self._reach(noun, by, self.met.mask_of(subject))
+            kinds.setdefault((reach, subject is None, key is None), []).append(place)
+        return [
+            Lot(reach, [keys[place] for place in places], [subjects[place] for place in places], places)
+            for (reach, _, _), places in kinds.items()
+        ]
 
-    def _begin(
-        self, noun: str, by: tuple[str, ...], links: Sequence[Links], wanted: dict[Group, list[Key]]
-    ) -> list[_Place]:
-        """How far each one's mask reaches, and what is to be asked of whom: that goes into `wanted`."""
-        mask_of, own = self.met.masks.get, self._mask
-        of_person = by == PERSON_KEY
-        places: list[_Place] = []
-        before: Mask | None = None
-        keys: list[Key] | None = None
-        for on in links:
-            subject = on.subject
-            if subject is None:
-                mask, self.met.openly = own, True
-            else:
-                mask = mask_of(subject, own)
-            if mask is not before:
-                before, reach = mask, self._reach(noun, by, mask)
-                keys = None if reach.group is None else wanted.setdefault(reach.group, [])
-            key = on.person_key if of_person else on.key(by)
-            if key is not None and keys is not None:
-                keys.append(key)
-            places.append((reach, key, subject))
-        return places
+    def _made(self, lot: Lot, answered: Sequence[Sequence[Answer]]) -> Sequence[Part]:
+        if lot.asked is None:
+            return [lot.reach.unasked() for _ in lot.keys]
+        return lot.reach.parts(answered, lot.subjects)
 
-    async def _finish(self, noun: str, places: Sequence[_Place]) -> list[Part]:
-        """The parts of a noun, all asked and answered."""
-        parts: list[Part] = []
-        counted: dict[str, int] = {}
-        for reach, key, subject in places:
-            if reach.group is None or key is None:
-                part = reach.unasked()
-            elif subject is not None:
-                part = reach.part(reach.group.known[key], subject)
-            else:
-                part = await self._of_whom_it_concerns(reach, reach.group.known[key])
-            state = part.state
-            counted[state] = counted.get(state, 0) + 1
-            parts.append(part)
-        for state, count in counted.items():
-            self.states_by_noun[noun, state] = self.states_by_noun.get((noun, state), 0) + count
-        return parts
+    async def _of_rows(self, lot: Lot, answered: Sequence[Sequence[Answer]]) -> Sequence[Part]:
+        """Nobody was asked about: the rows say whom they concern."""
+        if lot.asked is None:
+            return self._made(lot, answered)
+        return [await self._of_whom_it_concerns(lot.reach, answers) for answers in answered]
 
     async def page(
         self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None], first: int, after: str | None
@@ -205,7 +185,7 @@ class OperationContext:
         self.met.openly = True
         shape = self._shape(noun, self._mask)
         if not shape.open:
-            return connection(self._count(noun, withheld_part(shape)), first, after)
+            return self._page(noun, withheld_part(shape), first, after)
         key, cursor, size = tuple(links.get(name) for name in by), read_cursor(after), first + 1 + MARGIN
         kept: list[Row] = []
         incomplete: Reason | None = None
@@ -213,7 +193,7 @@ class OperationContext:
         while True:
             offers, answers = await self._loader.page(noun, by, key, Page(size, cursor), shape.fetched)
             if not offers:
-                return connection(self._count(noun, no_source_part(shape)), first, after)
+                return self._page(noun, no_source_part(shape), first, after)
             answer = answers[0]
             if not isinstance(answer, Found):
                 break
@@ -230,7 +210,11 @@ class OperationContext:
         part = self._narrowed(View(shape, offers, self._now, self._disputed), [answer], owners)
         if isinstance(answer, Found) and incomplete is not None:
             part.state = PARTIAL
-        return connection(self._count(noun, part), first, after, more=len(kept) > first)
+        return self._page(noun, part, first, after, more=len(kept) > first)
+
+    def _page(self, noun: str, part: Part, first: int, after: str | None, *, more: bool = False) -> Told:
+        self._count(noun, [part])
+        return connection(part, first, after, more=more)
 
     async def offer(self, offer_id: str) -> Told | None:
         """See the port."""
@@ -339,10 +323,8 @@ class OperationContext:
         return self._shape(noun, self.met.mask_of(owner.subject))
 
     def _shape(self, noun: str, mask: Mask) -> Shape:
-        shapes = self._shapes.get(mask)
-        if shapes is None:
-            shapes = self._shapes[mask] = _SHAPES.setdefault(mask, {})
-        place = (noun, self._asked.get(noun, frozenset()), self._implied.get(noun, frozenset()))
+        shapes: dict[_Asked, Shape] = mask.worked_out
+        place = (noun, self._asked.get(noun, _NONE), self._implied.get(noun, _NONE))
         shape = shapes.get(place)
         spec = self._snapshot.schema.nouns[noun]
         if shape is None or shape.noun is not spec:  # a reload may give a noun of the same name other fields
@@ -351,7 +333,16 @@ class OperationContext:
             shape = shapes[place] = shape_of(spec, place[1], mask.effects.get(noun, {}), place[2])
         return shape
 
-    def _count(self, noun: str, part: Part) -> Part:
-        place = (noun, part.state)
-        self.states_by_noun[place] = self.states_by_noun.get(place, 0) + 1
-        return part
+    def _count(self, noun: str, parts: Sequence[Part]) -> None:
+        states = [part.state for part in parts]
+        counted = self.states_by_noun
+        for state in dict.fromkeys(states):
+            counted[noun, state] = counted.get((noun, state), 0) + states.count(state)
+
+
+def _placed(size: int, lots: Sequence[Lot], made: Sequence[Sequence[Part]]) -> Sequence[Part]:
+    """The parts of several lots, each in its place in the level."""
+    placed = {
+        place: part for lot, own in zip(lots, made, strict=True) for place, part in zip(lot.places, own, strict=True)
+    }
+    return [placed[place] for place in range(size)]

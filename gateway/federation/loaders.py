@@ -21,21 +21,28 @@ Asked = tuple[Sequence[Offer], Sequence[Answer]]
 
 
 class Batch:
-    """Keys that leave together. `tell` is run once, when they are answered or given up."""
+    """Keys that leave together; those who wait for them are told once, when they are answered or given up."""
 
-    __slots__ = ("done", "group", "keys", "task", "waiting")
+    __slots__ = ("_found", "answers", "done", "group", "keys", "task", "waiting")
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, keys: Sequence[Key]) -> None:
         self.group = group
-        self.keys: dict[Key, None] = {}
+        self.keys = list(keys)
+        self.answers: Sequence[Sequence[Answer]] = ()  # one for each key, in step with the group's offers
         self.task: asyncio.Task[None] | None = None
         self.waiting: list[_One | _All] = []
         self.done = False
+        self._found: dict[Key, Sequence[Answer]] | None = None
 
-    def settle(self) -> None:
-        self.done = True
+    def answer(self, key: Key) -> Sequence[Answer]:
+        if self._found is None:
+            self._found = dict(zip(self.keys, self.answers, strict=True))
+        return self._found[key]
+
+    def settle(self, answers: Sequence[Sequence[Answer]]) -> None:
+        self.answers, self.done = answers, True
         for waiting in self.waiting:
-            waiting.settled(self.group)
+            waiting.settled(self)
 
     def cancel(self) -> None:
         self.done = True
@@ -46,13 +53,34 @@ class Batch:
 class Group:
     """All that one operation asks of one noun by the same key names with the same fields granted."""
 
-    __slots__ = ("by", "fields", "flying", "known", "noun", "offers", "pending")
+    __slots__ = ("batches", "by", "fields", "noun", "offers", "pending")
 
     def __init__(self, noun: str, by: tuple[str, ...], fields: frozenset[str], offers: Sequence[Offer]) -> None:
         self.noun, self.by, self.fields, self.offers = noun, by, fields, offers
-        self.known: dict[Key, Sequence[Answer]] = {}  # answers in step with the offers
-        self.flying: dict[Key, Batch] = {}  # asked for; what is in `known` too has arrived
+        self.batches: dict[Key, Batch] = {}  # every key that was asked for, and what it went with
         self.pending: Batch | None = None  # not sent yet
+
+    def put(self, keys: Iterable[Key]) -> Batch | None:
+        """What was not asked for yet goes with the next batch: that one where it is a new one."""
+        batches = self.batches
+        if not batches:
+            first = self.pending = Batch(self, ())
+            self.batches = dict.fromkeys(keys, first)
+            first.keys = list(self.batches)
+            return first
+        new = dict.fromkeys(key for key in keys if key not in batches)
+        if not new:
+            return None
+        made = None
+        if self.pending is None:
+            made = self.pending = Batch(self, ())
+        self.pending.keys += new
+        batches.update(dict.fromkeys(new, self.pending))
+        return made
+
+    def answer(self, key: Key) -> Sequence[Answer]:
+        """Of a key that is answered."""
+        return self.batches[key].answer(key)
 
 
 class _One:
@@ -63,9 +91,9 @@ class _One:
     def __init__(self, key: Key, future: asyncio.Future[Asked]) -> None:
         self.key, self.future = key, future
 
-    def settled(self, group: Group) -> None:
+    def settled(self, batch: Batch) -> None:
         if not self.future.done():
-            self.future.set_result((group.offers, group.known[self.key]))
+            self.future.set_result((batch.group.offers, batch.answer(self.key)))
 
 
 class _All:
@@ -76,7 +104,7 @@ class _All:
     def __init__(self, left: int, future: asyncio.Future[None]) -> None:
         self.left, self.future = left, future
 
-    def settled(self, group: Group) -> None:
+    def settled(self, batch: Batch) -> None:
         self.left -= 1
         if self.left == 0 and not self.future.done():
             self.future.set_result(None)
@@ -115,50 +143,42 @@ class Loader:
     def one(self, group: Group, key: Key) -> asyncio.Future[Asked]:
         """As `load`. Each asker has a future of its own: who stops waiting stops nobody else."""
         future: asyncio.Future[Asked] = self._loop.create_future()
-        answers = group.known.get(key)
-        if answers is not None:
-            future.set_result((group.offers, answers))
-            return future
         self._put(group, (key,))
-        group.flying[key].waiting.append(_One(key, future))
+        batch = group.batches[key]
+        waiting = _One(key, future)
+        if batch.done:
+            waiting.settled(batch)
+            return future
+        batch.waiting.append(waiting)
         if not self._sending:
             self._sending = True
             self._loop.call_soon(self._dispatch, 0)
         return future
 
-    async def all(self, asked: Iterable[tuple[Group, Iterable[Key]]]) -> None:
-        """A whole level: afterwards every key is in its group's `known`. Never fails."""
-        batches: dict[Batch, None] = {}
+    async def level(self, asked: Sequence[tuple[Group, Sequence[Key]]]) -> Sequence[Sequence[Sequence[Answer]]]:
+        """A whole level: for each of `asked` the answers to its keys, in order. Never fails."""
+        needed: dict[Batch, None] = {}
         for group, keys in asked:
-            if not group.flying:  # nothing of it was asked for before
-                self._put(group, keys)
-                if group.pending is not None:
-                    batches[group.pending] = None
-                continue
-            known = group.known
-            wanted = [key for key in keys if key not in known]
-            self._put(group, wanted)
-            batches.update(dict.fromkeys(map(group.flying.__getitem__, wanted)))
+            first = not group.batches
+            self._put(group, keys)
+            if first and group.pending is not None:
+                needed[group.pending] = None
+            else:
+                needed.update(dict.fromkeys(map(group.batches.__getitem__, keys)))
         self._send()
-        waited = [batch for batch in batches if not batch.done]
+        waited = [batch for batch in needed if not batch.done]
         if waited:
             level = _All(len(waited), self._loop.create_future())
             for batch in waited:
                 batch.waiting.append(level)
             await level.future
+        return [_in_order(group, keys) for group, keys in asked]
 
-    def _put(self, group: Group, keys: Iterable[Key]) -> None:
-        """What is not on its way yet goes with the next batch."""
-        flying = group.flying
-        new = dict.fromkeys(keys) if not flying else dict.fromkeys(key for key in keys if key not in flying)
-        if not new:
-            return
-        if group.pending is None:
-            group.pending = Batch(group)
-            self._batches.append(group.pending)
-        self._loads += len(new)
-        group.pending.keys.update(new)
-        flying.update(dict.fromkeys(new, group.pending))
+    def _put(self, group: Group, keys: Sequence[Key]) -> None:
+        made = group.put(keys)
+        if made is not None:
+            self._batches.append(made)
+        self._loads += len(keys)
 
     async def page(self, noun: str, by: tuple[str, ...], key: Key, page: Page, fields: frozenset[str]) -> Asked:
         """One page of the most authoritative source that pages this noun; the same page is asked for once."""
@@ -210,13 +230,19 @@ class Loader:
     async def _answer(self, batch: Batch) -> None:
         group, keys = batch.group, tuple(batch.keys)
         offers = group.offers
-        if len(offers) == 1:
-            answers = [await self._ask(offers[0], group.by, keys, None, group.fields)]
-        else:
-            answers = await asyncio.gather(*(self._ask(offer, group.by, keys, None, group.fields) for offer in offers))
+        try:
+            if len(offers) == 1:
+                answers = [await self._ask(offers[0], group.by, keys, None, group.fields)]
+            else:
+                answers = await asyncio.gather(
+                    *(self._ask(offer, group.by, keys, None, group.fields) for offer in offers)
+                )
+        except asyncio.CancelledError:
+            if not batch.done:
+                batch.cancel()
+            raise
         if not batch.done:
-            group.known.update(zip(keys, zip(*answers, strict=True) if offers else ((),) * len(keys), strict=True))
-            batch.settle()
+            batch.settle(list(zip(*answers, strict=True)) if offers else [()] * len(keys))
 
     def _expire(self) -> None:
         """Each source keeps its own time; this is for one that does not. What is open is not known, and that is said."""
@@ -224,8 +250,7 @@ class Loader:
             if not batch.done:
                 batch.group.pending = None
                 unknown = [Failed(Reason.TIMEOUT)] * len(batch.group.offers)
-                batch.group.known.update(dict.fromkeys(batch.keys, unknown))
-                batch.settle()
+                batch.settle([unknown] * len(batch.keys))
         self._stop()
 
     def _stop(self) -> None:
@@ -256,6 +281,14 @@ class Loader:
         if offer.hops is not None:
             self._abroad.keep(answers)
         return answers
+
+
+def _in_order(group: Group, keys: Sequence[Key]) -> Sequence[Sequence[Answer]]:
+    if keys:
+        batch = group.batches[keys[0]]
+        if len(batch.keys) == len(keys) and batch.keys == keys:  # they went together, each once
+            return batch.answers
+    return list(map(group.answer, keys))
 
 
 def _narrowed(offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gateway.caller import Subjects
@@ -20,7 +20,7 @@ class Met:
     def __init__(self, policy: Policy, question: Question | None, mask: Mask, subjects: Subjects) -> None:
         self._policy, self._question, self._mask, self._subjects = policy, question, mask, subjects
         self.masks: dict[str, Mask] = {}  # of those decided on
-        self._deciding: dict[str, asyncio.Future[None]] = {}
+        self._deciding: dict[frozenset[str], asyncio.Future[None]] = {}  # whom somebody is deciding on, disjoint sets
         self._shown: dict[str, None] = {}
         self._refused: dict[str, None] = {}
         self._sought: dict[str, None] = {}
@@ -42,20 +42,22 @@ class Met:
 
     async def _decide(self, subjects: Sequence[str]) -> None:
         """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
-        question = self._question
-        while question is not None and (new := [subject for subject in subjects if subject not in self.masks]):
-            mine = [subject for subject in new if subject not in self._deciding]
+        question, masks = self._question, self.masks
+        while question is not None and (new := [subject for subject in subjects if subject not in masks]):
+            mine = new
+            for others in self._deciding:
+                mine = [subject for subject in mine if subject not in others]
             if not mine:  # it may fail there: then it is decided here, for without a mask nobody may be shown
-                await asyncio.wait({self._deciding[subject] for subject in new})
+                await asyncio.wait({done for others, done in self._deciding.items() if not others.isdisjoint(new)})
                 continue
-            done = asyncio.get_running_loop().create_future()
-            self._deciding.update(dict.fromkeys(mine, done))
+            deciding, done = frozenset(mine), asyncio.get_running_loop().create_future()
+            self._deciding[deciding] = done
             try:
-                masks = await self._policy.decide_subjects(question, self._mask, mine)
-                self.masks.update(zip(mine, (_closed(mask) for mask in masks), strict=True))
+                found = await self._policy.decide_subjects(question, self._mask, mine)
+                closed = {mask: _closed(mask) for mask in set(found)}
+                masks.update(zip(mine, map(closed.__getitem__, found), strict=True))
             finally:
-                for subject in mine:
-                    del self._deciding[subject]
+                del self._deciding[deciding]
                 done.set_result(None)
 
     def mask_of(self, subject: str | None) -> Mask:
@@ -64,8 +66,8 @@ class Met:
 
     def asked_for(self, subjects: Sequence[str]) -> None:
         """These were named by who asks."""
-        for subject in subjects:
-            (self._shown if self.mask_of(subject).denied is None else self._refused)[subject] = None
+        for subject, mask in self._under(subjects):
+            (self._shown if mask.denied is None else self._refused)[subject] = None
 
     def turned_up(self, subjects: Sequence[str]) -> None:
         """Rows of these are shown."""
@@ -77,27 +79,24 @@ class Met:
         self.in_vain = True
         self._sought.update(dict.fromkeys(subjects))
 
-    def forget(self) -> None:
-        """The operation runs once more."""
-        self._shown.clear()
-        self._refused.clear()
-        self._sought.clear()
-        self.in_vain = self.openly = False
-
     @property
     def shown(self) -> Sequence[tuple[str, Mask]]:
         """Who may be seen, in the order met, and by which mask."""
-        return [(subject, self.mask_of(subject)) for subject in self._shown]
+        return self._under(self._shown)
 
     @property
     def refused(self) -> Sequence[tuple[str, Mask]]:
         """Who was asked for and refused, by name or by case number."""
-        return [(subject, self.mask_of(subject)) for subject in {**self._refused, **self._sought}]
+        return self._under({**self._refused, **self._sought})
 
     @property
     def named(self) -> Sequence[tuple[str, Mask]]:
         """Of whom the answer may speak: whoever asked for a case number does not learn that it is somebody's."""
-        return [(subject, self.mask_of(subject)) for subject in {**self._shown, **self._refused}]
+        return self._under({**self._shown, **self._refused})
+
+    def _under(self, subjects: Collection[str]) -> Sequence[tuple[str, Mask]]:
+        mask_of, own = self.masks.get, self._mask
+        return [(subject, mask_of(subject, own)) for subject in subjects]
 
     def pid(self, subject: str) -> str:
         return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""

@@ -52,12 +52,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class View:
     """What parts have in common that were asked of the same sources and show the same: made once a level."""
 
-    __slots__ = ("disputed", "now", "offers", "shape")
+    __slots__ = ("disputed", "now", "offers", "plain", "shape")
 
     def __init__(
         self, shape: Shape, offers: Sequence[Offer], now: datetime, disputed: DisputedFacts | None = None
     ) -> None:
-        self.shape, self.offers, self.now = shape, offers, now
+        self.shape, self.offers, self.now, self.plain = shape, offers, now, shape.plain
         self.disputed: DisputedFacts = disputed or Undisputed()
 
 
@@ -66,33 +66,34 @@ class Part:
 
     __slots__ = ("_answers", "_records", "_sources", "_subject", "_view", "state")
 
-    def __init__(self, view: View, answers: Sequence[Answer], subject: str | None, state: str) -> None:
-        """`answers` are those this reader may know of; `state` is `part_state` of them."""
-        self._view, self._answers, self._subject, self.state = view, answers, subject, state
-        self._records: Sequence[Record] | None = None
-        self._sources: Sequence[SourceAnswer] | None = None
+    state: str
+
+    def __init__(self, view: View, answers: Sequence[Answer], subject: str | None) -> None:
+        """`answers` are those this reader may know of. Who makes a part sets its state: see `build_part`."""
+        self._view = view
+        self._answers = answers
+        self._subject = subject
 
     @property
     def rows(self) -> Sequence[Row | Record]:
         """Whatever has the `values` a reader may see, a record each: the sources' own rows where nothing is kept back."""
-        if not self._view.shape.plain:
+        if not self._view.plain:
             return self.records
-        answers = self._answers
-        if len(answers) == 1:
-            answer = answers[0]
-            return sure_rows(answer.rows) if type(answer) is Found else ()
-        return [row for answer in answers if isinstance(answer, Found) for row in sure_rows(answer.rows)]
+        return [row for answer in self._answers if isinstance(answer, Found) for row in sure_rows(answer.rows)]
 
     @property
     def records(self) -> Sequence[Record]:
-        if self._records is None:
-            view, subject = self._view, self._subject
-            self._records = [
-                Record(view, offer, answer, row, subject)
-                for offer, answer in zip(view.offers, self._answers, strict=True)
-                if isinstance(answer, Found)
-                for row in sure_rows(answer.rows)
-            ]
+        try:
+            return self._records
+        except AttributeError:  # read for the first time
+            pass
+        view, subject = self._view, self._subject
+        self._records: Sequence[Record] = [
+            Record(view, offer, answer, row, subject)
+            for offer, answer in zip(view.offers, self._answers, strict=True)
+            if isinstance(answer, Found)
+            for row in sure_rows(answer.rows)
+        ]
         return self._records
 
     @property
@@ -101,17 +102,20 @@ class Part:
         records = self.records
         if len(records) < 2:
             return records[0] if records else None
-        first = records[0].source
-        return leading_record(self._view.shape.noun, [record for record in records if record.source == first])
+        first = records[0].told_by
+        return leading_record(self._view.shape.noun, [record for record in records if record.told_by == first])
 
     @property
     def sources(self) -> Sequence[SourceAnswer]:
         """What each source answered."""
-        if self._sources is None:
-            view = self._view
-            self._sources = [
-                SourceAnswer(offer, answer, view.now) for offer, answer in zip(view.offers, self._answers, strict=True)
-            ]
+        try:
+            return self._sources
+        except AttributeError:  # read for the first time
+            pass
+        view = self._view
+        self._sources: Sequence[SourceAnswer] = [
+            SourceAnswer(offer, answer, view.now) for offer, answer in zip(view.offers, self._answers, strict=True)
+        ]
         return self._sources
 
     @property
@@ -200,14 +204,27 @@ class Part:
         return _GETTERS[name](self)
 
 
+class FreshPart(Part):
+    """Of one source that never grows old and answered with one record, surely theirs: what most parts are."""
+
+    __slots__ = ()
+
+    state = FRESH
+    _answers: tuple[Found]
+
+    @property
+    def rows(self) -> Sequence[Row | Record]:
+        return self._answers[0].rows if self._view.plain else self.records
+
+
 class EmptyPart(Part):
     """A part of which no source was asked."""
 
     __slots__ = ("_reason",)
 
     def __init__(self, shape: Shape, state: str, reason: str | None) -> None:
-        super().__init__(View(shape, (), _NEVER), (), None, state)
-        self._reason = reason
+        super().__init__(View(shape, (), _NEVER), (), None)
+        self.state, self._reason = state, reason
 
     @property
     def reason(self) -> str | None:
@@ -216,7 +233,30 @@ class EmptyPart(Part):
 
 def build_part(view: View, answers: Sequence[Answer], subject: str | None = None) -> Part:
     """The part of these answers, in the state they leave it in."""
-    return Part(view, answers, subject, part_state(view, answers))
+    part = Part(view, answers, subject)
+    part.state = part_state(view, answers)
+    return part
+
+
+def build_parts(view: View, answered: Sequence[Sequence[Answer]], subjects: Sequence[str]) -> list[Part]:
+    """`build_part` for each of `subjects`."""
+    offers = view.offers
+    if len(offers) != 1 or offers[0].stale_after is not None:
+        return [build_part(view, answers, subject) for answers, subject in zip(answered, subjects, strict=True)]
+    parts: list[Part] = []
+    add, auto = parts.append, Match.AUTO
+    for answers, subject in zip(answered, subjects, strict=True):
+        answer = answers[0]
+        if (
+            type(answer) is Found
+            and len(rows := answer.rows) == 1
+            and rows[0].match is auto
+            and answer.incomplete is None
+        ):
+            add(FreshPart(view, answers, subject))
+        else:
+            add(build_part(view, answers, subject))
+    return parts
 
 
 def withheld_part(shape: Shape) -> Part:
@@ -233,7 +273,7 @@ def part_state(view: View, answers: Sequence[Answer]) -> str:
     """The part's own state from its sources' states."""
     offers, now = view.offers, view.now
     if len(offers) == 1:
-        return _only_state(offers[0], answers[0], now)
+        return source_state(offers[0], answers[0], now)  # of one source the part says what it says
     leading: str | None = None
     silent = partial = stale = in_review = False
     for offer, answer in zip(offers, answers, strict=True):
@@ -253,12 +293,3 @@ def part_state(view: View, answers: Sequence[Answer]) -> str:
     if partial or in_review:
         return PARTIAL
     return STALE if stale else NOT_FOUND
-
-
-def _only_state(offer: Offer, answer: Answer, now: datetime) -> str:
-    """Of one source the part says what it says."""
-    if type(answer) is Found and answer.incomplete is None and offer.stale_after is None:
-        rows = answer.rows
-        if len(rows) == 1 and rows[0].match is Match.AUTO:
-            return FRESH
-    return source_state(offer, answer, now)

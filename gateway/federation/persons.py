@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.federation.links import Links
 from gateway.federation.met import Met
+from schema.nouns import PERSON_KEY
 from schema.wiring import LINKS
 
 
@@ -15,13 +16,11 @@ class Person(Links):
     __slots__ = ("_met",)
 
     subject: str
+    person_key: tuple[str, str]
 
-    def __init__(self, subject: str, id_no: str, name: str, met: Met) -> None:
-        """`id_no` in its 18-character form and `name` as given, neither of them empty."""
-        self.subject = subject
-        self.values = {"idNo": id_no, "name": name}
-        self.person_key = (id_no, name)
-        self._met = met
+    def __init__(self, subject: str, key: tuple[str, str], met: Met) -> None:
+        """`key`: the ID number in its 18-character form and the name as given, neither of them empty."""
+        self.subject, self.person_key, self._met = subject, key, met
 
     @property
     def pid(self) -> str:
@@ -33,7 +32,9 @@ class Person(Links):
 
     def get(self, name: str) -> Any:
         """A field as GraphQL names it, or a key value."""
-        return self.pid if name == "pid" else self.values.get(name)
+        if name == "pid":
+            return self.pid
+        return dict(zip(PERSON_KEY, self.person_key, strict=True)).get(name)
 
     def __getitem__(self, name: str) -> Any:
         return self if name == LINKS else self.get(name)

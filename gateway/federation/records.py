@@ -11,7 +11,7 @@ from adapters.source import Found, Quality, Row
 from gateway.federation.answers import is_stale
 from gateway.federation.catalog import Offer
 from gateway.federation.disputed import doubts_of
-from gateway.federation.links import Links
+from gateway.federation.links import RowLinks
 from gateway.federation.masking import masked
 from gateway.federation.shapes import Shape
 from schema.wiring import LINKS
@@ -58,9 +58,9 @@ class Record:
         self.subject, self._id_no, self._own = subject, id_no, own
 
     @property
-    def links(self) -> Links:
+    def links(self) -> RowLinks:
         given = self.row.links
-        return Links(self.subject, given if self._id_no is None else {**given, "idNo": self._id_no})
+        return RowLinks(self.subject, given if self._id_no is None else {**given, "idNo": self._id_no})
 
     @property
     def source(self) -> str:

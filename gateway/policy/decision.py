@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.caller import Caller
 
@@ -74,6 +74,11 @@ class Mask:
     def granted_facts(self) -> tuple[str, ...]:
         """Every fact granted, as evidence names it: "noun.field", in order."""
         return tuple(f"{noun}.{name}" for noun in sorted(self.effects) for name in sorted(self.granted(noun)))
+
+    @cached_property
+    def worked_out(self) -> dict[Any, Any]:
+        """What execution works out from this mask, kept for as long as it lives: equal questions have the same mask."""
+        return {}
 
 
 class Policy(Protocol):
