@@ -179,7 +179,7 @@ class Tries:
             self._end(flight, call, True, None)
             return
         # A gateway that recorded our question and said no is well: nobody else is kept from asking it.
-        counted = next((one.reason for one in failures if one.reason in _COUNTED and one.receipt is None), None)
+        counted = next((one.reason for one in failures if one.reason in _COUNTED and not _recorded(one)), None)
         self._end(flight, call, None if counted is None else False, counted or failures[0].reason)
 
     def _end(self, flight: Flight, call: Call, good: bool | None, reason: Reason | None) -> None:
@@ -206,6 +206,10 @@ class Tries:
 
 def _worth_a_retry(answer: Answer) -> bool:
     return isinstance(answer, Failed) and answer.reason in _RETRIED
+
+
+def _recorded(failed: Failed) -> bool:
+    return failed.receipt is not None and not failed.receipt.note
 
 
 def _where(error: Exception) -> str:

@@ -30,7 +30,7 @@ async def test_two_organisations_share_neither_a_request_nor_a_remembered_answer
     assert len(department.asked) == 2, "the same organisation's is remembered"
 
 
-@pytest.mark.parametrize("receipt", [UpstreamReceipt("B", id="1"), None])
+@pytest.mark.parametrize("receipt", [UpstreamReceipt("B", id="1"), UpstreamReceipt("B", note="MISSING"), None])
 async def test_who_recorded_our_question_and_said_no_is_well(receipt: UpstreamReceipt | None) -> None:
     async def refuses(asked: Lookup) -> Sequence[Answer]:
         return [Failed(Reason.REFUSED, receipt=receipt)] * len(asked.keys)
@@ -38,4 +38,4 @@ async def test_who_recorded_our_question_and_said_no_is_well(receipt: UpstreamRe
     guarded = guard(Department(act=refuses), breaker_failures=3)
     for key in range(4):
         last = await guarded.fetch(lookup(str(key)), timeout_s=1)
-    assert reasons(last) == [Reason.REFUSED if receipt else Reason.BREAKER_OPEN]
+    assert reasons(last) == [Reason.REFUSED if receipt and receipt.id else Reason.BREAKER_OPEN]
