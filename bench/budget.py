@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ FILE = Path(__file__).parent / "budget.json"
 TOLERANCE = {"list": 0.10, "one": 0.10, "person": 0.10, "leaf": 0.20}  # a leaf takes about four calls
 KINDS: Mapping[str, tuple[str, ...]] = {"everything on": (), "bare": ("bare",)}
 WHAT = ("calls", "instructions")
-_FIRST_PORT = 19_400
+_PORTS = range(19_400, 31_000)  # anywhere in it, for several of these may run at a time
 _WARM_UP = 4
 _COUNTED = {"calls": 14, "instructions": 6}
 _READY_S, _ANSWER_S, _SETTLE_S = 90.0, 60.0, 0.03
@@ -104,7 +105,7 @@ class _Counted:
 def counted(home: Path) -> Counts:
     """Both kinds at once, each a process of its own. Raises NotCounted."""
     taken: set[int] = set()
-    ports = [free_port(_FIRST_PORT, taken, lambda _: None, "budget") for _ in range(1 + len(KINDS))]
+    ports = [free_port(random.choice(_PORTS), taken, lambda _: None, "budget") for _ in range(1 + len(KINDS))]
     upstream = subprocess.Popen((sys.executable, "-m", "bench.upstreams", "--port", str(ports[0])))
     gateways: dict[str, _Counted] = {}
     try:

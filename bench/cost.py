@@ -27,6 +27,16 @@ def rss_mib(pid: int) -> float:
     return float(total) / (1 << 20)
 
 
+def largest_rss_mib(pid: int) -> float:
+    """Resident memory of the largest among `pid` and its living descendants, in MiB: of one worker."""
+    process = psutil.Process(pid)
+    found = [process.memory_info().rss]
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(child.memory_info().rss)
+    return float(max(found)) / (1 << 20)
+
+
 def _cpu_of(pid: int) -> float:
     """The process's CPU clock where there is one (nanoseconds, ended threads included), else /proc's hundredths."""
     try:

@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from bench.contenders import Contender, Field
-from bench.cost import rss_mib
+from bench.cost import largest_rss_mib, rss_mib
 from bench.load import CONNECTIONS, block, direct_latencies_ms, latencies_ms, p50
 from bench.people import persons
 
@@ -38,6 +38,7 @@ class Measured:
     rss_start: float = 0.0
     rss_rounds: float = 0.0
     added_ms: float | None = None
+    rss_worker: float = 0.0  # of the largest process, after the rounds
     database_ms: dict[str, list[float]] = field(default_factory=dict)
 
     def database(self, question: str) -> float | None:
@@ -75,6 +76,7 @@ async def rounds(
                             figures.database_ms.setdefault(name, []).append(took.database_ms)
     for contender in field_.contenders:
         found[contender.name].rss_rounds = _rss(contender)
+        found[contender.name].rss_worker = max(map(largest_rss_mib, contender.pids))
     return found
 
 

@@ -194,15 +194,15 @@ def _replica_lines(found: Results) -> list[str]:
         "",
         "同一 PostgreSQL，请求轮流发往各网关，每个网关（进程）各有四条连接；CPU 为全部进程之和。 One PostgreSQL, requests go to the gateways in turn, four connections for each gateway (worker); CPU is the sum of all processes.",
         "",
-        "| | list CPU ms | one CPU ms | 数据库 database CPU ms (list / one) | 与一个之比 over one gateway (list / one) |",
-        "|---|---|---|---|---|",
+        "| | list CPU ms | one CPU ms | 数据库 database CPU ms (list / one) | 与一个之比 over one gateway (list / one) | 最大进程 largest process, RSS MiB |",
+        "|---|---|---|---|---|---|",
     ]
     for contender in found.replicas.contenders:
         figures = found.replicas.measured[contender.name]
         times = " / ".join(f"{found.replicas.times(contender.name, question):.2f}" for question in ("list", "one"))
         lines.append(
             f"| {_SHORT[contender.name][0]}<br>{_SHORT[contender.name][1]} | {cpu(figures, 'list')} | {cpu(figures, 'one')} "
-            f"| {_database(figures, contender.database_pid)} | {times} |"
+            f"| {_database(figures, contender.database_pid)} | {times} | {figures.rss_worker:.0f} |"
         )
     return [*lines, ""]
 

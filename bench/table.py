@@ -106,8 +106,8 @@ def _replicas(results: Results) -> list[str]:
         "",
         "CPU of all gateway processes a request; requests are spread over the gateways, 4 connections for each gateway or worker; times: over one gateway, of the same rounds.",
         "",
-        "| | list CPU ms | one CPU ms | database CPU ms (list / one) | times (list / one) |",
-        "|---|---|---|---|---|",
+        "| | list CPU ms | one CPU ms | database CPU ms (list / one) | times (list / one) | RSS MiB of the largest process |",
+        "|---|---|---|---|---|---|",
     ]
     for one in found.contenders:
         figures = found.measured[one.name]
