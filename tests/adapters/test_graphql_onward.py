@@ -107,6 +107,8 @@ async def test_every_answer_brings_its_receipt(state: str, records: list[Any], k
     receipt = {**RECEIPT, "recordedAt": NOW.isoformat()}
     (answer,) = await ask(gateway(), Channel(said(state, *records, receipt=receipt, policy=POLICY)))
     assert isinstance(answer, kind)
+    assert isinstance(answer, Found | Absent | Failed)
+    assert answer.receipt is not None
     assert (answer.receipt.id, answer.receipt.note) == (ID, "")
     if isinstance(answer, Found):
         assert [row.origin for row in answer.rows] == ["LGB"]
@@ -153,7 +155,7 @@ def test_a_manifest_that_says_it_wrongly_is_refused(change: Mapping[str, Any], p
     "options",
     [{"hops": 4}, {"hops": -1}, {"hops": True}, {"yimen": "yes"}, {"ledger_policy": "KEY"}, {"else": 1}],
 )
-def test_options_are_checked(options: Mapping[str, object]) -> None:
+def test_options_are_checked(options: Mapping[str, Any]) -> None:
     assert GraphqlKind().check(gateway(**options))
     assert GraphqlKind().check(gateway()) == []
 

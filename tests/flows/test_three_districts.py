@@ -189,6 +189,18 @@ async def test_a_question_that_comes_back_to_its_first_asker_is_refused(district
         assert reply.status == 400
 
 
+async def test_the_time_that_is_left_goes_along(districts: Districts) -> None:
+    """Whoever waits no longer is answered at once: not known, never "no record"."""
+    here = districts["A"]
+    headers = {**here.headers(), "yimen-within-ms": "0"}
+    async with here.session.post(
+        f"{here.url}/graphql", json={"query": ASKED, "variables": WHO}, headers=headers
+    ) as reply:
+        person = (await reply.json(content_type=None))["data"]["person"]
+    assert {(one["state"], one["reason"]) for one in person["cases"]["sources"]} == {("UNAVAILABLE", "TIMEOUT")}
+    assert person["insurance"]["state"] == "UNAVAILABLE"
+
+
 async def test_a_client_that_was_disabled_gets_nothing_and_the_rest_is_as_before(districts: Districts) -> None:
     await districts.manage["B"].disable("gateway-a")
     try:

@@ -25,10 +25,11 @@ BAD = UpstreamReceipt("C", note="MALFORMED")
 
 async def holds(store: Store, entry_id: str) -> bool:
     """Whether the record made anew from its row is the one its entry commits to."""
-    opened = await Openings(store.database, store.database.ledger).open(entry_id)  # type: ignore[arg-type]
+    opened = await Openings(store.database, store.database.ledger).open(entry_id)
     assert opened is not None
     async with store.database.read() as connection:
         entry = await connection.scalar(sa.select(ledger_outbox.c.entry).where(ledger_outbox.c.id == entry_id))
+    assert entry is not None
     said = parse_entry(bytes(entry)).commitment
     return hmac.compare_digest(said, commit(opened.salt, canonical(opened.record)))
 
@@ -36,7 +37,7 @@ async def holds(store: Store, entry_id: str) -> bool:
 @pytest.mark.parametrize("subjects", [["s1"], []])
 async def test_receipts_are_committed_to(store: Store, subjects: list[str]) -> None:
     entry_id = (await store.evidence.record(replace(event(subjects=subjects), upstream=(KEPT, BAD)))).id
-    opened = await Openings(store.database, store.database.ledger).open(entry_id)  # type: ignore[arg-type]
+    opened = await Openings(store.database, store.database.ledger).open(entry_id)
     assert opened is not None
     assert opened.record["upstream"] == [KEPT.told(), {"source": "C", "note": "MALFORMED"}]
     assert await holds(store, entry_id)
@@ -48,7 +49,7 @@ async def test_receipts_are_committed_to(store: Store, subjects: list[str]) -> N
 
 async def test_where_no_gateway_was_asked_the_record_is_as_ever(store: Store) -> None:
     entry_id = (await store.evidence.record(event())).id
-    opened = await Openings(store.database, store.database.ledger).open(entry_id)  # type: ignore[arg-type]
+    opened = await Openings(store.database, store.database.ledger).open(entry_id)
     assert opened is not None
     assert "upstream" not in opened.record
     assert await holds(store, entry_id)
