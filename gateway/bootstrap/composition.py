@@ -54,8 +54,8 @@ from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
-from gateway.store.events import open_events
 from gateway.store.facts import StoredFacts
+from gateway.store.open_events import open_events
 from gateway.web.app import build_app
 from gateway.web.ledger_metrics import LedgerMetrics
 from gateway.web.login_parts import LoginParts

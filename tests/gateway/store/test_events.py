@@ -16,8 +16,9 @@ from gateway.services.event_bus import DISPUTES, JOBS, LEDGER, LONGEST_PAYLOAD, 
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.changes import record_change
-from gateway.store.events import open_events, say
+from gateway.store.events import say
 from gateway.store.ledger.hurrying import Hurrying
+from gateway.store.open_events import open_events
 from tests.gateway.store.conftest import HandClock, OpenStore
 
 pytestmark = pytest.mark.anyio
