@@ -170,8 +170,9 @@ class Compiler:
     def _children(self, making: _Making, named: GraphQLNamedType, found: list[FieldDetails]) -> Mapping[str, Node]:
         if is_leaf_type(named):
             return {}
+        composite: Any = named
         kinds: Sequence[GraphQLObjectType] = (
-            self._schema.get_possible_types(named) if is_abstract_type(named) else (named,)  # type: ignore[arg-type,assignment]
+            self._schema.get_possible_types(composite) if is_abstract_type(named) else (composite,)
         )
         made = {}
         for kind in kinds:

@@ -39,7 +39,7 @@ from graphql.execution import default_type_resolver
 from graphql.pyutils import Undefined
 
 from gateway.federation.compiled import Compiled, Field, Node
-from gateway.federation.reading import MappingReading, Reading
+from gateway.federation.reading import Reading
 from schema.fetching import Batched, Computed
 
 
@@ -153,7 +153,7 @@ class _Writer:
                 else:
                     read.append(f"    {value} = {_read(node.reading, one)}")
                 shown.append(f"{key}: {self.completed(one.type, value, one)}")
-        sure = read and isinstance(node.reading, MappingReading)  # reading it notices what is no value
+        sure = read and node.reading.sure
         if not sure and node is not self._compiled.root:
             body.append("    if d is None or isinstance(d, ERROR): raise IRREGULAR")
         body += [f"    {line}" for line in node.reading.prelude("d")] if read else []

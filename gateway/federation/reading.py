@@ -14,6 +14,11 @@ from typing import Protocol
 class Reading(Protocol):
     """Of one object type. `data` is the name of the variable that holds the value."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether reading anything of null or of an exception raises, so that nobody needs to look first."""
+        ...
+
     def prelude(self, data: str) -> Sequence[str]:
         """Python statements, run once a value, that bind what `field` names."""
         ...
@@ -30,6 +35,8 @@ class Reading(Protocol):
 
 class MappingReading:
     """A plain mapping from field name to value."""
+
+    sure = True
 
     def prelude(self, data: str) -> Sequence[str]:
         return (f"{data}_get = {data}.get",)

@@ -12,7 +12,9 @@ from schema.nouns import NounSpec
 
 
 class AttributeReading:
-    """An object whose fields are attributes."""
+    """An object whose fields are attributes; an exception may have some of the same name."""
+
+    sure = False
 
     def __init__(self, attributes: Mapping[str, str]) -> None:
         """`attributes`: field -> name of the attribute."""
@@ -42,6 +44,8 @@ class PartReading(AttributeReading):
 
 class RecordReading:
     """A record, or a source's own row where a part hands out its `rows`: a row has `values` and no envelope."""
+
+    sure = True
 
     def prelude(self, data: str) -> Sequence[str]:
         return (f"{data}_get = {data}.values.get",)
