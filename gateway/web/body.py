@@ -43,8 +43,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
         raise Refusal("BODY_TOO_LARGE")
     whole = getattr(getattr(receive, "__self__", None), "whole_body", None)  # of `http_cycle`, where all is there
     if whole is not None and (body := whole()) is not None:
-        if len(body) > limit:
-            raise Refusal("BODY_TOO_LARGE")
+        _grown(0, body, limit)
         return body  # type: ignore[no-any-return]
     parts: list[bytes] = []
     size = 0
@@ -55,11 +54,16 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
                 if message["type"] == "http.disconnect":
                     raise ClientGone
                 part = message.get("body", b"")
-                size += len(part)
-                if size > limit:
-                    raise Refusal("BODY_TOO_LARGE")
+                size = _grown(size, part, limit)
                 parts.append(part)
                 if not message.get("more_body", False):
                     return parts[0] if len(parts) == 1 else b"".join(parts)
     except TimeoutError:
         raise Refusal("BODY_TIMEOUT") from None
+
+
+def _grown(size: int, part: bytes, limit: int) -> int:
+    size += len(part)
+    if size > limit:
+        raise Refusal("BODY_TOO_LARGE")
+    return size

@@ -63,6 +63,7 @@ def both(id: str, hostile: str, also: str, *breaks: Break, then: int = 200, firs
 
 FORM = "gateway.web.forms:"
 BODY = "gateway.web.body:read_body"
+BODY_SIZE = "gateway.web.body:_grown"
 
 GUARDS = [
     # Client assertions.
@@ -108,8 +109,8 @@ GUARDS = [
     one("parameters counted", "shape-many-parameters", FORM + "parse_form", "max_num_fields=fields", "max_num_fields=None"),
     one("UTF-8", "shape-utf8-invalid", FORM + "parse_form", 'errors="strict"', 'errors="replace"'),
     both("body size", "shape-large-token", "once as it is announced, once as it comes",
-         Break(BODY, " or int(announced) > limit", ""), Break(BODY, "if size > limit:", "if False:")),
-    one("body size, streamed", "shape-chunks-large", BODY, "if size > limit:", then=400),
+         Break(BODY, " or int(announced) > limit", ""), Break(BODY_SIZE, "if size > limit:", "if False:")),
+    one("body size, streamed", "shape-chunks-large", BODY_SIZE, "if size > limit:", then=400),
     one("method", "shape-put-oauth-token", "gateway.web.oauth:FormEndpoint._reply", 'if scope["method"] != "POST":', then=415),
     Guard("host", "shape-host-foreign", (STRANGER_HOST,)),
     one("grant type of a client", "grant-not-registered", "gateway.oauth.flow_request:FlowClient.check_grant_type",
