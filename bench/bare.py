@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.ledgerless import no_ledger
 from demo.processes import die_with_parent
-from gateway.bootstrap import composition, serving
+from gateway.bootstrap import composition
 from gateway.caller import AccessEvent, Admission, Caller, Presented, Receipt
 from gateway.errors import NotAdmitted, Unauthenticated
 from gateway.policy.decision import Effect, Mask, Question
@@ -108,7 +108,7 @@ def put_together(*, evidence: bool) -> None:
         parts = replace(gateway.oauth, authenticate=Anybody())  # type: ignore[arg-type]  # not the real one: that is the point
         return application(replace(gateway, oauth=parts))
 
-    setattr(serving, "application", opened)  # noqa: B010  (mypy: not its own name)
+    setattr(composition, "application", opened)  # noqa: B010  (mypy: not its own name); whoever serves asks there, late
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,7 +47,9 @@ class _Counted:
 
     def __init__(self, home: Path, words: Sequence[str], upstream: str, port: int) -> None:
         prepared = yimen.prepare(home, upstream, port)
-        self._headers = prepared.asker.headers
+        self._headers: Callable[[], Mapping[str, str]] = (
+            dict if words else prepared.asker.headers
+        )  # bare asks for none: with a door it would not answer
         self._log = home / "log"
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
