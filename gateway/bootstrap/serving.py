@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gateway.bootstrap.composition import Gateway
 
 _log = structlog.get_logger("yimen.serve")
+_COLLECT = (5000, 20, 50)
+"""A request makes thousands of containers and leaves about a hundred in circles: at Python's 700 the collector took 0.15 ms of
+each, at this 0.06, for 1 to 2 MiB more (measured over 4,600 queries)."""
 
 
 def serve_gateway(settings: Settings) -> int:
@@ -123,6 +126,7 @@ async def _serve(settings: Settings, listener: socket.socket, place: _Place) -> 
         # of a request's garbage.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECT)
         await server.serve(sockets=[listener])
         _log.info("stopped", forced=server.force_exit)
     return 0
