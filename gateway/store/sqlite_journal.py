@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from gateway.caller import Admission
 from gateway.errors import GatewayError
 from gateway.services.ledger.ports import LedgerHalted
 from gateway.store.door import OK, REPLAYED, REVOKED, batch_of
@@ -35,6 +37,10 @@ FROM (SELECT event_id, subjects, seeds, length(seeds) / json_array_length(subjec
   FROM access_event_pending WHERE number <= ?) AS p, json_each(p.subjects) AS one
 ORDER BY one.value, p.event_id
 """
+
+
+_FEW = 8
+"""Names a statement of its own is made for: 8 CPU us where the door's, which takes any number, costs 29."""
 
 
 class SqliteJournal:
@@ -155,10 +161,22 @@ def _let_in(connection: sqlite3.Connection, asked: Sequence[Asked]) -> list[str]
         key = one.admission.proof_key
         fresh = key is None or connection.execute(SPEND, (key, to_us(one.admission.proof_until))).rowcount == 1
         said.append(OK if fresh else REPLAYED)
-    named = orjson.dumps(batch_of([one.admission for one in asked]).named).decode()
-    for (number,) in connection.execute(REVOKED_AMONG, (named,)).fetchall():
-        said[number] = REVOKED
+        if _is_dead(connection, one.admission):
+            said[-1] = REVOKED
     return said
+
+
+def _is_dead(connection: sqlite3.Connection, admission: Admission) -> bool:
+    named = batch_of([admission]).named
+    if len(named) > _FEW:
+        return connection.execute(REVOKED_AMONG, (orjson.dumps(named).decode(),)).fetchone() is not None
+    wanted = [value for _, *triple in named for value in triple]
+    return connection.execute(_any_revoked(len(named)), wanted).fetchone() is not None
+
+
+@lru_cache(maxsize=_FEW + 1)
+def _any_revoked(many: int) -> str:
+    return " UNION ALL ".join(["SELECT 1 FROM revocation WHERE kind = ? AND id = ? AND at_us >= ?"] * many)
 
 
 def _of_these(rows: Sequence[EventRow], asked: Sequence[Asked], said: Sequence[str]) -> Sequence[EventRow]:

@@ -240,7 +240,7 @@ GUARDS = [
     one("token revoked", "resource-revoked", "gateway.store.door:batch_of", 'named.append((number, "token", one.token_id, 0))', "pass"),
     one("grant revoked", "resource-grant-revoked", "gateway.store.door:batch_of", 'named.append((number, "grant", one.grant_id, 0))', "pass"),
     one("client revoked", "resource-client-ended", "gateway.store.door:batch_of", 'named.append((number, "client", one.client_id, since_us))', "pass"),
-    one("revocation", "resource-refresh-reused", COMMIT, "said[number] = REVOKED", "pass"),
+    one("revocation", "resource-refresh-reused", COMMIT, "said[-1] = REVOKED", "pass"),
     one("audience", "resource-audience-other", DOOR + "_checked", "audience=self._resource", "audience=None"),
     one("scope", "resource-scope-missing", DOOR + "_checked", "if presented.path == _GRAPHQL and SCOPE not in token.scope:"),
     one("token's type", "resource-id-token", AT + "_verify", 'if jws.header.get("typ") not in ("at+jwt", "application/at+jwt"):'),

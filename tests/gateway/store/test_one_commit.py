@@ -154,3 +154,13 @@ async def test_whoever_reads_finds_everybody(store: Store) -> None:
         assert sorted(one.subject_id for one in found) == many
         assert len({bytes(one.seed_ct) for one in found}) == 20
         assert await store.openings.open(receipt.id) is not None
+
+
+@pytest.mark.parametrize("many", [0, 1, 4, 5, 40])
+async def test_each_consent_the_token_rests_on_is_looked_for(store: Store, clock: HandClock, many: int) -> None:
+    consents = tuple(f"consent-{n}" for n in range(many))
+    assert await said(store, admission(clock, "a", consent_ids=consents)) == "OK"
+    await store.revocations.revoke_consent(f"consent-{many - 1}")
+    expected = "REVOKED" if many else "OK"
+    assert await said(store, admission(clock, "b", consent_ids=consents)) == expected
+    assert await said(store, admission(clock, "c", consent_ids=("other",))) == "OK"
