@@ -35,6 +35,7 @@ from gateway.web.serve import bind, server_for
 from gateway.web.settings import WebSettings
 from schema.build import build_schema
 from tests.fakes.execute import FakeExecute
+from tests.fakes.settled import AtTheDoor
 from tests.gateway.services.identity_examples import district
 
 PASSWORD = "correct horse 电池 staple"
@@ -141,7 +142,7 @@ async def house(
     execute = FakeExecute()
     app = build_app(
         execute=execute,
-        authenticate=oauth.authenticate,
+        authenticate=AtTheDoor(oauth.authenticate),
         settings=WebSettings(graphiql=True, base_url=base_url),
         clock=clock,
         pages=[*server.routes, *login_routes(parts, authorize, made)],
