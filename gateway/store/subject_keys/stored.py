@@ -51,9 +51,15 @@ class StoredSubjectKeys:
         await self.look()
 
     async def look(self) -> None:
-        """Take over what another process destroyed."""
+        """Take over what another process destroyed. What comes back meanwhile, say by a standby that had not heard of it,
+        is destroyed again before anything is opened with it."""
         if await self._nodes.generation() != self._generation:
             contents = await self._nodes.contents()
+            cover = Cover(contents.seeds)
+            if back := [leaf for leaf in await self._listed() if cover.above(leaf) is not None]:
+                for leaf in sorted(back):
+                    await self._destroy(leaf)
+                contents = await self._nodes.contents()
             self.ring.take(Cover(contents.seeds))
             self._generation = contents.generation
 
@@ -73,8 +79,7 @@ class StoredSubjectKeys:
             copies = [await kept.contents() for kept in (self._nodes, self._mirror) if kept is not None]
         except CiphertextInvalid:
             raise StoreRefused(_FOREIGN) from None
-        async with self._main.read() as connection:
-            listed = {int(leaf, 16) for leaf in await connection.scalars(sa.select(subject_key_destroyed.c.leaf))}
+        listed = await self._listed()
         gone = listed.union(*(copy.destroyed for copy in copies))
         await self._write_down(gone - listed)
         for leaf in sorted(gone):
@@ -105,6 +110,11 @@ class StoredSubjectKeys:
             row = {"id": store_id, "made_at_us": to_us(self._clock.now())}
             async with self._main.write() as connection:
                 await connection.execute(self._main.insert(subject_key_store).values(row).on_conflict_do_nothing())
+
+    async def _listed(self) -> set[int]:
+        """What the main database knows to be destroyed."""
+        async with self._main.read() as connection:
+            return {int(leaf, 16) for leaf in await connection.scalars(sa.select(subject_key_destroyed.c.leaf))}
 
     async def _forget(self) -> None:
         """A process that was killed between the deletion and this left it to us; whoever reads now must not keep us out."""

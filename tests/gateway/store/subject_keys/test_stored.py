@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from gateway.settings import Settings
 from gateway.store import Store, StoreRefused, open_store
 from gateway.store.errors import StoreUnavailable, SubjectErased
-from gateway.store.subject_keys import stored
+from gateway.store.subject_keys import kept, stored
 from gateway.store.subject_keys.tree import leaf_of, path_to
 from tests.gateway.store.conftest import Databases, HandClock, with_other_key
 
@@ -125,6 +125,29 @@ async def test_a_copy_put_back_is_punctured_again_before_it_is_used(
     shutil.copy(tmp_path / "old.db", tmp_path / "keys.db")
     store = await open_store(apart, clock)
     assert not opens(store, "s1", sealed)
+    await store.close()
+
+
+async def test_a_standby_that_had_not_heard_of_it_opens_nothing_under_a_running_process(
+    apart: Settings, clock: HandClock
+) -> None:
+    """What a failover of the keys' own database does, where its standby is behind."""
+    store = await open_store(apart, clock)
+    sealed = sealed_in(store, "s1")
+    nodes = store.subject_keys._nodes.database
+    tables = (kept._store, kept._node, kept._destroyed)
+    async with nodes.read() as connection:
+        behind = [[row._asdict() for row in await connection.execute(sa.select(one))] for one in tables]
+    await store.subject_keys.destroy("s1")
+    async with nodes.write() as connection:
+        for one, rows in zip(tables, behind, strict=True):
+            await connection.execute(sa.delete(one))
+            if rows:
+                await connection.execute(sa.insert(one), rows)
+    await store.subject_keys.look()
+    assert not opens(store, "s1", sealed)
+    assert not await nodes_of(store) & {f"{node:x}" for node in path_to(leaf_of("s1"))}
+    assert store.subject_keys.ring.exists("s2")
     await store.close()
 
 
