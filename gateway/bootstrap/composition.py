@@ -111,6 +111,7 @@ def web_settings(settings: Settings) -> WebSettings:
         header_bytes=limits.header_bytes,
         json_depth=limits.json_depth,
         drain_s=settings.drain_s,
+        connection_requests=1_000 if settings.processes > 1 else None,
         drain_announce_s=settings.drain_announce_s,
         allowed_hosts=allowed_hosts(settings),
         base_url=settings.base_url,

@@ -43,6 +43,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _refusal = "BAD_HTTP"
     _timer: asyncio.TimerHandle | None = None
     _idle_since = 0.0
+    _requests = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -143,6 +144,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 keep_alive = False  # told with its answer, so that the next request goes elsewhere
             elif free and keep_alive and gate.full and self._shed(gate):
                 return
+            elif self.settings.connection_requests is not None:
+                self._requests += 1
+                keep_alive = keep_alive and self._requests < self.settings.connection_requests
         cycle = self.cycle = Cycle(
             self.scope,
             self.transport,

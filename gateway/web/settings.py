@@ -23,6 +23,7 @@ class WebSettings:
     header_s: float = 10.0  # for all headers to arrive, the first byte included
     request_s: float = 30.0  # for a request, from its headers to its answer; streams excepted
     keep_alive_s: int = 30
+    connection_requests: int | None = None  # after which a connection ends, so that several processes even out
 
     connections: int = 2_000
     in_flight: int = 200

@@ -67,6 +67,14 @@ async def test_whoever_is_slow_to_send_takes_no_place_of_others(start: Start) ->
         await eventually(lambda: gate.empty and gate.waiting == 0)
 
 
+async def test_with_several_processes_a_connection_ends_so_that_none_keeps_them_all(start: Start) -> None:
+    one = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with start(WebSettings(connection_requests=3)) as web:
+        answer = await web.talk(one, one, one)
+    assert answer.count(b"HTTP/1.1 200") == 3
+    assert answer.count(b"connection: close") == 1
+
+
 async def test_an_answer_too_late_is_504(start: Start) -> None:
     async with start(WebSettings(request_s=0.1)) as web:
         response = await web.post(HELD)
