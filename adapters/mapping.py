@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias, cast
 
@@ -16,7 +16,7 @@ from adapters.kind import spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
 from adapters.row_mapper import RowMapper
-from adapters.source import Absent, Answer, Failed, Found, Key, Lookup, Match, Quality, Row, Source, found
+from adapters.source import Absent, Answer, Failed, Found, FoundDraft, Key, Lookup, Match, Quality, Row, Source
 
 _MAPPERS = 256  # compiled (noun, by, fields) sets a source keeps
 _TWINS = 16  # rows of one record id a row is compared with; a bound on what a broken id column can cost
@@ -53,14 +53,13 @@ class Mapped:
             if len(answers) != len(unique):
                 detail = f"{len(answers)} answers to {len(unique)} keys"
                 raise SourceUnavailable(self._manifest.code, Reason.GARBAGE, detail)
-            clearly = _Clearly(mapper, plain)
-            for key, answer in zip(unique, answers, strict=True):
-                number = number_of[key]
-                clear = clearly(key, number, answer) if lookup.page is None else None
-                if clear is not None:
-                    answered[key] = clear
-                else:
-                    answered[key] = await self._mapped(mapper, key, number, answer, paged=lookup.page is not None)
+            if lookup.page is None:
+                answered = _clear_ones(mapper, unique, answers, number_of, plain)
+            if len(answered) < len(unique):
+                for key, answer in zip(unique, answers, strict=True):
+                    if key not in answered:
+                        paged = lookup.page is not None
+                        answered[key] = await self._mapped(mapper, key, number_of[key], answer, paged=paged)
         nothing_asked = Failed(Reason.KEY_MISSING)
         return [answered.get(key, nothing_asked) for key in keys]
 
@@ -116,51 +115,57 @@ class Mapped:
         return Found(tuple(single), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
 
 
-class _Clearly:
-    """The common answer, mapped at once: one row that names the very person of a certain key. Holds for one batch."""
+def _clear_ones(
+    mapper: RowMapper,
+    keys: Sequence[Key],
+    answers: Sequence[Answer],
+    number_of: Mapping[Key, IdNumber | None],
+    plain: bool,
+) -> dict[Key, Answer]:
+    """The common answers of a batch, mapped at once: one row that names the very person of a certain key, letter by letter.
 
-    __slots__ = ("_as_of", "_fetched_at", "_id_at", "_mapper", "_name_at", "_plain", "_stated")
-
-    def __init__(self, mapper: RowMapper, plain: bool) -> None:
-        """`plain`: every name of the batch is surely readable."""
-        by = mapper.spec.by
-        self._mapper, self._plain = mapper, plain
-        self._id_at = by.index("idNo") if mapper.by_id else -1
-        self._name_at = by.index("name") if mapper.by_name else -1
-        self._stated: datetime | None = None  # a batch's answers share their times, mostly: `_as_of` is of these two
-        self._fetched_at: datetime | None = None
-        self._as_of = datetime.min.replace(tzinfo=UTC)
-
-    def __call__(self, key: Key, number: IdNumber | None, answer: Answer) -> Found | None:
-        """None where anything takes further thought."""
+    Whatever takes further thought is left to the long way. `plain`: every name of the batch is surely readable.
+    """
+    clear: dict[Key, Answer] = {}
+    by, sure, anybody = mapper.spec.by, mapper.sure, mapper.by_nothing
+    id_at = by.index("idNo") if mapper.by_id else -1
+    name_at = by.index("name") if mapper.by_name else -1
+    if id_at < 0 and not anybody:
+        return clear
+    stated: datetime | None = None
+    fetched_at: datetime | None = None
+    id_no = name = None
+    for key, answer in zip(keys, answers, strict=True):
         if type(answer) is not Found or len(answer.rows) != 1 or answer.incomplete is not None:
-            return None
-        mapper, id_no, name = self._mapper, None, None
-        if not mapper.by_nothing:
-            if self._id_at < 0 or number is None or not (number.checksum_ok and number.date_ok):
-                return None
-            id_no = key[self._id_at]
-            if self._name_at >= 0:
-                name = key[self._name_at]
-                if name is None or not (self._plain or is_readable(fold_name(name))):
-                    return None
-        fetched_at = answer.fetched_at
-        if fetched_at is None:
-            return None
-        if self._fetched_at is not fetched_at or self._stated is not answer.as_of:
-            self._stated, self._fetched_at = answer.as_of, fetched_at
-            self._as_of = _as_of(answer.as_of, fetched_at, mapper.spec)
-        as_of = self._as_of
+            continue
+        if not anybody:
+            number = number_of[key]
+            if number is None or not number.checksum_ok or not number.date_ok:
+                continue
+            id_no = key[id_at]
+            if name_at >= 0:
+                name = key[name_at]
+                if not plain and (name is None or not is_readable(fold_name(name))):
+                    continue
+        if answer.fetched_at is None:
+            continue
+        if answer.fetched_at is not fetched_at or answer.as_of is not stated:  # a batch's share their times, mostly
+            fetched_at, stated = answer.fetched_at, answer.as_of
+            as_of = _as_of(stated, fetched_at, mapper.spec)
         raw = answer.rows[0]
         try:
-            when = as_of if raw.as_of is None else mapper.when(raw, as_of)
-            row = mapper.sure(raw.values, id_no, name, when, fetched_at, raw.origin)
-        except Exception:
-            return None
+            row = sure(
+                raw.values, id_no, name, as_of if raw.as_of is None else mapper.when(raw, as_of), fetched_at, raw.origin
+            )
+        except Exception:  # noqa: S112  (the long way meets it again, and says what it means)
+            continue
         if row is None:
-            return None
+            continue
         none_as_of = None if answer.none_as_of is None else _as_of(answer.none_as_of, fetched_at, mapper.spec)
-        return found((row,), as_of, fetched_at, None, none_as_of, answer.receipt)
+        one = FoundDraft((row,), as_of, fetched_at, None, none_as_of, answer.receipt)
+        one.__class__ = Found
+        clear[key] = one  # type: ignore[assignment]  # a Found since the line above
+    return clear
 
 
 def _normalised(by: tuple[str, ...], keys: Sequence[Key]) -> tuple[Sequence[Key], Sequence[IdNumber | None], bool]:

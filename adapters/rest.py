@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +20,21 @@ from adapters.rest_pages import gather_pages
 from adapters.rest_request import RestRequest, read_request
 from adapters.sending import open_sending
 from adapters.signing import Outgoing, check_auth, query_string
-from adapters.source import Absent, Answer, Failed, Key, Lookup, found, raw_row
+from adapters.source import (
+    NO_LINKS,
+    Absent,
+    Answer,
+    Failed,
+    Found,
+    FoundDraft,
+    Key,
+    Lookup,
+    Match,
+    Row,
+    RowDraft,
+    found,
+    raw_row,
+)
 from adapters.templates import KeyPartMissing
 
 _JSON: Final = {"accept": "application/json"}
@@ -109,6 +123,8 @@ class RestSource:
         if isinstance(sorted_in, Failed):
             return asked.answers(dict.fromkeys(asked.keys, sorted_in))
         now, short, flat = self._now(), got.short, _is_flat(lookup.fields)
+        if flat and not short:
+            return asked.answers(_flat_answers(sorted_in, now))
         return asked.answers(
             {key: _answer(records, lookup.fields, now, short, flat) for key, records in sorted_in.items()}
         )
@@ -165,6 +181,22 @@ def _body(request: RestRequest, keys: Sequence[Key]) -> bytes:
 
 def _is_flat(fields: frozenset[str]) -> bool:
     return "." not in "".join(fields)
+
+
+def _flat_answers(sorted_in: Mapping[Key, Sequence[Record]], now: datetime) -> dict[Key, Answer]:
+    """What `_answer` says of each key of a whole answer with flat records."""
+    absent = Absent(fetched_at=now)
+    answers: dict[Key, Answer] = {}
+    for key, records in sorted_in.items():
+        if len(records) == 1:
+            row = RowDraft(records[0], "", None, Match.AUTO, (), NO_LINKS, "", "")
+            row.__class__ = Row
+            answer = FoundDraft((row,), None, now, None, None, None)  # type: ignore[arg-type]  # a Row since the line above
+            answer.__class__ = Found
+            answers[key] = answer  # type: ignore[assignment]  # likewise
+        else:
+            answers[key] = found(tuple(map(raw_row, records)), None, now) if records else absent
+    return answers
 
 
 def _answer(records: Sequence[Record], fields: frozenset[str], now: datetime, missing: bool, flat: bool) -> Answer:

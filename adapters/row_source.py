@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from adapters.manifest import FieldMapping
 from adapters.source import NO_LINKS, Match, Row, RowDraft, Value
-from adapters.texts import Doubts, plain_text
+from adapters.texts import CLEANERS, Doubts, plain_text
 from adapters.values import Convert
 
 _KEPT = 4096  # values a field's memory holds before it begins anew
@@ -84,10 +84,7 @@ class RowPlan:
 
     def source(self, names: dict[str, Any]) -> str:
         """Python; what it needs besides is put into `names`."""
-        lines = [
-            "def build(values, when, fetched_at, origin, doubts):",
-            "    get = values.get",
-        ]
+        lines: list[str] = []
         for number, column in enumerate(self.columns):
             lines += [f"    {line}" for line in self._value(number, column, names)]
         lines.append(f"    record_id = {self._raw(self.record_id, names)}")
@@ -104,17 +101,14 @@ class RowPlan:
             "    row.__class__ = Row",
             "    return row",
             "",
-            "def sure(values, id_no, name, when, fetched_at, origin):",
-            "    get = values.get",
         ]
-        if self.id_no:
-            lines.append(f"    if {self._raw(self.id_no, names)} != id_no: return None")
-        if self.person:
-            lines.append(f"    if {self._raw(self.person, names)} != name: return None")
-        if not self.id_no:
-            lines.append("    if raw_fields.isdisjoint(values): return None")
-        lines.append("    return build(values, when, fetched_at, origin, [])")
-        return "\n".join(lines) + "\n"
+        tests = [f"    if {self._raw(self.id_no, names)} != id_no: return None"] if self.id_no else []
+        tests += [f"    if {self._raw(self.person, names)} != name: return None"] if self.person else []
+        tests = tests if self.id_no else ["    if raw_fields.isdisjoint(values): return None"]
+        build = "def build(values, when, fetched_at, origin, doubts):"
+        sure = "def sure(values, id_no, name, when, fetched_at, origin):"
+        get = "    get = values.get"
+        return "\n".join((build, get, *lines, sure, get, *tests, "    doubts = []", *lines))
 
     def _value(self, number: int, column: Column, names: dict[str, Any]) -> list[str]:
         mapping, variable, convert = column.mapping, f"v{number}", f"convert{number}"
@@ -130,6 +124,15 @@ class RowPlan:
                 *lines,
                 f"k = known{number}.get({variable}) if {variable}.__class__ is str else None",
                 f"{variable} = {convert}({variable}, doubts) if k is None else k",
+            ]
+        if mapping.type == "text" and mapping.clean == "address" and not mapping.masked and not column.own_words:
+            names["clean_address"] = CLEANERS["address"]
+            return [
+                *lines,
+                f"if {variable}.__class__ is str and {variable}.isprintable() and '\\ufffd' not in {variable}:",
+                f"    {variable} = {variable}.strip()",
+                f"    {variable} = clean_address({variable}, {column.name!r}, doubts) if {variable} else None",
+                f"else: {variable} = {convert}({variable}, doubts)",
             ]
         if plain:
             return [
