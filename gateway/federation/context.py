@@ -24,10 +24,11 @@ from gateway.federation.met import Met
 from gateway.federation.narrowing import narrow
 from gateway.federation.offering import NoDesk, OfferDesk, Offering, check_asked
 from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
-from gateway.federation.parts import Part, View, build_part, no_source_part, withheld_part
+from gateway.federation.parts import Part, build_part, no_source_part, withheld_part
 from gateway.federation.persons import Person
 from gateway.federation.reach import Lot, Reach
 from gateway.federation.shapes import Shape, shape_of
+from gateway.federation.view import View
 from gateway.policy.decision import Mask, Policy, Question
 from schema.context import Data as Told
 from schema.context import OfferAsked

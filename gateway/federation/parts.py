@@ -25,9 +25,9 @@ from gateway.federation.answers import (
 )
 from gateway.federation.catalog import Offer
 from gateway.federation.conflicts import find_conflicts, leading_record
-from gateway.federation.disputed import DisputedFacts, Undisputed
 from gateway.federation.records import Doubt, Record, doubts_in
 from gateway.federation.shapes import Shape
+from gateway.federation.view import View
 
 PART = {
     "state": "state",
@@ -47,18 +47,6 @@ PART = {
 """Field every part type has -> attribute of the class below."""
 _GETTERS = {name: attrgetter(attribute) for name, attribute in PART.items()}
 _NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-class View:
-    """What parts have in common that were asked of the same sources and show the same: made once a level."""
-
-    __slots__ = ("disputed", "now", "offers", "plain", "shape")
-
-    def __init__(
-        self, shape: Shape, offers: Sequence[Offer], now: datetime, disputed: DisputedFacts | None = None
-    ) -> None:
-        self.shape, self.offers, self.now, self.plain = shape, offers, now, shape.plain
-        self.disputed: DisputedFacts = disputed or Undisputed()
 
 
 class Part:

@@ -14,8 +14,9 @@ from gateway.federation.disputed import DisputedFacts
 from gateway.federation.hiding import is_hidden, without
 from gateway.federation.loaders import Group
 from gateway.federation.narrowing import as_if_absent
-from gateway.federation.parts import Part, View, build_parts, no_source_part, withheld_part
+from gateway.federation.parts import Part, build_parts, no_source_part, withheld_part
 from gateway.federation.shapes import Shape
+from gateway.federation.view import View
 from gateway.policy.decision import Mask
 
 

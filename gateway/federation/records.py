@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adapters.source import Found, Quality, Row
 from gateway.federation.answers import is_stale
@@ -14,10 +14,8 @@ from gateway.federation.disputed import doubts_of
 from gateway.federation.links import RowLinks
 from gateway.federation.masking import masked
 from gateway.federation.shapes import Shape
+from gateway.federation.view import View
 from schema.wiring import LINKS
-
-if TYPE_CHECKING:
-    from gateway.federation.parts import View
 
 Doubt = Mapping[str, Any]
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.federation.parts import View, build_part
+from gateway.federation.parts import build_part
 from gateway.federation.shapes import shape_of
+from gateway.federation.view import View
 from gateway.policy.decision import EXISTS, Effect
 from gateway.services.disputes.ports import Disputed
 from schema.builtin import builtin_nouns

@@ -14,10 +14,11 @@ from adapters.errors import Reason
 from adapters.source import Absent, Answer, Failed, Found, Match, Quality, Row
 from gateway.federation.answers import SOURCE_ANSWER
 from gateway.federation.catalog import Offer
-from gateway.federation.parts import PART, Part, View, build_part, build_parts
+from gateway.federation.parts import PART, Part, build_part, build_parts
 from gateway.federation.readings import readings_of
 from gateway.federation.records import RECORD
 from gateway.federation.shapes import Shape, shape_of
+from gateway.federation.view import View
 from gateway.policy.decision import EXISTS, Effect
 from gateway.services.disputes.ports import Disputed
 from schema.builtin import builtin_nouns
