@@ -18,6 +18,12 @@ from adapters.egress_http import HttpEgress
 Behaviour = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Both event loops: the gateway runs on uvloop, their transports differ."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @dataclass
 class RawServer:
     """A TCP server on one loopback address; `seen` are the request heads it received."""
@@ -52,8 +58,8 @@ async def raw_server(
                 here.seen.append(head)
                 await behaviour(head, writer)
                 await writer.drain()
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
+        except (OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # RuntimeError: uvloop's word for a connection that is gone
         finally:
             writer.close()
 
