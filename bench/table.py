@@ -113,7 +113,7 @@ def _replicas(results: Results) -> list[str]:
         figures = found.measured[one.name]
         times = " / ".join(f"{found.times(one.name, question):.2f}" for question in ("list", "one"))
         lines.append(
-            f"| {one.title} | {cpu(figures, 'list')} | {cpu(figures, 'one')} | {database(figures)} | {times} |"
+            f"| {one.title} | {cpu(figures, 'list')} | {cpu(figures, 'one')} | {database(figures)} | {times} | {figures.rss_worker:.0f} |"
         )
     return [*lines, ""]
 
