@@ -18,18 +18,15 @@ from bench.contenders import Contender
 from bench.cost import cpu_s, rss_mib
 from bench.load import block
 from bench.machine import commit, machine
-from bench.scale_model import SIZES, Assumed, Cost, Need, group_commit_ms, mixed, need, waiting_ms
+from bench.scale_model import SIZES, Assumed, Cost, Need, Size, group_commit_ms, mixed, need, waiting_ms
 from demo.processes import Children
 
 _HOME = Path("var/bench/scale")
 PAGE = Path(__file__).parents[1] / "docs" / "guides" / "scale.md"
 _ROUNDS, _REQUESTS = 5, {"one": 300, "list": 120}
 _APPENDS = Path(__file__).parent / "LEDGER.md"
-_SYNC_MS = (
-    0.5,
-    1.0,
-    5.0,
-)  # commits on a local NVMe, on a good network volume, to a synchronous standby in another city
+# Commits on a local NVMe, on a good network volume, to a synchronous standby in another city.
+_SYNC_MS = 0.5, 1.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +131,12 @@ def _inputs(found: Measured, cost: Cost, assumed: Assumed) -> str:
     return "\n".join(lines)
 
 
-def _sizes(needs: list[tuple[object, Need]]) -> str:
+def _sizes(needs: list[tuple[Size, Need]]) -> str:
     head = (
         "| 高峰 at the peak | "
         + " | ".join(f"{size.title_zh} {size.title_en}<br>{size.persons:,}" for size, _ in needs)
         + " |"
-    )  # type: ignore[attr-defined]
+    )
     rows = {
         "查询/秒 questions a second": [f"{one.questions_s:,.1f}" for _, one in needs],
         "定位点/秒 device fixes a second": [f"{one.fixes_s:,.0f}" for _, one in needs],
@@ -161,10 +158,10 @@ def _sizes(needs: list[tuple[object, Need]]) -> str:
     )
 
 
-def _waits(needs: list[tuple[object, Need]], cost: Cost) -> str:
+def _waits(needs: list[tuple[Size, Need]], cost: Cost) -> str:
     """Waiting for a core in the gateways, by Erlang C, as cores are added."""
     lines = [
-        "| 网关核数 gateway cores | " + " | ".join(f"{size.title_zh} {size.title_en}" for size, _ in needs) + " |",  # type: ignore[attr-defined]
+        "| 网关核数 gateway cores | " + " | ".join(f"{size.title_zh} {size.title_en}" for size, _ in needs) + " |",
         "|---" * (len(needs) + 1) + "|",
     ]
     for cores in (1, 2, 4, 8, 16):

