@@ -97,9 +97,13 @@ class HttpChannel:
             return origin, target
         parsed = self._gate.admit(url)
         origin = Origin.of(parsed)
-        if end > 0 and url[:end].isascii() and len(self._origins) < _MOST_ORIGINS and plain_target(url, end):
+        target = parsed.raw_path_qs
+        plain = (
+            end > 0 and url.isascii() and plain_target(url, end) == target
+        )  # behind "https://host?" a path is no path
+        if plain and len(self._origins) < _MOST_ORIGINS:
             self._origins[url[:end]] = origin
-        return origin, parsed.raw_path_qs
+        return origin, target
 
     async def _redirected(
         self,
@@ -173,8 +177,9 @@ class _Pool:
             except Unheard:
                 kept_before = connection.uses > 1
             except BaseException:
-                connection.hang_up()
-                self._forget(connection)
+                if not waiting.cancelled() or connection.asked_by(waiting):  # else it may be another's by now
+                    connection.hang_up()
+                    self._forget(connection)
                 raise
             connection.hang_up()
             self._forget(connection)
@@ -270,7 +275,7 @@ class _Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.usable and now - connection.idle_since < _IDLE_S:
+            if connection.usable and now - connection.idle_since < _IDLE_S and connection.quiet():
                 return connection
             connection.close()
             self._forget(connection)

@@ -7,6 +7,7 @@ what nobody asked for) fails, or at least never shares its connection with a lat
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 from typing import Final, cast
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._fed = self._in_body = self._fields = 0
         self._head_only = self._in_head = self._complete = self._until_close = self._surplus = self._keep = False
         self._fault: Fault | None = None
+        self._poll: select.poll | None = None
         self.uses = 0
         self.deadline = self.last_heard = self.idle_since = 0.0
 
@@ -92,6 +94,20 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    def quiet(self) -> bool:
+        """Whether nothing lies unread in the kernel: an answer nobody asked for would be taken for that of the next request.
+        To be asked of a usable connection, right before `ask`. It shows an end nobody has seen yet, too."""
+        if self._poll is None:
+            if self._transport is None:
+                return False
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
+
+    def asked_by(self, waiting: asyncio.Future[Reply]) -> bool:
+        """Whether what comes now is for `waiting`; no longer, once its reply was complete."""
+        return self._waiting is waiting
 
     def fail(self, fault: Fault) -> None:
         """Give up on the reply and hang up."""

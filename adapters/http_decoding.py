@@ -7,10 +7,12 @@ from typing import Protocol
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB, _BARE = zlib.MAX_WBITS, -zlib.MAX_WBITS
+_HEADS = 64 * 1024  # that a body which does not pack may be longer for being packed
+_MOST_MEMBERS = 64  # of a gzip body; each costs a copy of what comes behind it, and may decode to nothing
 
 
 class TooLarge(Exception):
-    """The decoded body passes the cap."""
+    """The body passes the cap, as it came or decoded."""
 
 
 class NotDecodable(Exception):
@@ -48,15 +50,19 @@ class Plain:
 class Inflated:
     """gzip (any number of members, RFC 1952) or deflate (with the zlib header it should have, or bare)."""
 
-    __slots__ = ("_cap", "_fed", "_inflate", "_pieces", "_size", "_wbits")
+    __slots__ = ("_cap", "_fed", "_inflate", "_members", "_pieces", "_size", "_taken", "_wbits")
 
     def __init__(self, encoding: str, cap: int) -> None:
         self._cap, self._size, self._fed = cap, 0, False
+        self._taken, self._members = 0, 1
         self._wbits = _GZIP if encoding == "gzip" else _ZLIB
         self._inflate = zlib.decompressobj(self._wbits)
         self._pieces: list[bytes] = []
 
     def feed(self, piece: bytes) -> None:
+        self._taken += len(piece)
+        if self._taken > self._cap + _HEADS:  # what decodes to nothing may not go on for ever either
+            raise TooLarge
         if not self._fed and piece:
             self._fed = True
             if self._wbits == _ZLIB and piece[0] & 0x0F != 8:  # no zlib header begins so
@@ -64,14 +70,16 @@ class Inflated:
         try:
             while piece:
                 if self._inflate.eof:
-                    if self._wbits != _GZIP:
+                    self._members += 1
+                    if self._wbits != _GZIP or self._members > _MOST_MEMBERS:
                         raise NotDecodable
                     self._inflate = zlib.decompressobj(_GZIP)
                 found = self._inflate.decompress(piece, self._cap - self._size + 1)
                 self._size += len(found)
                 if self._size > self._cap:
                     raise TooLarge
-                self._pieces.append(found)
+                if found:
+                    self._pieces.append(found)
                 piece = self._inflate.unconsumed_tail or self._inflate.unused_data
         except zlib.error:
             raise NotDecodable from None
