@@ -274,6 +274,7 @@ class Attacker:
         parts.tokens._verified.clear()
         self.house.gateway.authorization.server.kit.assertions._key_sets._sets.clear()
         self.house.gateway.authorization.server.kit.counter._known.clear()  # type: ignore[attr-defined]
+        self.house.gateway.snapshots.current.policy.forget()  # type: ignore[attr-defined] # how an asker stands is kept
 
 
 def question(purpose: str = "CC_RECEPTION", part: str = "identity { state best { name } }", **said: str) -> str:
