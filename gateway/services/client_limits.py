@@ -14,7 +14,8 @@ SPANS_S = (SHORT_S, LONG_S)
 
 
 class ClientLimits(Protocol):
-    """Asked by `RunQuery` for every caller; what it does for whom is its own affair."""
+    """Asked by `RunQuery` for every caller; what it does for whom is its own affair. Only whom an officer's answer was about
+    it is not told: that is for supervisors to watch."""
 
     async def admit(self, caller: Caller, cost: int) -> None:
         """Spends one request and `cost` units, before anything is fetched; shared by all replicas.
@@ -24,7 +25,8 @@ class ClientLimits(Protocol):
         ...
 
     async def note(self, caller: Caller, asked: Sequence[str], found: Sequence[str], *, denied: bool) -> None:
-        """After an answer is recorded: whom it was asked about and of whom it could tell something, by subject id."""
+        """After an answer is recorded: whom it was asked about and of whom it could tell something, by subject id. Not for
+        answers to officers; for refusals of the whole, whoever asked."""
         ...
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from gateway.caller import Caller, Decision
+from gateway.caller import Caller, CallerKind, Decision
 from gateway.errors import RequestRefused
 from gateway.services.execute import GraphQLAnswer, GraphQLRequest
 from gateway.web.encoding import encode
@@ -15,6 +16,7 @@ from tests.fakes.federated import OFFICER, PERSON, Recorder, opened, road
 from tests.gateway.services.test_run_query import FIELDS, HOME, ONE
 
 pytestmark = pytest.mark.anyio
+SYSTEM = replace(OFFICER, kind=CallerKind.SYSTEM)
 
 
 class Noted:
@@ -43,20 +45,28 @@ class House:
         self.limits = Noted(self.evidence)
         self.execute = road([self.source], self.evidence, limits=self.limits)
 
-    async def ask(self, query: str = ONE) -> GraphQLAnswer:
+    async def ask(self, query: str = ONE, caller: Caller = OFFICER) -> GraphQLAnswer:
         variables = {"idNo": PERSON[0], "name": PERSON[1]}
-        return await self.execute(OFFICER, GraphQLRequest(query, None, variables))
+        return await self.execute(caller, GraphQLRequest(query, None, variables))
 
 
 async def test_every_question_is_weighed_by_the_cost_of_its_plan_and_counted_when_recorded() -> None:
     house = House()
-    await house.ask()
+    await house.ask(caller=SYSTEM)
     more = ONE.replace("residence {", "a: residence { state } residence {")
-    await house.ask(more)
-    await house.ask(more)
+    await house.ask(more, SYSTEM)
+    await house.ask(more, SYSTEM)
     first, second, again = house.limits.costs
     assert 0 < first < second == again
     assert house.limits.notes == [(1, 1, False)] * 3
+
+
+async def test_an_officers_question_is_weighed_and_whom_it_was_about_is_counted_by_nobody() -> None:
+    house = House()
+    answer = await house.ask()
+    assert "receipt" in answer.extensions
+    assert house.limits.costs[0] > 0
+    assert house.limits.notes == []
 
 
 async def test_what_is_over_the_limit_is_recorded_and_nobody_is_asked() -> None:
