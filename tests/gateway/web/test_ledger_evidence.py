@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from adapters.onward import UpstreamReceipt
 from gateway.caller import Alert, Change, Decision
 from gateway.clock import SystemClock
 from gateway.store.alerts import StoredAlerts
@@ -149,6 +150,16 @@ async def test_the_page_leads_to_it_and_can_be_kept(house: PersonHouse) -> None:
     (inside,) = re.findall(r'<script type="application/json" id="evidence">(.*?)</script>', text, re.DOTALL)
     await verified(house, inside.encode())
     assert "祖庙司法所" in text
+
+
+async def test_the_page_names_what_other_districts_recorded_and_who_gave_no_receipt(house: PersonHouse) -> None:
+    subject = await at_home(house)
+    kept = UpstreamReceipt("SD", "7" * 32, "2026-11-26T07:00:00Z", "A" * 43 + "=", proof="https://sd.example/proof")
+    event = await record(house, subject, upstream=(kept, UpstreamReceipt("NH", note="MALFORMED")))
+    await sign(house, *SEALING)
+    text = (await raw(house, f"/me/history/{event}/evidence?format=html")).decode()
+    for said in (kept.source, kept.recorded_at, kept.leaf_hash, kept.proof, "NH", "MALFORMED"):
+        assert f"<code>{said}</code>" in text or f" {said} " in text, said
 
 
 async def test_what_is_not_theirs_is_told_alike(house: PersonHouse) -> None:
