@@ -100,7 +100,11 @@ async def test_one_may_wait_for_the_seal_but_not_for_ever(house: LedgerHouse) ->
     assert (await receipt(house, entry_id, "?wait=FOREVER"))[0] == 400
 
 
-@pytest.mark.parametrize("name", [str(uuid4()), "0" * 36, "x", "%00" * 36, "A" * 36])
+@pytest.mark.parametrize(
+    "name",
+    [str(uuid4()), "0" * 36, "x", "%00" * 36, "A" * 36],
+    ids=["anybody's", "zeros", "short", "nothing", "letters"],
+)
 async def test_an_unknown_id_is_one_plain_sentence(house: LedgerHouse, name: str) -> None:
     house.access(PERSON)
     answers = [await house.get(f"/ledger/receipts/{name}{end}") for end in ("", "/proof")]
