@@ -49,6 +49,13 @@ class Cycle(RequestResponseCycle):
         self.expected_content_length = 0
         self.arrived = time.perf_counter()
 
+    async def send(self, message: Any) -> None:
+        if self.waiting_for_100_continue and self.more_body and not self.response_started:
+            # The client asked whether to send its body, and hears the answer instead: it may send it now or not. What came
+            # next on this connection could be either, so nothing may (RFC 9110, section 10.1.1).
+            self.keep_alive = False
+        await super().send(message)
+
     async def receive(self) -> Any:
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -74,10 +81,12 @@ class Cycle(RequestResponseCycle):
     def send_whole(self, head: bytes, rest: bytes, body: bytes) -> bool:
         """Write status line and headers (`head`), more of them (`rest`, with the empty line) and the body at once.
 
-        False, and nothing is sent, where it has to take the long way: a slow reader, HEAD, an end of the connection.
+        False, and nothing is sent, where it has to take the long way: a slow reader, HEAD, a body still to
+        come that was asked about, an end of the connection.
         """
         if (
             self.response_started
+            or (self.waiting_for_100_continue and self.more_body)
             or self.disconnected
             or self.flow.write_paused
             or not self.keep_alive

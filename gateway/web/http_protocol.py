@@ -19,6 +19,7 @@ from gateway.web.settings import WebSettings
 
 _LINGER_S = 1.0
 _PER_HEADER = 32  # many small headers cost more than their bytes
+_MOST_BEHIND = 64  # requests that may wait behind one that is being answered; one read holds thousands
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -44,6 +45,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _idle_since = 0.0
     _requests = 0
+    _running: Any = None
+    """The cycle whose answer is due; `cycle` is the one that is being read, which may wait behind it."""
+    _behind = 0  # bytes of bodies that wait so
+    _ended = False  # what comes now is not looked at: the one before is its connection's last, and its answer says so
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,11 +59,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        running = self._running
+        if running is not None and not running.response_complete:
+            # uvicorn tells only the one that is being read: a stream with another request behind it went on for ever.
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        ended = self._ended  # which the parser changes
+        if ended or self.transport.is_closing():
             return
         if self._lingering:
             self._followed += len(data)
@@ -70,7 +81,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            if self._ended:
+                return
             if self._should_upgrade():
+                if self._running is not None and not self._running.response_complete:
+                    self.transport.close()  # an answer that is still due would be written into the socket's frames
+                    return
                 self._stop_waiting()
                 self._unset_keepalive_if_required()
                 self.handle_websocket_upgrade()
@@ -78,7 +94,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._unsupported_upgrade_warning()
             return
         except httptools.HttpParserError:
-            self._close_with(self._refusal)
+            if not self._ended:
+                self._close_with(self._refusal)
+            return
+        if self._ended:
             return
         if self._in_headers:
             # A header that never ends stays inside the parser, unseen: what came in for it is counted here.
@@ -90,12 +109,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._wait(self.settings.body_s, "")  # answered before it was sent in full
 
     def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []  # a new list: the one before has its own
+        before = self.cycle
+        if before is not None and not before.keep_alive:
+            self._ended = True
+            return
         self._in_message = True
         self._idle_since = 0.0
         self._size = self._followed = 0
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
 
     def on_url(self, url: bytes) -> None:
         self._grow(len(url))
@@ -111,6 +134,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._ended:
+            return
         self._in_headers, self._unread = False, 0
         self._stop_waiting()
         parser = self.parser
@@ -135,7 +160,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._upgrading = parser.should_upgrade() and self._should_upgrade()
         if self._upgrading:
             return
-        keep_alive = version != "1.0" and parser.should_keep_alive()
+        # What was asked to become another protocol and does not: the parser drops what it read behind such a request.
+        keep_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
         before = self.cycle
         free = before is None or before.response_complete
         gate = self.gate
@@ -158,15 +184,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.on_response_complete,
         )
         if free:
+            self._running = cycle
             self._start_asgi_task(cycle, self.app)
         else:  # it was sent in one breath with the one before, and waits for that one's answer
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+            if len(self.pipeline) >= _MOST_BEHIND:
+                cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
-        if self._upgrading:
+        if self._upgrading or self._ended:
             return
+        if cycle is not self._running and self.pipeline:
+            self._behind += len(body)
+            if self._behind > self.settings.body_bytes:
+                self.transport.close()
         if cycle.response_complete:
             # Refused already. Reading on for a while lets the client see why; a reset would hide it.
             self._followed += len(body)
@@ -179,6 +212,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self._ended:
+            return
         self._in_headers, self._in_message = True, False
         self._stop_waiting()
         cycle = self.cycle
@@ -193,10 +228,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._running, app = self.pipeline.pop()
+            self._start_asgi_task(self._running, app)
             return
+        self._behind = 0
+        self.flow.resume_reading()
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
@@ -216,8 +253,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _shed(self, gate: Gate) -> bool:
         """Refuse at once, before there is a task, a caller or a body; False for those who are let in all the same."""
-        if self.url in UNGATED:
-            return False
+        if self.url in UNGATED or self.expect_100_continue or self.flow.write_paused:
+            return False  # who does not read is not written to without end
         gate.shed()
         self.cycle = _REFUSED
         self.transport.write(_overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers))))
