@@ -133,8 +133,13 @@ async def both(query: str, variables: dict[str, Any], caller: Caller = OFFICER) 
         answer = await run(caller, GraphQLRequest(query, None, variables))
         calls = [[(lookup.keys, lookup.fields) for lookup in department.asked] for _, department in houses]
         events = [as_recorded(event) for event in recorder.events]
+        if answer.body is not None:  # the very bytes that leave
+            left = orjson.loads(answer.body)
+            assert orjson.dumps(left["data"]) == orjson.dumps(answer.data)
+            assert left["extensions"] == orjson.loads(orjson.dumps(answer.extensions))
+        extensions = {name: value for name, value in answer.extensions.items() if name != "receipt"}
         # Errors stand in no order the specification knows.
-        told = orjson.dumps([answer.executed, answer.data, sorted(answer.errors, key=orjson.dumps)])
+        told = orjson.dumps([answer.executed, answer.data, sorted(answer.errors, key=orjson.dumps), extensions])
         seen.append((told, calls, events))
     return seen[0], seen[1]
 
@@ -149,6 +154,7 @@ def test_any_question_has_one_answer(query: str, yes: bool, caller: Caller) -> N
         # graphql-core may come to one level in two steps: it then asks for the same persons in two lookups instead of one.
         assert asked(ours) == asked(theirs)
         assert len(ours) <= len(theirs)
+        assert all(times == 1 for times in asked(ours).values())  # nobody is asked about twice for one answer
 
 
 def asked(lookups: Iterable[tuple[Any, Any]]) -> Counter[Any]:
