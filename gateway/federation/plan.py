@@ -40,6 +40,7 @@ _T = TypeVar("_T")
 _SHAPES = 16
 _SIZES = 256
 _LEFT_OUT: Any = object()
+_SHARE = 0.25  # of the room, that one client's documents may fill where others want it, too
 _CHARACTERS = 300_000  # of all plans' texts together; a plan takes some 150 bytes for each
 
 
@@ -117,6 +118,8 @@ class Plans:
         self._plans: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
         self._trusted: dict[tuple[str, str | None], Plan] = {}
         self._characters = 0
+        self._sent_by: dict[tuple[str, str | None], str] = {}
+        self._shares: dict[str, tuple[int, int]] = {}  # client -> plans and characters of those that are here by it
         self._compiler = Compiler(built.graphql, built.fetching, readings_of(built.nouns))
         self._purpose = next(item for item in built.graphql.directives if item.name == PURPOSE)
         self._cold = cold or ColdWork(None)
@@ -139,7 +142,7 @@ class Plans:
             plan = self._plans.get(key)
             if plan is None:
                 plan = self._spent(client, lambda: self._make(text, operation_name, variables))
-                self._keep(key, plan)
+                self._keep(key, plan, client)
                 self.counts["COLD"] += 1
                 return plan
             self._plans.move_to_end(key)
@@ -180,12 +183,33 @@ class Plans:
             self.counts["REFUSED"] += 1
             raise
 
-    def _keep(self, key: tuple[str, str | None], plan: Plan) -> None:
-        self._plans[key] = plan
-        self._characters += len(key[0])
+    def _keep(self, key: tuple[str, str | None], plan: Plan, client: str) -> None:
+        self._plans[key], self._sent_by[key] = plan, client
+        self._count(client, 1, len(key[0]))
         while len(self._plans) > self._most or (self._characters > _CHARACTERS and len(self._plans) > 1):
-            (dropped, _), _ = self._plans.popitem(last=False)
-            self._characters -= len(dropped)
+            dropped = self._dispensable(key)
+            del self._plans[dropped]
+            self._count(self._sent_by.pop(dropped), -1, -len(dropped[0]))
+
+    def _count(self, client: str, plans: int, characters: int) -> None:
+        self._characters += characters
+        had = self._shares.get(client, (0, 0))
+        now = self._shares[client] = had[0] + plans, had[1] + characters
+        if not now[0]:
+            del self._shares[client]
+
+    def _dispensable(self, new: tuple[str, str | None]) -> tuple[str, str | None]:
+        """Whose plan was used least lately; but where one client's fill more than its share, one of those: five padded texts
+        must not cost everybody else theirs, who would plan them anew on their own accounts."""
+        by = max(
+            self._shares, key=lambda one: max(self._shares[one][0] / self._most, self._shares[one][1] / _CHARACTERS)
+        )
+        plans, characters = self._shares[by]
+        if max(plans / self._most, characters / _CHARACTERS) > _SHARE:
+            of_it = next((key for key in self._plans if self._sent_by[key] == by and key != new), None)
+            if of_it is not None:
+                return of_it
+        return next(iter(self._plans))
 
     def coerce(self, plan: Plan, variables: Mapping[str, Any]) -> VariableValues:
         """Variables as the schema's types. Raises RequestErrors(BAD_USER_INPUT)."""

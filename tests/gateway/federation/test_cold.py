@@ -128,3 +128,22 @@ async def test_what_runs_on_graphql_core_is_counted() -> None:
     assert counts["FALLBACK"] == 0
     await run(OFFICER, GraphQLRequest("{ __schema { queryType { name } } catalogue { code } }"))
     assert counts["FALLBACK"] == 1
+
+
+@pytest.mark.parametrize("padding", [0, 60_000])
+def test_one_clients_documents_do_not_push_out_everybody_elses(padding: int) -> None:
+    """They would have to plan theirs again, on their own accounts and on the one they share with whoever did it."""
+    plans = Plans(build_schema(), Limits(), introspection=False, most=40)
+    for number in range(20):
+        plans.prepare(text(number), None, {}, f"officer {number % 7}")
+    for number in range(100, 160):
+        plans.prepare(text(number) + "," * padding, None, {}, "flood")
+    cold = plans.counts["COLD"]
+    for number in range(20):
+        plans.prepare(text(number), None, {}, f"officer {number % 7}")
+    assert plans.counts["COLD"] == cold
+    for number in range(20, 70):  # and it is not kept from those who come later
+        plans.prepare(text(number), None, {}, f"officer {number}")
+    assert set(plans._shares) == set(plans._sent_by.values())
+    assert len(plans._plans) == len(plans._sent_by) == sum(one[0] for one in plans._shares.values()) <= 40
+    assert plans._characters == sum(one[1] for one in plans._shares.values()) <= 300_000
