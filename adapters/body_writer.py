@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias, cast
 
 import orjson
@@ -24,6 +25,7 @@ class BodyWriter:
     def __init__(self, template: BodyTemplate) -> None:
         self.template = template
         self.needed = tuple(sorted(_positions(template.shape) | _positions(template.each)))
+        self._parts = tuple(map(itemgetter, self.needed))
         names: dict[str, Any] = {}
         exec(source_of(template), names)  # noqa: S102  (our own text; see above)
         self._shape = cast(Shape, names["body"])
@@ -31,12 +33,12 @@ class BodyWriter:
     def all_sendable(self, keys: Sequence[Key]) -> bool:
         """Whether surely every key has every part the body needs, and each can be sent. False: ask key by key."""
         try:
-            for position in self.needed:
-                parts = [key[position] for key in keys]
-                if not all(parts) or max(map(len, cast(list[str], parts))) > MAX_KEY_CHARS:
+            for part_of in self._parts:
+                parts = list(map(part_of, keys))
+                if not all(parts) or max(map(len, parts)) > MAX_KEY_CHARS:
                     return False
-                "".join(cast(list[str], parts)).encode()
-        except (IndexError, ValueError):  # UnicodeEncodeError is a ValueError
+                "".join(parts).encode()
+        except (IndexError, TypeError, ValueError):  # UnicodeEncodeError is a ValueError
             return False
         return True
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from operator import mul
+from operator import attrgetter, mul
 from typing import Any
 
 from stdnum.cn import uscc as _uscc
@@ -50,6 +51,18 @@ def normalise_id(text: str | None) -> IdNumber | None:
     return _read_id(text)
 
 
+def are_sure_ids(texts: Sequence[str | None]) -> bool:
+    """Whether each is an ID number in its 18 characters, upper case, with the right check digit and a day that exists."""
+    try:
+        if set(map(len, texts)) != {18}:  # type: ignore[arg-type]  # None raises
+            return False
+        read = list(map(_read_id, texts))
+        return set(map(_doubtless, read)) == {(True, True)} and tuple(map(_value18, read)) == tuple(texts)
+    except (TypeError, AttributeError):  # None among them, or one that is no number
+        return False
+
+
+_doubtless, _value18 = attrgetter("checksum_ok", "date_ok"), attrgetter("value18")
 _WEIGHTS = tuple(2 ** (17 - place) % 11 for place in range(17))  # GB 11643, annex; each digit's share of the sum
 _ZEROS = 48 * sum(_WEIGHTS)  # what the digits' own codes ("0" is 48) add to it
 _CHECK = "10X98765432"  # the check digit for each sum modulo 11

@@ -22,15 +22,16 @@ What the source a kind opens is asked, and what it answers:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from adapters.clock import Now
 from adapters.egress import Channel
 from adapters.manifest import AnswerSpec, SourceManifest
-from adapters.source import Lookup, Source
+from adapters.source import Answer, Lookup, Source
+from adapters.whole_source import Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ class Kind(Protocol):
 
     def per_key(self, answer: AnswerSpec) -> bool:
         """Whether every key costs a request of its own (True) or a batch costs one (False)."""
+        ...
+
+
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """A source of a kind that holds the records of a whole batch in hand at once."""
+
+    async def fetch_whole(self, lookup: Lookup, whole: Whole, *, timeout_s: float) -> tuple[Sequence[Answer], bool]:
+        """As `Source.fetch`, and whether it was `whole` that made the answers: then they are canonical ones.
+
+        The raw fields stand in `whole`, those of `lookup` are canonical. Its keys are distinct and have all their parts.
+        """
         ...
 
 

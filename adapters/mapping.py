@@ -11,12 +11,21 @@ from typing import TypeAlias, cast
 
 from adapters.clock import Now
 from adapters.errors import Reason, SourceUnavailable
-from adapters.identity import IdNumber, fold_name, is_plain_name, is_readable, normalise_id, standard_name
-from adapters.kind import spec_of
+from adapters.identity import (
+    IdNumber,
+    are_sure_ids,
+    fold_name,
+    is_plain_name,
+    is_readable,
+    normalise_id,
+    standard_name,
+)
+from adapters.kind import ReadsWhole, spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
 from adapters.row_mapper import RowMapper
 from adapters.source import Absent, Answer, Failed, Found, FoundDraft, Key, Lookup, Match, Quality, Row, Source
+from adapters.whole_source import Whole
 
 _MAPPERS = 256  # compiled (noun, by, fields) sets a source keeps
 _TWINS = 16  # rows of one record id a row is compared with; a bound on what a broken id column can cost
@@ -37,19 +46,26 @@ class Mapped:
     def __init__(self, manifest: SourceManifest, source: Source, *, now: Now) -> None:
         self._manifest, self._source, self._now = manifest, source, now
         self._mappers: OrderedDict[_Slot, RowMapper] = OrderedDict()
+        self._whole = source if isinstance(source, ReadsWhole) else None
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         """As the port says. Raises ValueError for a noun or key this source does not answer: a caller's mistake."""
         if not lookup.keys:
             return []
         mapper = self._mapper(lookup)
+        answers: Sequence[Answer] | None = None
+        if self._whole is not None and (whole := _whole(mapper, lookup)) is not None:
+            answers, done = await self._whole.fetch_whole(lookup, whole, timeout_s=timeout_s)
+            if done:
+                return answers
         keys, numbers, plain = _normalised(lookup.by, lookup.keys)
         number_of = dict(zip(keys, numbers, strict=True))  # each distinct key and its ID number
         unique = tuple([key for key in number_of if any(key)])
         answered: dict[Key, Answer] = {}
         if unique:
-            raw = Lookup(lookup.noun, lookup.by, unique, mapper.raw_fields, lookup.page, lookup.onward)
-            answers = await self._source.fetch(raw, timeout_s=timeout_s)
+            if answers is None:
+                raw = Lookup(lookup.noun, lookup.by, unique, mapper.raw_fields, lookup.page, lookup.onward)
+                answers = await self._source.fetch(raw, timeout_s=timeout_s)
             if len(answers) != len(unique):
                 detail = f"{len(answers)} answers to {len(unique)} keys"
                 raise SourceUnavailable(self._manifest.code, Reason.GARBAGE, detail)
@@ -113,6 +129,21 @@ class Mapped:
         single = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
         single.sort(key=lambda row: row.record_id)
         return Found(tuple(single), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
+
+
+def _whole(mapper: RowMapper, lookup: Lookup) -> Whole | None:
+    """For keys that need no normalising, each another certain person's; None where a single one is otherwise."""
+    batch, keys = mapper.whole, lookup.keys
+    if batch is None or lookup.page is not None or set(map(len, keys)) != {len(lookup.by)}:
+        return None
+    columns = tuple(zip(*keys, strict=True))
+    id_numbers, names = columns[mapper.id_at], columns[mapper.name_at] if mapper.name_at >= 0 else ()
+    places = dict(zip(id_numbers, range(len(keys)), strict=True))
+    if len(places) != len(keys) or not are_sure_ids(id_numbers):
+        return None
+    if mapper.name_at >= 0 and not (all(names) and is_plain_name("".join(names))):
+        return None
+    return Whole(batch, mapper.lag, places, names, mapper.id_no, mapper.raw_fields)
 
 
 def _clear_ones(

@@ -36,6 +36,7 @@ from adapters.source import (
     raw_row,
 )
 from adapters.templates import KeyPartMissing
+from adapters.whole_source import Whole
 
 _JSON: Final = {"accept": "application/json"}
 _JSON_BODY_ONLY: Final = {"content-type": "application/json"}
@@ -91,6 +92,21 @@ class RestSource:
         )
         return [answers[key] for key in lookup.keys]
 
+    async def fetch_whole(self, lookup: Lookup, whole: Whole, *, timeout_s: float) -> tuple[Sequence[Answer], bool]:
+        """As `adapters.kind.ReadsWhole` says: a batch whose records repeat the ID number alone."""
+        request, keys = self._requests.get((lookup.noun, lookup.by)), lookup.keys
+        if request is None or request.echoes != whole.id_no or not _can_be_sent(request, keys):
+            raw = Lookup(lookup.noun, lookup.by, keys, whole.raw_fields, lookup.page, lookup.onward)
+            return await self.fetch(raw, timeout_s=timeout_s), False
+        got = await self._ask(request, keys, Deadline.after(timeout_s))
+        if isinstance(got, Failed):
+            return [got] * len(keys), False
+        now = self._now()
+        answers = None if got.short else whole(got.records, now)
+        if answers is not None:
+            return answers, True
+        return self._sorted_in(request, Asked(lookup, keys, {}), whole.raw_fields, got), False
+
     async def close(self) -> None:
         """The channel is not closed: it belongs to the registry."""
         await self._sending.close()
@@ -119,15 +135,17 @@ class RestSource:
         got = await self._ask(request, asked.keys, deadline)
         if isinstance(got, Failed):
             return asked.answers(dict.fromkeys(asked.keys, got))
-        sorted_in = sort_into_keys(request, asked.keys, lookup.by, got)
+        return self._sorted_in(request, asked, lookup.fields, got)
+
+    def _sorted_in(self, request: RestRequest, asked: Asked, fields: frozenset[str], got: Records) -> Sequence[Answer]:
+        """The raw answers of a batch."""
+        sorted_in = sort_into_keys(request, asked.keys, asked.lookup.by, got)
         if isinstance(sorted_in, Failed):
             return asked.answers(dict.fromkeys(asked.keys, sorted_in))
-        now, short, flat = self._now(), got.short, _is_flat(lookup.fields)
+        now, short, flat = self._now(), got.short, _is_flat(fields)
         if flat and not short:
             return asked.answers(_flat_answers(sorted_in, now))
-        return asked.answers(
-            {key: _answer(records, lookup.fields, now, short, flat) for key, records in sorted_in.items()}
-        )
+        return asked.answers({key: _answer(records, fields, now, short, flat) for key, records in sorted_in.items()})
 
     async def _ask(
         self, request: RestRequest, keys: Sequence[Key], deadline: Deadline, page: int | None = None
@@ -177,6 +195,10 @@ def _body(request: RestRequest, keys: Sequence[Key]) -> bytes:
     if request.mode != "batch" and not request.writer.all_sendable(keys):  # a batch's keys have been looked at
         request.body.render(keys)
     return request.writer.write(keys)
+
+
+def _can_be_sent(request: RestRequest, keys: Sequence[Key]) -> bool:
+    return request.writer is not None and request.writer.all_sendable(keys)
 
 
 def _is_flat(fields: frozenset[str]) -> bool:

@@ -65,6 +65,7 @@ class RestRequest:
     absent_status: frozenset[int]
     xml: bool
     encoding: str | None
+    echoes: str = ""  # in batch mode, where the ID number is all of a key that a record repeats: its raw name
 
 
 class _Reader:
@@ -145,6 +146,7 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[RestRequest, list[tuple[s
     explode = form.text("explode")
     if explode and mode != "key":
         form.fault("explode", 'only with mode = "key"')
+    key_echo = _key_echo(form, batch)
     request = RestRequest(
         mode=mode,
         method=method,
@@ -154,13 +156,14 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[RestRequest, list[tuple[s
         writer=BodyWriter(body) if body is not None else None,
         rows=form.text("rows"),
         explode=explode,
-        key_echo=_key_echo(form, batch),
+        key_echo=key_echo,
         total=form.text("total"),
         page=_paging(form, mode),
         outcome=outcome,
         absent_status=_statuses(form),
         xml=xml,
         encoding=encoding or None,
+        echoes=key_echo["idNo"] if batch and key_echo.keys() == {"idNo"} else "",
     )
     return request, form.faults
 

@@ -59,7 +59,12 @@ class RowMapper:
             dated=self._dated if spec.as_of else None,
             raw_fields=self.raw_fields,
         )
-        self._build, self.sure = self.plan.functions()
+        self._build, self.sure, whole = self.plan.functions()
+        # A batch whose keys are persons' and nothing else can be read as a whole.
+        self.whole = whole if self.by_id and _PERSON.issuperset(spec.by) else None
+        self.lag, self.id_no = self._lag, subject.id_no if subject else ""
+        self.id_at = spec.by.index("idNo") if self.by_id else -1
+        self.name_at = spec.by.index("name") if "name" in spec.by else -1
 
     def when(self, raw: Row, as_of: datetime) -> datetime:
         """As of when the row is unless it states it itself: as its channel knows, or like the whole answer."""

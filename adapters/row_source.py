@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from adapters.manifest import FieldMapping
 from adapters.source import NO_LINKS, Match, Row, RowDraft, Value
 from adapters.texts import CLEANERS, Doubts, plain_text
 from adapters.values import Convert
+from adapters.whole_source import WholeBatch, whole_source
 
 _KEPT = 4096  # values a field's memory holds before it begins anew
 _LONGEST_KEPT = 64  # characters
@@ -68,7 +69,9 @@ class RowPlan:
     dated: Callable[..., datetime | None] | None  # where rows state their own date
     raw_fields: frozenset[str]
 
-    def functions(self) -> tuple[Build, Sure]:
+    def functions(self) -> tuple[Build, Sure, WholeBatch | None]:
+        """To make one row; one that is surely about its person; all answers of a batch, where records name persons by
+        ID number and all that is read stands at their top."""
         names: dict[str, Any] = {
             "AUTO": Match.AUTO,
             "NO_LINKS": NO_LINKS,
@@ -80,7 +83,22 @@ class RowPlan:
             "raw_fields": self.raw_fields,
         }
         exec(self.source(names), names)  # noqa: S102  (our own text; see above)
-        return cast(Build, names["build"]), cast(Sure, names["sure"])
+        if not self.id_no or any("." in raw for raw in self.raw_fields):
+            return names["build"], names["sure"], None
+        exec(self.whole_source(names), names)  # noqa: S102  (likewise)
+        return names["build"], names["sure"], names["whole"]
+
+    def whole_source(self, names: dict[str, Any]) -> str:
+        """Python, for `names` that `source` has filled."""
+        return whole_source(
+            [(column.name, column.mapping.raw, _way(column)) for column in self.columns],
+            id_no=self.id_no,
+            person=self.person,
+            record_id=self.record_id,
+            links=self.links,
+            dated=self.dated is not None,
+            names=names,
+        )
 
     def source(self, names: dict[str, Any]) -> str:
         """Python; what it needs besides is put into `names`."""
@@ -114,10 +132,8 @@ class RowPlan:
         mapping, variable, convert = column.mapping, f"v{number}", f"convert{number}"
         names[convert] = column.convert
         lines = [f"{variable} = {self._raw(mapping.raw, names)}"]
-        plain = column.own_words or (mapping.type == "text" and mapping.clean not in _CLEANED)
-        if mapping.masked or (mapping.type == "text" and mapping.clean in _CLEANED and mapping.clean != "uscc"):
-            plain = False
-        elif not plain and (mapping.type in _REPEATED or (mapping.type == "text" and mapping.clean == "uscc")):
+        way = _way(column)
+        if way == "known":
             known: dict[str, Value] = {}
             names[f"known{number}"], names[convert] = known, _remembering(column.convert, known)
             return [
@@ -125,7 +141,7 @@ class RowPlan:
                 f"k = known{number}.get({variable}) if {variable}.__class__ is str else None",
                 f"{variable} = {convert}({variable}, doubts) if k is None else k",
             ]
-        if mapping.type == "text" and mapping.clean == "address" and not mapping.masked and not column.own_words:
+        if way == "address":
             names["clean_address"] = CLEANERS["address"]
             return [
                 *lines,
@@ -134,7 +150,7 @@ class RowPlan:
                 f"    {variable} = clean_address({variable}, {column.name!r}, doubts) if {variable} else None",
                 f"else: {variable} = {convert}({variable}, doubts)",
             ]
-        if plain:
+        if way == "text":
             return [
                 *lines,
                 f"if {variable}.__class__ is str and {variable}.isprintable() and '\\ufffd' not in {variable}:",
@@ -151,6 +167,21 @@ class RowPlan:
         name = f"reach_{len(names)}"
         names[name] = self.reach(raw)
         return f"{name}(values)"
+
+
+def _way(column: Column) -> str:
+    """How its values are read: "text" and "address" with little ado where they are clean, "known" from a memory."""
+    mapping = column.mapping
+    cleaned = mapping.type == "text" and mapping.clean in _CLEANED
+    if mapping.masked:
+        return "each"
+    if column.own_words:
+        return "each" if cleaned and mapping.clean != "uscc" else "text"
+    if mapping.type in _REPEATED or (cleaned and mapping.clean == "uscc"):
+        return "known"
+    if cleaned:
+        return "address" if mapping.clean == "address" else "each"
+    return "text" if mapping.type == "text" else "each"
 
 
 _CLEANED = frozenset({"name", "id", "address", "uscc"})

@@ -13,7 +13,7 @@ from adapters.source import Quality
 Doubts: TypeAlias = list[tuple[str, Quality]]
 """(canonical field, flag), filled by converters as they find them."""
 
-_ADDRESS_SIGNS = frozenset("省市区县镇乡街路道村巷")
+ADDRESS_SIGNS = frozenset("省市区县镇乡街路道村巷")
 
 
 def plain_text(raw: object, name: str, doubts: Doubts) -> str | None:
@@ -80,7 +80,7 @@ def _clean_id(text: str, name: str, doubts: Doubts) -> str:
 
 def _clean_address(text: str, name: str, doubts: Doubts) -> str:
     address = "".join(unicodedata.normalize("NFKC", text).split())
-    if _ADDRESS_SIGNS.isdisjoint(address):
+    if ADDRESS_SIGNS.isdisjoint(address):
         doubts.append((name, Quality.ADDRESS_UNPARSED))
     return address
 
