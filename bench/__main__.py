@@ -7,9 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import uvloop
-
 from bench import contenders, measure, performance, soak
+from bench.commanded import measured
 from bench.contenders import DidNotStart
 from bench.goals import goals, summary
 from bench.load import WrongAnswer
@@ -95,16 +94,8 @@ def main() -> int:
         given.rounds, {"list": given.list, "one": given.one}, given.warm_up, given.latency, given.soak, given.profile
     )
     children = Children(_HOME / "logs")
-    try:
-        more = wanted is None if given.parts is None else given.parts
-        results = uvloop.run(_measured(plan, wanted, children, parts=more))
-    except (DidNotStart, WrongAnswer, TimeoutError) as error:
-        print(f"bench: {error or type(error).__name__}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        children.stop()
+    more = wanted is None if given.parts is None else given.parts
+    results = measured(_measured(plan, wanted, children, parts=more), children)
     text = written(results)
     print(text)
     if wanted is None:

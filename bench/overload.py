@@ -20,10 +20,9 @@ from math import inf
 from pathlib import Path
 from statistics import median, quantiles
 
-import uvloop
-
 from bench import contenders
-from bench.contenders import Contender, DidNotStart
+from bench.commanded import measured
+from bench.contenders import Contender
 from bench.cost import cpu_s
 from bench.load import WrongAnswer
 from bench.open_loop import MOST_CONNECTIONS, Ask, Target, closed_loop, open_loop
@@ -203,15 +202,7 @@ def main() -> int:
     if not set(wanted) <= set(_NAMES) or not 0.1 <= given.times <= 20:
         parser.error(f"--only knows {', '.join(_NAMES)}; --times 0.1 to 20")
     children = Children(_HOME / "logs")
-    try:
-        found = uvloop.run(_measured(wanted, given.question, given.times, children))
-    except (DidNotStart, WrongAnswer, TimeoutError) as error:
-        print(f"bench: {error or type(error).__name__}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        children.stop()
+    found = measured(_measured(wanted, given.question, given.times, children), children)
     print("\n".join([*HEAD, *map(row, found)]))
     (_HOME / "overload.json").write_text(json.dumps([asdict(one) for one in found], indent=1), encoding="utf-8")
     print(f"at most {MOST_CONNECTIONS} connections, patience {PATIENCE_S:.0f} s, {_OVERLOAD_S:.0f} s of overload")

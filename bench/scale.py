@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 
 import psycopg
-import uvloop
 
 from bench import contenders, scale_database
+from bench.commanded import measured
 from bench.contenders import Contender
 from bench.cost import cpu_s, rss_mib
 from bench.load import block
@@ -207,10 +207,7 @@ _BEGIN, _END = "<!-- begin: python -m bench.scale -->", "<!-- end -->"
 
 def main() -> int:
     children = Children(_HOME / "logs")
-    try:
-        costs, size = uvloop.run(_questions(children))
-    finally:
-        children.stop()
+    costs, size = measured(_questions(children), children)
     found = Measured(costs["one"], costs["list"], size, _appends(), scale_database.measure())
     made = tables(found, Assumed())
     print(made)

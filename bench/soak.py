@@ -13,11 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvloop
-
 from bench import contenders, measure
-from bench.contenders import DidNotStart
-from bench.load import WrongAnswer
+from bench.commanded import measured
 from bench.machine import commit, machine
 from bench.measure import Point
 from demo.processes import Children
@@ -116,16 +113,8 @@ def main() -> int:
         parser.error(f"--only knows {', '.join(contenders.NAMES)}; requests 100 to 10,000,000")
     for name in names:
         children = Children(_HOME / "logs")
-        try:
-            count = given.peer_requests if name in contenders.PEERS else given.requests
-            uvloop.run(_measured(name, count, children))
-        except (DidNotStart, WrongAnswer, TimeoutError) as error:
-            print(f"bench: {error or type(error).__name__}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            children.stop()
+        count = given.peer_requests if name in contenders.PEERS else given.requests
+        measured(_measured(name, count, children), children)
     print(_PAGE.read_text("utf-8"))
     return 0
 
