@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.caller import AccessEvent, Caller
+from gateway.federation import compiled as compiled_module
 from gateway.federation.plan import Plans
 from gateway.services.execute import GraphQLRequest
 from schema.build import build_schema
@@ -213,3 +214,27 @@ async def test_other_variables_are_another_form() -> None:
         assert answer.data is not None
         assert ("address" in answer.data["person"]["residence"]["records"][0]) is yes
     assert [("a" in lookup.fields) for lookup in department.asked] == [True, False, True]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("most", [None, 1], ids=["introspection", "too many nodes"])
+async def test_what_no_form_expresses_runs_whole_and_asks_once(
+    most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known before anybody is asked, it is counted, and the answer and its record are those of a compiled query."""
+    body = "person(idNo: $id, name: $name) { residence { state records { address } } insurance { state } }"
+    query = f"query ($id: String!, $name: String!) {HEAD} {{ {body} %s }}"
+    variables = {"id": PERSON[0], "name": "张三"}
+    plain, _ = await both(query.replace("%s", ""), variables)
+    if most is not None:
+        monkeypatch.setattr(compiled_module, "_MOST_NODES", most)
+    houses, recorder = departments(), Recorder()
+    run = road([source for source, _ in houses], recorder, introspection=True)
+    text = query % ("" if most is not None else '__type(name: "Person") { name }')
+    answer = await run(OFFICER, GraphQLRequest(text, None, variables))
+    assert run._snapshots.current.plans.counts["FALLBACK"] == 1
+    assert answer.data is not None
+    assert [answer.executed, answer.data["person"]] == [True, orjson.loads(plain[0])[1]["person"]]
+    asked_each = [asked((lookup.keys, lookup.fields) for lookup in department.asked) for _, department in houses]
+    assert asked_each == [asked(lookups) for lookups in plain[1]]
+    assert [as_recorded(event)["states"] for event in recorder.events] == [one["states"] for one in plain[2]]
