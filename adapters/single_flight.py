@@ -127,7 +127,8 @@ class SingleFlight:
             for key in flight.lookup.keys:
                 del keys[key]
         flight.done = True
-        for wait in flight.waits:
+        waits, flight.waits = flight.waits, []  # no circle: both go as soon as the last asker has its answer
+        for wait in waits:
             wait.landed()
 
     def under_way(self) -> list[Flight]:

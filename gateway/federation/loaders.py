@@ -209,6 +209,8 @@ class Loader:
                 batch.group.pending = None
                 batch.cancel()
         self._stop()
+        for group in self._groups.values():
+            group.batches = {}  # a batch knows its group: in a circle they would wait for the collector
 
     def _dispatch(self, seen: int) -> None:
         """Once a whole turn brought nothing new: graphql-core comes to the fields of a list a turn after those of an object."""

@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 _AUTHORIZATION = re.compile(r"(dpop|bearer) +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _GRAPHQL = "/graphql"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_SEEN = 16_384  # keys of proofs; about 3 MB
+_SEEN = 4_096  # keys of proofs; below 1 MB
 _DEAD = 4_096
 _ALL_BUT_LAST = attrgetter(*(name for name in Caller.__slots__ if name not in ("next_nonce", "admission")))
 _MAKE: Callable[..., Any] = Caller
