@@ -17,7 +17,7 @@ from adapters.egress_http import HttpEgress
 from adapters.errors import Reason
 from adapters.http_decoding import Inflated, NotDecodable, TooLarge
 
-from .conftest import Open, answer, raw_server
+from .conftest import Open, Pki, answer, raw_server
 from .test_http_replies import reply_of, run
 
 
@@ -130,3 +130,14 @@ async def test_what_a_question_mark_hides_stays_hidden(channel_to: Open) -> None
             await channel.send("GET", f"http://{server.pair}?a=/x", timeout_s=5)
             await channel.send("GET", f"http://{server.pair}#/x", timeout_s=5)
     assert [head.split(b"\r\n")[0] for head in server.seen] == [b"GET /?a=/x HTTP/1.1", b"GET / HTTP/1.1"] * 2
+
+
+@pytest.mark.anyio
+async def test_over_tls_a_connection_is_kept_all_the_same(channel_to: Open, pki: Pki) -> None:
+    """What TLS sends by itself (session tickets) is read with the first reply, and is no surplus."""
+    async with raw_server(answer(), tls=pki.server) as server:
+        channel = channel_to(server, tls=pki.trust())
+        for _ in range(5):
+            assert (await channel.send("POST", server.url(), body=b"x", timeout_s=5)).body == b"ok"
+            await asyncio.sleep(0.01)
+    assert server.connections == 1
