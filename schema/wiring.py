@@ -78,7 +78,11 @@ def fetching(schema: GraphQLSchema, roots: Roots) -> Fetching:
 
 
 async def _parts(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
-    found: Sequence[Sequence[Any]] = await context.level([(*ask.what, _links(ask)) for ask in asks])
+    links: dict[int, list[Any]] = {}  # the fields of one object type have one list of parents
+    for ask in asks:
+        if id(ask.parents) not in links:
+            links[id(ask.parents)] = _links(ask)
+    found: Sequence[Sequence[Any]] = await context.level([(*ask.what, links[id(ask.parents)]) for ask in asks])
     return found
 
 

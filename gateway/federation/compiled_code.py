@@ -18,7 +18,7 @@ field names of the schema.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import CodeType
@@ -30,6 +30,7 @@ from graphql import (
     GraphQLID,
     GraphQLInt,
     GraphQLString,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -177,9 +178,61 @@ class _Writer:
         shown = self.completed(one.type, "v", one)
         self.lines += [
             f"def b{self.number(one)}(outs, values, p):",
+            *self._alike(one),
             "    for out, v in zip(outs, values):",
             f"        out[{self.constant(one.key)}] = {shown}",
         ]
+
+    def _alike(self, one: Field) -> Sequence[str]:
+        """The same for values that are alike: one loop, and no call and no object of ours for each. Nothing where that is
+        not all that is read."""
+        kind = one.type.of_type if is_non_null_type(one.type) else one.type
+        node = one.children.get(getattr(kind, "name", ""))
+        alike = None if node is None or node.type.is_type_of is not None else node.reading.alike
+        if node is None or alike is None:
+            return ()
+        before: list[str] = []
+        shown: list[str] = []
+        inner: list[str] = []
+        for field in node.fields:
+            key = self.constant(field.key)
+            if field.type is None:
+                shown.append(f"{key}: {self.constant(node.type.name)}")
+            elif field.how is None and field.name in alike.same and is_leaf_type(get_named_type(field.type)):
+                value = f"s{len(before)}"
+                before.append(f"        {value} = values.{alike.same[field.name]}")
+                before.append(f"        {value} = {self.completed(field.type, value, field)}")
+                shown.append(f"{key}: {value}")
+            elif field.how is None and field.name == alike.listed and (row := _only_own(field, alike.own)) is not None:
+                made = self._row(row, f"r{len(inner)}_")
+                inner += made[:-1]
+                shown.append(f"{key}: [{made[-1]}]")
+            else:
+                return ()
+        if not inner:
+            return ()
+        return [
+            f"    if values.__class__ is {self.constant(alike.kind)}:",
+            *before,
+            f"        for out, d in zip(outs, values.{alike.items}):",
+            *(f"            {line}" for line in inner),
+            f"            out[{self.constant(one.key)}] = {{{', '.join(shown)}}}",
+            "        return",
+        ]
+
+    def _row(self, node: Node, mark: str) -> list[str]:
+        """Statements that read what is shown of `d`, an object of `node` that hangs on no other; last, what it is shown as."""
+        lines = list(node.reading.prelude("d"))
+        shown: list[str] = []
+        for field in node.fields:
+            key = self.constant(field.key)
+            if field.type is None:
+                shown.append(f"{key}: {self.constant(node.type.name)}")
+                continue
+            value = f"{mark}{len(shown)}"
+            lines.append(f"{value} = {_read(node.reading, field)}")
+            shown.append(f"{key}: {self.completed(field.type, value, field)}")
+        return [*lines, "{" + ", ".join(shown) + "}"]
 
     def completed(self, kind: Any, value: str, one: Field, depth: int = 0) -> str:
         """An expression for `value` as the answer shows it."""
@@ -277,13 +330,34 @@ class _Writer:
 
 
 def _read(reading: Reading, one: Field) -> str:
+    child = _plain_items(one)
+    if child is None:
+        return reading.field("d", one.name)
+    return reading.listed("d", one.name, _names(child))
+
+
+def _plain_items(one: Field) -> Node | None:
+    """What is shown of each item of a list, where all of it stands in the item."""
     kind = one.type.of_type if is_non_null_type(one.type) else one.type
     if is_list_type(kind) and len(one.children) == 1:
         (child,) = one.children.values()
-        shown = [inner for inner in child.fields if inner.type is not None]
-        if all(inner.how is None for inner in shown) and child.type.is_type_of is None:
-            return reading.listed("d", one.name, frozenset(inner.name for inner in shown))
-    return reading.field("d", one.name)
+        if all(inner.how is None for inner in child.fields) and child.type.is_type_of is None:
+            return child
+    return None
+
+
+def _only_own(one: Field, own: frozenset[str]) -> Node | None:
+    """What is shown of the items of a plain list of objects, where it is some of `own`; None otherwise."""
+    node = _plain_items(one)
+    if node is None or not node.reading.sure or not any(inner.type is not None for inner in node.fields):
+        return None
+    kind = one.type.of_type if is_non_null_type(one.type) else one.type
+    item = kind.of_type.of_type if is_non_null_type(kind.of_type) else kind.of_type
+    return node if item is node.type and _names(node) <= own else None
+
+
+def _names(node: Node) -> frozenset[str]:
+    return frozenset(inner.name for inner in node.fields if inner.type is not None)
 
 
 def _is_itself(kind: GraphQLEnumType, name: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeAlias
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from adapters.errors import Reason
 from adapters.identity import normalise_id
@@ -13,7 +15,7 @@ from adapters.onward import Onward
 from adapters.source import Answer, Found, Match, Page, Row
 from gateway.caller import Subjects
 from gateway.federation.abroad import Abroad
-from gateway.federation.answers import NOT_FOUND, PARTIAL
+from gateway.federation.answers import FRESH, NOT_FOUND, PARTIAL
 from gateway.federation.catalog import Snapshot
 from gateway.federation.describe import catalogue_entries, purpose_entries
 from gateway.federation.disputed import DisputedFacts, Undisputed
@@ -24,7 +26,7 @@ from gateway.federation.met import Met
 from gateway.federation.narrowing import narrow
 from gateway.federation.offering import NoDesk, OfferDesk, Offering, check_asked
 from gateway.federation.paging import FURTHER, MARGIN, connection, read_cursor
-from gateway.federation.parts import Part, build_part, no_source_part, withheld_part
+from gateway.federation.parts import FreshParts, Part, build_part, no_source_part, withheld_part
 from gateway.federation.persons import Person
 from gateway.federation.reach import Lot, Reach
 from gateway.federation.shapes import Shape, shape_of
@@ -36,6 +38,9 @@ from schema.errors import BadInput
 from schema.nouns import PERSON_KEY
 
 _Asked: TypeAlias = tuple[str, frozenset[str], frozenset[str]]  # a noun, its fields asked for, those nobody named
+# Links, whose subject each is, and the mask they all are under (None: not one and the same).
+_Whose: TypeAlias = tuple[Sequence[Links], list[str | None], Mask | None]
+_SUBJECT, _PERSON_KEY = attrgetter("subject"), attrgetter("person_key")
 _NONE: frozenset[str] = frozenset()
 _MOST_SHAPES = 64
 _NAME_LENGTH = 100
@@ -101,6 +106,7 @@ class OperationContext:
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
         good: list[tuple[str, str]] = []
+        numbers: list[str] = []
         faults: list[tuple[int, BadInput]] = []
         for place, (id_no, name) in enumerate(keys):
             number, name = normalise_id(id_no), name.strip()
@@ -109,20 +115,21 @@ class OperationContext:
             elif not 0 < len(name) <= _NAME_LENGTH:
                 faults.append((place, BadInput("BAD_NAME")))
             else:
-                good.append((number.value18, name))
+                numbers.append(value := number.value18)
+                good.append((value, name))
         met = self.met
-        subjects = await met.meet([id_no for id_no, _ in good])
+        subjects = await met.meet(numbers)
         met.asked_for(subjects)
-        people: list[Person | Exception] = [
-            Person(subject, key, met) for subject, key in zip(subjects, good, strict=True)
-        ]
+        if len(subjects) != len(good):
+            raise ValueError("a person each")
+        people: list[Person | Exception] = list(map(Person, subjects, good, repeat(met)))
         for place, fault in faults:
             people.insert(place, fault)
         return people
 
     async def part(self, noun: str, by: tuple[str, ...], links: Links | Mapping[str, str | None]) -> Part:
         """See the port."""
-        (lot,) = self._lots(noun, by, [links if isinstance(links, Links) else RowLinks(None, links)])
+        (lot,) = self._lots(noun, by, self._whose([links if isinstance(links, Links) else RowLinks(None, links)]))
         asked = lot.asked
         if asked is None:
             (part,) = self._made(lot, ())
@@ -135,7 +142,13 @@ class OperationContext:
     async def level(self, asks: Sequence[tuple[str, tuple[str, ...], Sequence[Links]]]) -> Sequence[Sequence[Part]]:
         """All that hangs on what came before: for each noun and its key names, a part for each of the links, in order.
         The same as `part` for each, but asked at once and waited for once."""
-        begun = [self._lots(noun, by, links) for noun, by, links in asks]
+        whose: dict[int, _Whose] = {}  # several nouns hang on one list of links
+        begun = []
+        for noun, by, links in asks:
+            of = whose.get(id(links))
+            if of is None:
+                of = whose[id(links)] = self._whose(links)
+            begun.append(self._lots(noun, by, of))
         asked = [lot.asked for lots in begun for lot in lots if lot.asked is not None]
         answered = iter(await self._loader.level(asked) if asked else ())
         levels: list[Sequence[Part]] = []
@@ -149,13 +162,15 @@ class OperationContext:
             levels.append(parts)
         return levels
 
-    def _lots(self, noun: str, by: tuple[str, ...], links: Sequence[Links]) -> Sequence[Lot]:
+    def _whose(self, links: Sequence[Links]) -> _Whose:
+        subjects: list[Any] = list(map(_SUBJECT, links))
+        masks = set(map(self.met.masks.get, subjects))  # None: nobody's, or nobody was decided on
+        return links, subjects, masks.pop() if len(masks) == 1 else None
+
+    def _lots(self, noun: str, by: tuple[str, ...], whose: _Whose) -> Sequence[Lot]:
         """How far each one's mask reaches, and by which keys about whom is to be asked."""
-        subjects = [on.subject for on in links]
-        keys = [on.person_key for on in links] if by == PERSON_KEY else [on.key(by) for on in links]
-        mask_of = self.met.masks.get
-        masks = {mask_of(subject) if subject is not None else None for subject in subjects}
-        mask = masks.pop() if len(masks) == 1 else None
+        links, subjects, mask = whose
+        keys = list(map(_PERSON_KEY, links)) if by == PERSON_KEY else [on.key(by) for on in links]
         if mask is not None and all(keys):
             return (Lot(self._reach(noun, by, mask), keys, subjects, range(len(keys))),)
         kinds: dict[tuple[Reach, bool, bool], list[int]] = {}
@@ -335,8 +350,11 @@ class OperationContext:
         return shape
 
     def _count(self, noun: str, parts: Sequence[Part]) -> None:
-        states = [part.state for part in parts]
         counted = self.states_by_noun
+        if isinstance(parts, FreshParts):
+            counted[noun, FRESH] = counted.get((noun, FRESH), 0) + len(parts.rows)
+            return
+        states = [part.state for part in parts]
         for state in dict.fromkeys(states):
             counted[noun, state] = counted.get((noun, state), 0) + states.count(state)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import filterfalse, repeat
 
 from gateway.caller import Subjects
 from gateway.policy.decision import Effect, Mask, Policy, Question
@@ -43,7 +44,7 @@ class Met:
     async def _decide(self, subjects: Sequence[str]) -> None:
         """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
         question, masks = self._question, self.masks
-        while question is not None and (new := [subject for subject in subjects if subject not in masks]):
+        while question is not None and (new := [*filterfalse(masks.__contains__, subjects)]):
             mine = new
             for others in self._deciding:
                 mine = [subject for subject in mine if subject not in others]
@@ -66,6 +67,10 @@ class Met:
 
     def asked_for(self, subjects: Sequence[str]) -> None:
         """These were named by who asks."""
+        masks = set(map(self.masks.get, subjects, repeat(self._mask)))
+        if all(mask.denied is None for mask in masks):
+            self._shown.update(dict.fromkeys(subjects))
+            return
         for subject, mask in self._under(subjects):
             (self._shown if mask.denied is None else self._refused)[subject] = None
 
@@ -95,8 +100,7 @@ class Met:
         return self._under({**self._shown, **self._refused})
 
     def _under(self, subjects: Collection[str]) -> Sequence[tuple[str, Mask]]:
-        mask_of, own = self.masks.get, self._mask
-        return [(subject, mask_of(subject, own)) for subject in subjects]
+        return list(zip(subjects, map(self.masks.get, subjects, repeat(self._mask)), strict=True))
 
     def pid(self, subject: str) -> str:
         return self._subjects.pid(subject, self._question.caller.org_id) if self._question is not None else ""

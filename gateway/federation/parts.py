@@ -6,10 +6,11 @@ everything else is worked out by whoever reads it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
-from typing import Any
+from itertools import repeat
+from operator import attrgetter, is_, itemgetter
+from typing import Any, overload
 
 from adapters.source import Answer, Found, Match, Quality, Row
 from gateway.federation.answers import (
@@ -47,6 +48,9 @@ PART = {
 """Field every part type has -> attribute of the class below."""
 _GETTERS = {name: attrgetter(attribute) for name, attribute in PART.items()}
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_FIRST = itemgetter(0)
+_ROWS, _INCOMPLETE, _MATCH = attrgetter("rows"), attrgetter("incomplete"), attrgetter("match")
+_FOUND, _ONE, _NONE = {Found}, {1}, {None}
 
 
 class Part:
@@ -205,6 +209,40 @@ class FreshPart(Part):
         return self._answers[0].rows if self._view.plain else self.records
 
 
+class FreshParts(Sequence[Part]):
+    """Fresh parts of which all may be shown as it is. Compiled code reads `rows` and `state` and makes no part; whoever
+    else looks finds the parts, each the same one whenever looked at."""
+
+    __slots__ = ("_answered", "_parts", "_subjects", "_view", "rows")
+
+    state = FRESH
+    rows: Sequence[Row]  # the one record of each, in order
+
+    def __init__(
+        self, view: View, answered: Sequence[Sequence[Answer]], subjects: Sequence[str | None], rows: Sequence[Row]
+    ) -> None:
+        self._view, self._answered, self._subjects, self.rows = view, answered, subjects, rows
+        self._parts: list[Part] | None = None
+
+    def _made(self) -> list[Part]:
+        if self._parts is None:
+            self._parts = _fresh(self._view, self._answered, self._subjects)
+        return self._parts
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self._made())
+
+    @overload
+    def __getitem__(self, place: int) -> Part: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Part]: ...
+    def __getitem__(self, place: int | slice) -> Part | Sequence[Part]:
+        return self._made()[place]
+
+
 class EmptyPart(Part):
     """A part of which no source was asked."""
 
@@ -226,25 +264,44 @@ def build_part(view: View, answers: Sequence[Answer], subject: str | None = None
     return part
 
 
-def build_parts(view: View, answered: Sequence[Sequence[Answer]], subjects: Sequence[str]) -> list[Part]:
-    """`build_part` for each of `subjects`."""
+def build_parts(view: View, answered: Sequence[Sequence[Answer]], subjects: Sequence[str | None]) -> Sequence[Part]:
+    """`build_part` for each of `subjects`. Mostly one source found one sure record of each, which is looked at for all at
+    once."""
     offers = view.offers
     if len(offers) != 1 or offers[0].stale_after is not None:
         return [build_part(view, answers, subject) for answers, subject in zip(answered, subjects, strict=True)]
-    parts: list[Part] = []
-    add, auto = parts.append, Match.AUTO
-    for answers, subject in zip(answered, subjects, strict=True):
-        answer = answers[0]
-        if (
-            type(answer) is Found
-            and len(rows := answer.rows) == 1
-            and rows[0].match is auto
-            and answer.incomplete is None
-        ):
-            add(FreshPart(view, answers, subject))
-        else:
-            add(build_part(view, answers, subject))
-    return parts
+    rows = _one_each(answered)
+    if rows is None:
+        return [_built(view, answers, subject) for answers, subject in zip(answered, subjects, strict=True)]
+    return FreshParts(view, answered, subjects, rows) if view.plain else _fresh(view, answered, subjects)
+
+
+def _one_each(answered: Sequence[Sequence[Answer]]) -> Sequence[Row] | None:
+    """The records, where each first answer is of one sure record and complete."""
+    answers: list[Any] = list(map(_FIRST, answered))
+    if set(map(type, answers)) != _FOUND or set(map(_INCOMPLETE, answers)) != _NONE:
+        return None
+    rows = list(map(_ROWS, answers))
+    if set(map(len, rows)) != _ONE:
+        return None
+    found: list[Row] = list(map(_FIRST, rows))
+    return found if all(map(is_, map(_MATCH, found), repeat(Match.AUTO))) else None
+
+
+def _fresh(view: View, answered: Sequence[Sequence[Answer]], subjects: Sequence[str | None]) -> list[Part]:
+    return [FreshPart(view, answers, subject) for answers, subject in zip(answered, subjects, strict=True)]
+
+
+def _built(view: View, answers: Sequence[Answer], subject: str | None) -> Part:
+    answer = answers[0]
+    if (
+        type(answer) is Found
+        and len(rows := answer.rows) == 1
+        and rows[0].match is Match.AUTO
+        and answer.incomplete is None
+    ):
+        return FreshPart(view, answers, subject)
+    return build_part(view, answers, subject)
 
 
 def withheld_part(shape: Shape) -> Part:

@@ -7,7 +7,8 @@ are read without being copied into a mapping first. Field names are GraphQL name
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -17,6 +18,11 @@ class Reading(Protocol):
     @property
     def sure(self) -> bool:
         """Whether reading anything of null or of an exception raises, so that nobody needs to look first."""
+        ...
+
+    @property
+    def alike(self) -> Alike | None:
+        """How values that are much alike may come together."""
         ...
 
     def prelude(self, data: str) -> Sequence[str]:
@@ -33,10 +39,23 @@ class Reading(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A sequence class whose values differ in one field only, a list of one object each; nothing else of a value need be
+    made where only these are read."""
+
+    kind: type
+    items: str  # attribute of the sequence: the one object of each value, in order
+    listed: str  # the field that is a list of it
+    own: frozenset[str]  # what may be read of such an object, by the reading of its type
+    same: Mapping[str, str]  # field that is equal in all values -> attribute of the sequence
+
+
 class MappingReading:
     """A plain mapping from field name to value."""
 
     sure = True
+    alike = None
 
     def prelude(self, data: str) -> Sequence[str]:
         return (f"{data}_get = {data}.get",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gateway.federation.answers import SOURCE_ANSWER
-from gateway.federation.parts import PART
-from gateway.federation.reading import Reading
+from gateway.federation.parts import PART, FreshParts
+from gateway.federation.reading import Alike, Reading
 from gateway.federation.records import RECORD
 from schema.nouns import NounSpec
 
@@ -15,6 +15,7 @@ class AttributeReading:
     """An object whose fields are attributes; an exception may have some of the same name."""
 
     sure = False
+    alike: Alike | None = None
 
     def __init__(self, attributes: Mapping[str, str]) -> None:
         """`attributes`: field -> name of the attribute."""
@@ -37,6 +38,7 @@ class PartReading(AttributeReading):
     def __init__(self, own: frozenset[str]) -> None:
         super().__init__(PART)
         self._own = own - RECORD.keys()
+        self.alike = Alike(FreshParts, "rows", "records", self._own, {"state": "state"})
 
     def listed(self, data: str, name: str, read: frozenset[str]) -> str:
         return f"{data}.rows" if name == "records" and read <= self._own else self.field(data, name)
@@ -46,6 +48,7 @@ class RecordReading:
     """A record, or a source's own row where a part hands out its `rows`: a row has `values` and no envelope."""
 
     sure = True
+    alike = None
 
     def prelude(self, data: str) -> Sequence[str]:
         return (f"{data}_get = {data}.values.get",)
