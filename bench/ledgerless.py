@@ -19,25 +19,26 @@ from gateway.services.ledger.status import LedgerStatus
 from gateway.settings import Settings
 from gateway.store import Store, sqlite_journal
 from gateway.store.evidence import Asked, EventRow
-from gateway.store.recording.outbox import Marked, Outbox, Waiting
+from gateway.store.recording.outbox import Outbox, Waiting
 from gateway.store.sqlite_journal import SqliteJournal
 
 
-def _access(_: Outbox, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[None, list[Marked], Waiting]:
+def _access(
+    _: Outbox, columns: Sequence[Any], subjects: Sequence[str]
+) -> tuple[None, tuple[tuple[str, bytes], ...], Waiting]:
     """Instead of `Outbox.access`."""
-    return None, [Marked(one, "", b"") for one in subjects], Waiting(columns[0], 0, b"")
+    return None, tuple((one, b"") for one in subjects), Waiting(columns[0], 0, b"")
 
 
 def _write(journal: SqliteJournal, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
-    """Instead of `SqliteJournal._write`: the same, without the outbox and without asking whether it is halted."""
+    """Instead of `SqliteJournal._write`: the same without asking whether it is halted; what stands for the outbox is empty."""
     connection = journal._thread.connection()
     connection.execute("BEGIN IMMEDIATE")
     said: list[str] = []
     if asked:
         said = sqlite_journal._let_in(connection, asked)
         rows = sqlite_journal._of_these(rows, asked, said)
-    connection.executemany(journal._event_sql, [row.columns for row in rows])
-    connection.executemany(journal._pending_sql, [sqlite_journal._pending(row) for row in rows if row.subjects])
+    connection.executemany(sqlite_journal._PENDING, [sqlite_journal._pending(row) for row in rows])
     connection.execute("COMMIT")
     return said
 

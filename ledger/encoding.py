@@ -36,7 +36,7 @@ def hash_of(text: str) -> bytes:
 
 def b64(data: bytes) -> str:
     """Standard base64 with padding. Source: RFC 4648, section 4."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def unb64(text: str) -> bytes:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ledger.encoding import b64, hash_of, number
 from ledger.errors import Malformed
-from ledger.keyed import keyed
+from ledger.keyed import keyed, keyed_each
 
 VERSION = 1
 SALT_BYTES = 32
@@ -131,3 +131,8 @@ def _shallow(value: Any) -> None:
 def commit(salt: bytes, record: bytes) -> bytes:
     """The commitment to a record's canonical bytes, and in the same way to any part of a record that is blinded."""
     return keyed(salt, record)
+
+
+def commit_each(salts: bytes, records: Sequence[bytes]) -> list[bytes]:
+    """`commit` to each under its own salt, all of 32 bytes and one after the other."""
+    return keyed_each(salts, records)

@@ -182,7 +182,7 @@ class StoredEvidence:
             seed_ct, marked, waiting = self._outbox.access(columns, tuple(dict.fromkeys(event.subjects)))
         except (TypeError, ValueError, AttributeError):
             raise EvidenceUnavailable("the event cannot be recorded") from None
-        return EventRow((*columns, seed_ct), tuple((one.subject_id, one.seed_ct) for one in marked), waiting)
+        return EventRow((*columns, seed_ct), marked, waiting)
 
 
 def _together(batch: Sequence[_Entry]) -> tuple[list[EventRow], list[Asked]]:
@@ -222,7 +222,7 @@ def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[An
             event.policy_version,
             event.result_digest,
             event.result_salt,
-            orjson.dumps(dict(event.states)).decode(),
+            orjson.dumps(dict(event.states), option=orjson.OPT_SORT_KEYS).decode(),
             event.client_id,
             event.grant_id,
             event.consent_id,
@@ -233,9 +233,8 @@ def _columns(event: AccessEvent, event_id: str, recorded_at_us: int) -> tuple[An
             event.inputs,
             _upstream(event.upstream) if event.upstream else None,
         )
-        if any("\0" in text for text in texts if text):
+        if b"\0" in "".join(filter(None, texts)).encode():
             raise ValueError
-        "".join(text for text in texts if text).encode()
     except (TypeError, ValueError):  # a naive time, a lone surrogate, a NUL
         raise EvidenceUnavailable("the event cannot be stored") from None
     return columns

@@ -26,6 +26,7 @@ from ledger.keyed import keyed
 
 _NORMALISED = re.compile(r"[0-9]{17}[0-9X]")
 _REMEMBERED = 20_000  # about 5 MB
+_LATELY = 512  # numbers whose HMAC is at hand, by reader, too; as many as are read in clear (adapters/identity)
 _CHUNK = 500
 _PID_BYTES = 16
 _FIND = "SELECT id_hmac, subject_id FROM subject WHERE id_hmac"
@@ -56,6 +57,7 @@ class StoredSubjects:
         self._found: OrderedDict[bytes, str] = OrderedDict()
         self._met: OrderedDict[tuple[str, bytes], str] = OrderedDict()
         self._remembered = remembered
+        self._place = lru_cache(_LATELY)(self._place_of)
 
     async def intern(self, id_numbers: Sequence[str]) -> Sequence[str]:
         """See the port. Raises ValueError for a number that is not normalised, StoreUnavailable."""
@@ -79,7 +81,8 @@ class StoredSubjects:
         """See the port: the same statement for the known and the unknown, and nothing written for either."""
         # Remembered for each reader apart: whom others ask about must not be answered sooner than whom nobody knows.
         met = self._met
-        asked = [(reader, self._id_hmac(id_no)) for id_no in id_numbers]
+        placed = self._place
+        asked = [placed(reader, id_no) for id_no in id_numbers]
         missing = sorted({place[1] for place in asked if place not in met})
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
@@ -183,6 +186,9 @@ class StoredSubjects:
     def _own_id(self, id_hmac: bytes) -> str:
         """The id of a number nobody has interned yet; interned later, it is the same person."""
         return keyed(self._own_key, id_hmac)[:16].hex()
+
+    def _place_of(self, reader: str, id_no: str) -> tuple[str, bytes]:
+        return reader, self._id_hmac(id_no)
 
     def _id_hmac(self, id_no: str) -> bytes:
         if not _NORMALISED.fullmatch(id_no):

@@ -333,7 +333,7 @@ async def break_the_store(ears: Ears, tmp_path: Path) -> None:
     """The database refuses the record of an answer, with the parameters at hand."""
     [path] = tmp_path.glob("state-*/yimen.db")
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE access_event RENAME TO gone")
+        connection.execute("ALTER TABLE access_event_pending RENAME TO gone")
     connection.close()
     await ears.ask(WHOLE, {"idNo": IDS[0], "name": NAMES[0]})
     assert "EVIDENCE_UNAVAILABLE" in ears.heard[-1]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.keyed import keyed
+from ledger.keyed import keyed, keyed_each
 
 # RFC 4231, test cases 1, 2, 3 and 6.
 VECTORS = [
@@ -38,3 +38,9 @@ def test_at_the_edges(length: int) -> None:
     for size in (0, 1, 32, 63, 64, 65):
         key, message = b"k" * size, b"m" * length
         assert keyed(key, message) == hmac.digest(key, message, "sha256")
+
+
+@given(st.lists(st.tuples(st.binary(min_size=32, max_size=32), st.binary(max_size=200)), max_size=8))
+def test_each_under_its_own_key_is_what_one_by_one_gives(pairs: list[tuple[bytes, bytes]]) -> None:
+    keys, messages = b"".join(key for key, _ in pairs), [message for _, message in pairs]
+    assert keyed_each(keys, messages) == [hmac.digest(key, message, "sha256") for key, message in pairs]

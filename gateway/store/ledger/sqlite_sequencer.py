@@ -53,7 +53,7 @@ class SqliteSequencer:
     """Implements `sequencing.Sequencer`."""
 
     def __init__(self, database: Database, steps: Steps) -> None:
-        self._turn, self._steps = database.sole_writer, steps
+        self._database, self._turn, self._steps = database, database.sole_writer, steps
         self._path, self._thread = sqlite_path(database.engine.url), SqliteThread(database, "ledger")
         self._lock: int | None = None
         self._fence: int | None = None
@@ -80,6 +80,8 @@ class SqliteSequencer:
         due = {"now": now_us, "furthest": furthest_us, "most": most}
         try:
             async with self._turn:
+                if self._database.sorting is not None:  # what was recorded in haste belongs into the outbox first
+                    await self._database.sorting.fold_in_turn()
                 return await self._thread(self._sequence, fence, due)
         except NotLeading:
             await self.step_down()

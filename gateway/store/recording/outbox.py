@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
@@ -22,7 +22,7 @@ from gateway.store.subject_keys.ring import NONCE_BYTES, SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
 from ledger.encoding import b64
-from ledger.entry import KINDS, VERSION, Entry, commit, is_actor
+from ledger.entry import KINDS, VERSION, Entry, commit, commit_each, is_actor
 from ledger.merkle import leaf_hash
 
 MARK_BYTES = 32  # the blind of a person's pid, in the open in front of what is sealed
@@ -66,14 +66,17 @@ class Outbox:
         self._shown = lru_cache(_REMEMBERED)(pid)  # by reader, as keys are: whom others ask about is not told sooner
         self._own = AESGCM(own_key)
 
-    def access(self, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[bytes | None, list[Marked], Waiting]:
-        """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer."""
+    def access(
+        self, columns: Sequence[Any], subjects: Sequence[str]
+    ) -> tuple[bytes | None, tuple[tuple[str, bytes], ...], Waiting]:
+        """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer; then each
+        person with theirs, which is mark and sealed seed, as the tables hold it."""
         row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
-        marked = self._marks(seed, subjects, event_id, org)
-        record = records.access_record(row, seed, [one.mark for one in marked])
+        marks, sealed = self._marks(seed, subjects, event_id, org) if subjects else ([], ())
+        record = records.access_record(row, seed, marks, made=True)
         waiting = _waiting(record, seed, access_face(row), row["recorded_at_us"])
-        return (None if marked else self._seal_own(event_id, seed)), marked, waiting
+        return (None if subjects else self._seal_own(event_id, seed)), tuple(sealed), waiting
 
     def change(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
         """`row` as it goes into `change_event`, without `seed_ct`: that comes first in the answer."""
@@ -110,18 +113,18 @@ class Outbox:
         marked = self._mark(seed, subject_id, subject_id, row["id"], "", os.urandom(_MARK_RANDOM))
         return marked.seed_ct, marked.mark
 
-    def _marks(self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str) -> list[Marked]:
+    def _marks(
+        self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str
+    ) -> tuple[list[str], Iterable[tuple[str, bytes]]]:
         """`_mark` for each, as each is shown to `reader`; what is the same for all is worked out once."""
-        fresh, place = os.urandom(_MARK_RANDOM * len(subjects)), _place(record_id, "")
-        shown, seal, at = self._shown, self.keys.seal, 0
-        marked = []
-        for subject_id in subjects:
-            salt, nonce = fresh[at : at + _SALT_BYTES], fresh[at + _SALT_BYTES : at + _MARK_RANDOM]
-            at += _MARK_RANDOM
-            mark = commit(salt, f'"{shown(subject_id, reader)}"'.encode())
-            sealed = seal(subject_id, place + subject_id.encode(), seed + salt, reader=reader, nonce=nonce)
-            marked.append(Marked(subject_id, b64(mark), mark + sealed))
-        return marked
+        shown, many = self._shown, len(subjects)
+        salts, nonces = os.urandom(_SALT_BYTES * many), os.urandom(NONCE_BYTES * many)
+        marks = commit_each(salts, [f'"{shown(subject_id, reader)}"'.encode() for subject_id in subjects])
+        opening = [seed + salts[at : at + _SALT_BYTES] for at in range(0, len(salts), _SALT_BYTES)]
+        fresh = [nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES)]
+        sealed = self.keys.seal_each(subjects, _place(record_id, ""), opening, fresh, reader=reader)
+        seeds = [mark + one for mark, one in zip(marks, sealed, strict=True)]
+        return list(map(b64, marks)), zip(subjects, seeds, strict=True)
 
     def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str, fresh: bytes) -> Marked:
         """`fresh`: as many random bytes as `_MARK_RANDOM` says, used nowhere else."""

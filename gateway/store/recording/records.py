@@ -6,7 +6,7 @@ stays null. All salts but the persons' marks grow from one random seed a record,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -52,12 +52,16 @@ def _plain(value: Any) -> bool:
     return not isinstance(value, float)
 
 
-def blinds(seed: bytes, values: Values) -> dict[str, str | None]:
-    return {name: blind(salt_of(seed, name), value) for name, value in values.items()}
+def blinds(seed: bytes, values: Values, *, plain: bool = False) -> dict[str, str | None]:
+    """`plain` as of `written`."""
+    return {
+        name: None if value is None else b64(commit(salt_of(seed, name), written(value, plain=plain)))
+        for name, value in values.items()
+    }
 
 
-def access_values(row: Row) -> Values:
-    """The parts of an access event that are blinded, in clear.
+def access_values(row: Row, *, read: Callable[[str], Any] | None = None) -> Values:
+    """The parts of an access event that are blinded, in clear. `read`: what makes values of JSON.
 
     That the person may see it later only tells of a case nobody else may know of, so it stands with what really decided.
     """
@@ -67,22 +71,24 @@ def access_values(row: Row) -> Values:
         "case": row["case_no"],
         "reference": row["reference"],
         "inner": {
-            "rules": _json(row["inner_rule_ids"]),
+            "rules": (read or _json)(row["inner_rule_ids"]),
             "inputs": row["inputs"],
             "visible_from": None if visible is None else time_text(visible),
         },
     }
 
 
-def access_record(row: Row, seed: bytes, marks: Sequence[str]) -> dict[str, Any]:
-    """`marks`: the blind of each person's pid; their order says nothing."""
+def access_record(row: Row, seed: bytes, marks: Sequence[str], *, made: bool = False) -> dict[str, Any]:
+    """`marks`: the blind of each person's pid; their order says nothing. `made`: the row was made here and now, so its JSON
+    stands as canonical JSON does already, and goes in as it is: only `written` makes sense of such a record."""
+    read = orjson.Fragment if made else _json
     record = {
         "v": 1, "type": "access", "id": row["id"], "at": time_text(row["at_us"]),
         "recorded_at": time_text(row["recorded_at_us"]), "org": row["actor_org"], "client": row["client_id"],
-        "level": row["level"], "purpose": row["purpose"], "consent": row["consent_id"], "fields": _json(row["fields"]),
-        "decision": row["decision"], "rules": _json(row["rule_ids"]), "basis": _json(row["legal_basis"]),
-        "policy": row["policy_version"], "result": b64(row["result_digest"]), "states": _json(row["states"]),
-        "repeats": row["repeats"], "subjects": sorted(marks), **blinds(seed, access_values(row)),
+        "level": row["level"], "purpose": row["purpose"], "consent": row["consent_id"], "fields": read(row["fields"]),
+        "decision": row["decision"], "rules": read(row["rule_ids"]), "basis": read(row["legal_basis"]),
+        "policy": row["policy_version"], "result": b64(row["result_digest"]), "states": read(row["states"]),
+        "repeats": row["repeats"], "subjects": sorted(marks), **blinds(seed, access_values(row, read=read), plain=made),
     }  # fmt: skip
     if row["upstream"] is not None:  # where no other gateway was asked, the record is as it was before there were any
         record["upstream"] = _json(row["upstream"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -37,6 +38,26 @@ class SubjectKeys:
         cipher, _ = self._cipher(subject_id, reader)
         nonce = nonce or os.urandom(NONCE_BYTES)
         return _A256GCM + nonce + cipher.encrypt(nonce, plaintext, place)
+
+    def seal_each(
+        self,
+        subjects: Sequence[str],
+        place: bytes,
+        plaintexts: Sequence[bytes],
+        nonces: Sequence[bytes],
+        *,
+        reader: str,
+    ) -> list[bytes]:
+        """`seal` for each, at `place` and their own id."""
+        ready, sealed = self._ready, []
+        for subject_id, plaintext, nonce in zip(subjects, plaintexts, nonces, strict=True):
+            found = ready.get(key := (reader, subject_id))
+            if found is None:
+                found = self._cipher(subject_id, reader)
+            else:
+                ready.move_to_end(key)
+            sealed.append(_A256GCM + nonce + found[0].encrypt(nonce, plaintext, place + subject_id.encode()))
+        return sealed
 
     def unseal(self, subject_id: str, place: bytes, sealed: bytes) -> bytes:
         """Raises SubjectErased where the key is destroyed, CiphertextInvalid."""

@@ -88,14 +88,16 @@ access_event_subject = sa.Table(
 )
 sa.Index("ix_access_event_subject_event", access_event_subject.c.event_id)  # the persons of a record
 
-# SQLite only: whom an event was about, until they are taken into the table above, many at a time.
+# SQLite only: a whole record, until it is taken into `access_event`, the table above and `ledger_outbox`, many at a time.
 access_event_pending = sa.Table(
     "access_event_pending",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("event_id", sa.String(36), nullable=False),
-    sa.Column("subjects", sa.Text, nullable=False),  # JSON array
-    sa.Column("seeds", sa.LargeBinary, nullable=False),  # their `seed_ct` in the same order, all of one length
+    *(sa.Column(one.name, one.type, nullable=one.nullable) for one in access_event.c),
+    sa.Column("subjects", sa.Text),  # JSON array; null = it is about nobody
+    sa.Column("seeds", sa.LargeBinary),  # their `seed_ct` in the same order, all of one length
+    sa.Column("due_at_us", sa.BigInteger, nullable=False),  # of its row in `ledger_outbox`
+    sa.Column("entry", sa.LargeBinary, nullable=False),
 )
 
 job = sa.Table(

@@ -56,6 +56,12 @@ async def test_what_waits_is_numbered_in_the_order_of_its_ids(leader: Store, cou
     assert (await leader.log.tree()).size == count
 
 
+async def test_what_was_recorded_in_haste_is_numbered_though_nobody_has_looked_at_it(leader: Store) -> None:
+    receipts = [await leader.evidence.record(event()) for _ in range(3)]
+    assert await leader.log.sequence(1000) == 3
+    assert await sound(leader) == [one.id for one in receipts]
+
+
 async def test_tiles_of_the_second_level_are_made_of_full_tiles_of_the_first(leader: Store) -> None:
     async with leader.database.write() as connection:
         for _ in range(7):
