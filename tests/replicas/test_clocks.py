@@ -12,17 +12,15 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.oauth.client_assertion import ASSERTION_TYPE
-from gateway.store import Store
 from tests.fakes.authorization import DPOP_KEY, Desk
 from tests.fakes.tokens import Asker
-from tests.flows.faults_ledger.scene import ASKED, WHOM, covered, until
+from tests.flows.faults_ledger.scene import ASKED, WHOM, until
 from tests.flows.faults_ledger.serving import manifests
-from tests.flows.faults_ledger.test_killed import one_history
 from tests.flows.sealed_house import Five, five
 from tests.gateway.bootstrap.conftest import Serve, Serving
-from tests.gateway.bootstrap.test_ledger_serving import sound
-from tests.replicas.replicas import Load, Replicas
+from tests.replicas.replicas import Replicas
 from tests.replicas.test_one_winner import post, said
+from tests.replicas.whole import whole
 
 pytestmark = pytest.mark.anyio
 CLOCK = SystemClock()
@@ -140,15 +138,3 @@ async def test_three_minutes_apart_they_refuse_in_words_and_the_log_stays_one(ap
     await apart.kill(leader)
     await until(apart.leader)
     await whole(store, load, witnesses)
-
-
-async def whole(store: Store, load: Load, witnesses: Five) -> None:
-    """The log is one, sealed, with everything in it that was answered."""
-    try:
-        await covered(store)
-        assert await load.lost_or_doubled(store) == set()
-        assert await store.ledger.exhibits(10) == []
-        await sound(store)
-    finally:
-        await store.close()
-    one_history(witnesses)

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from gateway.store import Store
-from tests.flows.faults_ledger.scene import covered, until
+from tests.flows.faults_ledger.scene import until
 from tests.flows.faults_ledger.serving import manifests
 from tests.flows.faults_ledger.test_killed import one_history
 from tests.flows.sealed_house import Five, five
 from tests.gateway.bootstrap.conftest import Serve, Serving
-from tests.gateway.bootstrap.test_ledger_serving import sound
 from tests.gateway.bootstrap.test_serving import get
 from tests.replicas.replicas import Replicas
 from tests.replicas.standby import Pair, pair
+from tests.replicas.whole import whole
 
 pytestmark = pytest.mark.anyio
 TAKES_OVER_S = 30.0
@@ -74,15 +74,7 @@ async def test_a_standby_takes_over_and_nothing_that_was_answered_is_lost(
     await load.end()
 
     assert set(load.failed) <= IN_WORDS, load.failed
-    store = await replicas.store()
-    try:
-        await covered(store)
-        assert await load.lost_or_doubled(store) == set()
-        assert await store.ledger.exhibits(10) == []
-        await sound(store)
-    finally:
-        await store.close()
-    one_history(witnesses)
+    await whole(await replicas.store(), load, witnesses)
     print(
         f"failover: {answers - died:.2f} s without an answer, {answers - promoted:.2f} s of it after the standby was "
         f"promoted; {len(before)} answers before, {len(load.answered) - len(before)} after, lost 0; refused in words: "
