@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from adapters.onward import UpstreamReceipt
 from gateway.errors import NotAdmitted, Unauthenticated
+
+if TYPE_CHECKING:  # a witness and most commands know callers, and load no sources
+    from adapters.onward import UpstreamReceipt
 
 
 class CallerKind(StrEnum):
