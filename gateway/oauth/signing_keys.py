@@ -53,6 +53,7 @@ class SigningKeys:
         self._current: PrivateKey | None = None
         self._published: dict[str, KeptKey] = {}
         self._looked = float("-inf")
+        self._forgotten = 0  # how often
         self._looking = asyncio.Lock()
 
     async def current(self) -> PrivateKey:
@@ -64,6 +65,7 @@ class SigningKeys:
     def forget(self) -> None:
         """Whoever asks next looks: another replica is said to have rotated them."""
         self._looked = float("-inf")
+        self._forgotten += 1
 
     async def find(self, kid: str | None) -> PublicKey | None:
         """The published key of that name; an unknown one is looked for in the store, at most once a second."""
@@ -97,7 +99,9 @@ class SigningKeys:
         async with self._looking:
             if time.monotonic() - self._looked < age_s:
                 return
+            forgotten, began = self._forgotten, time.monotonic()
             kept = await self._kept.load()
             self._published = {one.key.kid: one for one in kept}
             self._current = next(one.key for one in kept if one.state is KeyState.CURRENT)
-            self._looked = time.monotonic()
+            if forgotten == self._forgotten:  # else what was read may be from before what we were told of meanwhile
+                self._looked = began

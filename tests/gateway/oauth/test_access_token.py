@@ -121,6 +121,28 @@ async def test_a_key_that_is_no_longer_published_ends_its_tokens_at_once(clock: 
         await tokens.verify(token)
 
 
+async def test_news_of_a_rotation_that_comes_while_the_keys_are_read_is_not_lost(clock: HandClock) -> None:
+    """A stolen key would be good for another twenty seconds: what is being read is from before it was withdrawn."""
+
+    class Rotated(Kept):
+        async def load(self) -> Sequence[KeptKey]:
+            read = await super().load()
+            if self.loads == 2:
+                self.keys = [KeptKey(NEXT, KeyState.CURRENT, START)]
+                keys.forget()
+            return read
+
+    kept = Rotated()
+    keys = SigningKeys(kept, clock)
+    tokens = AccessTokens(BASE, keys, clock)
+    token = await issued(tokens)
+    keys.forget()
+    await tokens.verify(token)
+    with pytest.raises(TokenInvalid, match="key"):
+        await tokens.verify(token)
+    assert kept.loads == 3
+
+
 async def test_the_audience_must_be_ours(clock: HandClock) -> None:
     tokens = made(clock)
     token = await issued(tokens)
