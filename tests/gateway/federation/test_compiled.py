@@ -171,6 +171,9 @@ def asked(lookups: Iterable[tuple[Any, Any]]) -> Counter[Any]:
         "person(idNo: $id, name: $name) { residence { conflicts { field values { value rank } } best { address } } }",
         "person(idNo: $id, name: $name) { cases { records { caseNo person { pid residence { state } } } } }",
         'people(of: [{idNo: "x", name: "y"}, {idNo: $id, name: $name}]) { pid residence { state } }',
+        # read from rows, without a part being made: once with what cannot be shown, once twice over
+        "person(idNo: $id, name: $name) { insurance { s: state n: __typename records { u: unitName status } } }",
+        "person(idNo: $id, name: $name) { insurance { records { unitName n: __typename } two: records { u: unitName } } }",
         "person(idNo: $id, name: $name) { residence { records { address } records { admin } } residence { state } }",
         'person(idNo: $id, name: $name) { residence { records(where: {startOn: {min: "2020-01-01"}}) { admin } } }',
         'cases(executionAdmin: "440604", first: 101) { nodes { caseNo } }',
@@ -201,6 +204,23 @@ async def test_the_compiled_form_is_really_used() -> None:
     ):
         used[text] = plans.prepare(text, None, {}).form is not None
     assert list(used.values()) == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("part", "rows"),
+    [
+        ("s: state n: __typename records { address n: __typename } two: records { admin }", True),
+        ("records { address source }", False),
+        ("records { address } asOf", False),
+        ('records(where: {startOn: {min: "2020-01-01"}}) { address }', False),
+        ("state", False),
+    ],
+)
+def test_only_states_and_own_fields_are_read_without_making_parts(part: str, rows: bool) -> None:
+    plans = Plans(build_schema(), Limits(), introspection=True)
+    form = plans.prepare(f'{{ person(idNo: "1", name: "a") {{ residence {{ {part} }} }} }}', None, {}).form
+    assert form is not None
+    assert ("values.rows" in form.code.source) is rows
 
 
 @pytest.mark.anyio

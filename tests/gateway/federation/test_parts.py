@@ -14,7 +14,7 @@ from adapters.errors import Reason
 from adapters.source import Absent, Answer, Failed, Found, Match, Quality, Row
 from gateway.federation.answers import SOURCE_ANSWER
 from gateway.federation.catalog import Offer
-from gateway.federation.parts import PART, Part, build_part, build_parts
+from gateway.federation.parts import PART, FreshParts, Part, build_part, build_parts
 from gateway.federation.readings import readings_of
 from gateway.federation.records import RECORD
 from gateway.federation.shapes import Shape, shape_of
@@ -250,6 +250,38 @@ def test_whatever_is_read_is_what_the_reference_says(data: st.DataObject) -> Non
     assert compiled(noun.type_name, "records", asked, part) == [
         {name: one[name] for name in asked} for one in wanted["records"]
     ]
+
+
+ONE, TWO = found(HOME), found(HOME | {"address": "佛山市顺德区"})
+
+
+def test_a_fresh_level_is_of_the_same_parts_whoever_looks() -> None:
+    level = build_parts(View(ASKED, [LGB], NOW), [[ONE], [TWO]], ["s", "t"])
+    assert isinstance(level, FreshParts)
+    assert [row.values for row in level.rows] == [part.records[0].values for part in level]
+    assert [part.records[0].subject for part in level] == ["s", "t"]
+    assert [part.state for part in level] == [level.state] * len(level) == ["FRESH"] * 2
+    assert all(one is other for one, other in zip(level, level, strict=True))
+    assert level[1] is list(level)[1]
+
+
+@pytest.mark.parametrize(
+    ("view", "other"),
+    [
+        (View(ASKED, [LGB], NOW), Absent()),
+        (View(ASKED, [LGB], NOW), Failed(Reason.DOWN)),
+        (View(ASKED, [LGB], NOW), found(HOME, HOME)),
+        (View(ASKED, [LGB], NOW), Found(ONE.rows, incomplete=Reason.INCOMPLETE)),
+        (View(ASKED, [LGB], NOW), Found((Row(HOME, match=Match.REVIEW),))),
+        (View(shape("admin", "address", address=Effect.MASK), [LGB], NOW), TWO),
+        (View(shape("admin", "address", address=Effect.WITHHOLD), [LGB], NOW), TWO),
+        (View(ASKED, [offer("LGB", "residence", stale_after=timedelta(days=1))], NOW), TWO),
+    ],
+)
+def test_rows_stand_for_parts_only_where_all_are_fresh_and_shown(view: View, other: Answer) -> None:
+    level = build_parts(view, [[ONE], [other]], ["s", "t"])
+    assert not isinstance(level, FreshParts)
+    assert [part.state for part in level] == [build_part(view, [said]).state for said in (ONE, other)]
 
 
 STALE_AFTER = st.sampled_from([None, timedelta(days=1)])
