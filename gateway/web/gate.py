@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 
 from gateway.web.in_flight import InFlightLimit
+from gateway.web.shed_lines import ShedLines
 
 UNGATED = frozenset({b"/livez", b"/readyz", b"/metrics"})  # those who watch must see most when it is full
+LOG = "/ledger/"  # below it stands what witnesses and auditors read
+_READERS = 8  # of the log, let in however full it is: whoever watches us must not be shut out by a flood of others
 _WATCHED = 16  # requests inside from which on the line they stand in is looked at
 _SLOW = 10  # times as many may be sending as may be at work
 
@@ -23,7 +26,10 @@ class Gate:
         self.streams = streams
         self.in_flight = InFlightLimit(in_flight)
         self.refused = {"OVERLOADED": 0, "DRAINING": 0}
-        self.inside = {"request": 0, "stream": 0}
+        self.inside = {"request": 0, "stream": 0, "reader": 0}
+        self.turned_back: dict[str, int] = {}
+        """By method: refused on reading their headers, before anything else counted them."""
+        self._lines = ShedLines(lambda: {"limit": self.in_flight.limit, "inside": self.inside["request"]})
         self.waiting = 0
         self.closing = False
         """We are about to drain and say so (readiness, `Connection: close`); whoever comes meanwhile is served."""
@@ -32,11 +38,12 @@ class Gate:
         self.draining = False
         self._drain = asyncio.Event()
         self._revoked = asyncio.Event()
+        self.revocations = 0  # heard of
 
     @property
     def at_work(self) -> int:
         """Requests inside but for those still being sent; of these, no more are passed over than there is an end to."""
-        return self.inside["request"] - min(self.waiting, _SLOW * self.in_flight.limit)
+        return self.inside["request"] + self.inside["reader"] - min(self.waiting, _SLOW * self.in_flight.limit)
 
     @property
     def full(self) -> bool:
@@ -48,15 +55,32 @@ class Gate:
         if self.draining:
             self.refused["DRAINING"] += 1
             return "DRAINING"
-        if self.full if kind == "request" else self.inside["stream"] >= self.streams:
+        if kind == "request":
+            refused = self.full
+        elif kind == "reader":
+            refused = self.full and not self.reader_fits
+        else:
+            refused = self.inside["stream"] >= self.streams
+        if refused:
             self.shed()
             return "OVERLOADED"
         return None
+
+    @property
+    def reader_fits(self) -> bool:
+        """Whether one more may read the log even while it is full."""
+        return self.inside["reader"] < _READERS
+
+    def turn_back(self, method: str) -> None:
+        """As `shed`, for what nobody else will count."""
+        self.turned_back[method] = self.turned_back.get(method, 0) + 1
+        self.shed()
 
     def shed(self) -> None:
         """One request is refused because of how many there are."""
         self.refused["OVERLOADED"] += 1
         self.in_flight.pressed()
+        self._lines.note()
 
     def enter(self, kind: str) -> None:
         self.inside[kind] += 1
@@ -96,11 +120,14 @@ class Gate:
 
     def something_revoked(self) -> None:
         """It is said that some token is good no more: open streams ask now, and not only when it is their time."""
+        self.revocations += 1
         said, self._revoked = self._revoked, asyncio.Event()
         said.set()
 
-    async def until_revoked(self, most_s: float) -> None:
-        """Until something is said to be revoked, or for `most_s`."""
+    async def until_revoked(self, most_s: float, heard: int) -> None:
+        """Until more `revocations` than `heard` are said to be, or for `most_s`."""
+        if self.revocations != heard:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(most_s):
                 await self._revoked.wait()

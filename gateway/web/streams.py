@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import structlog
@@ -14,6 +15,7 @@ from gateway.web.gate import Gate
 from gateway.web.problems import code_of, error
 
 _UNKNOWN = 3
+_LEAST_S = 0.2  # between two looks: news may come in floods
 _log = structlog.get_logger("yimen.stream")
 
 
@@ -41,15 +43,17 @@ async def answers(
 async def until_revoked(authenticate: Authenticator, caller: Caller, gate: Gate, every_s: float) -> None:
     """Returns once the caller's token is no longer good, or once that cannot be known several times running: an open
     stream is no way to outlive a revocation. Asks every `every_s`, and whenever `gate` hears that something was revoked."""
-    unknown = 0
+    unknown, heard = 0, gate.revocations
     while unknown < _UNKNOWN:
-        await gate.until_revoked(every_s)
+        await gate.until_revoked(every_s, heard)
+        heard = gate.revocations  # what is said while we ask is asked about again: the answer may be from before it
         try:
             if not await authenticate.still(caller):
                 return
             unknown = 0
         except GatewayError:
             unknown += 1
+        await asyncio.sleep(min(_LEAST_S, every_s))
 
 
 def seconds_left(caller: Caller, clock: Clock) -> float:

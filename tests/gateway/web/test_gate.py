@@ -210,3 +210,37 @@ async def test_what_is_said_to_be_revoked_is_looked_at_by_open_streams_at_once()
     async with asyncio.timeout(5):
         await asyncio.gather(*streams)
     assert looks == 6
+
+
+async def test_what_is_said_while_a_stream_asks_is_asked_about_again_and_a_flood_is_not_followed() -> None:
+    looks, good = 0, True
+    asked = asyncio.Event()
+
+    class Door:
+        async def still(self, _: object) -> bool:
+            nonlocal looks
+            looks += 1
+            said = good  # read before the revocation that is said now
+            await asked.wait()
+            return said
+
+    gate = Gate(in_flight=1, streams=9)
+    given: Any = (Door(), object(), gate, 3600.0)
+    stream = asyncio.create_task(until_revoked(*given))
+    await asyncio.sleep(0)
+    gate.something_revoked()
+    await eventually(lambda: looks == 1)
+    good = False
+    gate.something_revoked()
+    asked.set()
+    async with asyncio.timeout(5):
+        await stream
+    assert looks == 2
+
+    looks, good = 0, True
+    stream = asyncio.create_task(until_revoked(*given))
+    for _ in range(100):
+        gate.something_revoked()
+        await asyncio.sleep(0.003)
+    assert 1 <= looks <= 10
+    stream.cancel()
