@@ -40,6 +40,8 @@ class StoredAlarms:
                 unseen,
             )
             rows = (await connection.execute(query.order_by(access_event.c.id).limit(most))).all()
+            if not rows:
+                return []
             whose = sa.select(access_event_subject).where(access_event_subject.c.event_id.in_([row.id for row in rows]))
             subjects: dict[str, list[str]] = {}
             for pair in (await connection.execute(whose.order_by(access_event_subject.c.subject_id))).all():

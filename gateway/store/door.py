@@ -127,11 +127,18 @@ def batch_of(admissions: Sequence[Admission]) -> Batch:
     for number, one in enumerate(admissions):
         if one.proof_key is not None:
             proofs[one.proof_key] = to_us(one.proof_until)
-        # No grant of a user that was revoked yesterday is alive, but one made since is: hence the instant.
-        since_us = 0 if one.granted_at is None else to_us(one.granted_at)
-        named.append((number, "token", one.token_id, 0))
-        named.append((number, "grant", one.grant_id, 0))
-        named.append((number, "user", one.user_id, since_us))
-        named.append((number, "client", one.client_id, since_us))
-        named += [(number, "consent", consent_id, 0) for consent_id in one.consent_ids]
+        named += [(number, *name) for name in names_of(one)]
     return Batch(sorted(proofs.items()), named)
+
+
+def names_of(one: Admission) -> list[tuple[str, str, int]]:
+    """Whatever its token dies with, as `Batch.named` has it."""
+    # No grant of a user that was revoked yesterday is alive, but one made since is: hence the instant.
+    since_us = 0 if one.granted_at is None else to_us(one.granted_at)
+    return [
+        ("token", one.token_id, 0),
+        ("grant", one.grant_id, 0),
+        ("user", one.user_id, since_us),
+        ("client", one.client_id, since_us),
+        *(("consent", consent_id, 0) for consent_id in one.consent_ids),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -24,6 +25,12 @@ from gateway.store.tables import job
 
 _OPEN = job.c.state == sa.literal_column("'OPEN'")  # as in the partial indexes
 _REASON_CHARS = 500
+
+
+@lru_cache(maxsize=64)
+def _any_due(many: int) -> sa.TextClause:
+    kinds = ", ".join(f":k{at}" for at in range(many))
+    return sa.text(f"SELECT 1 FROM job WHERE state = 'OPEN' AND kind IN ({kinds}) AND due_at_us <= :now LIMIT 1")  # noqa: S608
 
 
 class StoredJobs:
@@ -57,11 +64,11 @@ class StoredJobs:
     async def lease(self, kinds: Sequence[str], *, worker: str, seconds: float) -> Job | None:
         """See the port. Jobs come in the order they are due."""
         now_us = to_us(self._clock.now())
+        named = {f"k{at}": kind for at, kind in enumerate(kinds)}
+        if not named or not await self._database.rows(_any_due(len(named)), {"now": now_us, **named}):
+            return None  # an idle queue costs a short read, not a write lock
         due = sa.select(job.c.id).where(_OPEN, job.c.kind.in_(kinds), job.c.due_at_us <= now_us)
         due = due.order_by(job.c.due_at_us, job.c.id).limit(1)
-        async with self._database.read() as connection:  # an idle queue costs a read, not a write lock
-            if await connection.scalar(due) is None:
-                return None
         take = (
             sa.update(job)
             .where(job.c.id == due.with_for_update(skip_locked=True).scalar_subquery(), _OPEN)

@@ -7,13 +7,14 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 import orjson
 
 from gateway.caller import Admission
 from gateway.errors import GatewayError
 from gateway.services.ledger.ports import LedgerHalted
-from gateway.store.door import OK, REPLAYED, REVOKED, batch_of
+from gateway.store.door import OK, REPLAYED, REVOKED, names_of
 from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.evidence import HALTED, Asked, EventRow, RowRefused
@@ -165,11 +166,11 @@ def _let_in(connection: sqlite3.Connection, asked: Sequence[Asked]) -> list[str]
 
 
 def _is_dead(connection: sqlite3.Connection, admission: Admission) -> bool:
-    named = batch_of([admission]).named
+    named = names_of(admission)
     if len(named) > _FEW:
-        return connection.execute(REVOKED_AMONG, (orjson.dumps(named).decode(),)).fetchone() is not None
-    wanted = [value for _, *triple in named for value in triple]
-    return connection.execute(_any_revoked(len(named)), wanted).fetchone() is not None
+        asked = orjson.dumps([(0, *name) for name in named]).decode()
+        return connection.execute(REVOKED_AMONG, (asked,)).fetchone() is not None
+    return connection.execute(_any_revoked(len(named)), list(chain.from_iterable(named))).fetchone() is not None
 
 
 @lru_cache(maxsize=_FEW + 1)
