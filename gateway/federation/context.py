@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from adapters.errors import Reason
@@ -41,6 +41,8 @@ _Asked: TypeAlias = tuple[str, frozenset[str], frozenset[str]]  # a noun, its fi
 # Links, whose subject each is, and the mask they all are under (None: not one and the same).
 _Whose: TypeAlias = tuple[Sequence[Links], list[str | None], Mask | None]
 _SUBJECT, _PERSON_KEY = attrgetter("subject"), attrgetter("person_key")
+_FIRST, _SECOND = itemgetter(0), itemgetter(1)
+_CHECKSUM_OK, _VALUE18 = attrgetter("checksum_ok"), attrgetter("value18")
 _NONE: frozenset[str] = frozenset()
 _MOST_SHAPES = 64
 _NAME_LENGTH = 100
@@ -83,7 +85,7 @@ class OperationContext:
         self._now = now
         self._asked = question.selected if question is not None else {}
         self._implied = question.implied if question is not None else {}
-        self._reaches: dict[tuple[str, tuple[str, ...]], dict[Mask, Reach]] = {}
+        self._reaches: dict[tuple[str, tuple[str, ...], Mask], Reach] = {}
         self.abroad = Abroad(onward)
         self._loader = Loader(snapshot, deadline, self.abroad)
         self._persons = 0
@@ -105,20 +107,9 @@ class OperationContext:
         self._persons += len(keys)
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
-        good: list[tuple[str, str]] = []
-        numbers: list[str] = []
-        faults: list[tuple[int, BadInput]] = []
-        for place, (id_no, name) in enumerate(keys):
-            number, name = normalise_id(id_no), name.strip()
-            if number is None or not number.checksum_ok:
-                faults.append((place, BadInput("BAD_ID")))
-            elif not 0 < len(name) <= _NAME_LENGTH:
-                faults.append((place, BadInput("BAD_NAME")))
-            else:
-                numbers.append(value := number.value18)
-                good.append((value, name))
+        good, faults = _well_formed(keys)
         met = self.met
-        subjects = await met.meet(numbers)
+        subjects = await met.meet(list(map(_FIRST, good)))
         met.asked_for(subjects)
         if len(subjects) != len(good):
             raise ValueError("a person each")
@@ -323,16 +314,14 @@ class OperationContext:
         return part
 
     def _reach(self, noun: str, by: tuple[str, ...], mask: Mask) -> Reach:
-        reaches = self._reaches.get((noun, by))
-        if reaches is None:
-            reaches = self._reaches[noun, by] = {}
-        reach = reaches.get(mask)
+        place = noun, by, mask
+        reach = self._reaches.get(place)
         if reach is None:
             shape = self._shape(noun, mask)
             # One who must look unknown is asked for like one who is: the same calls, the same shape.
             shown = self._shape(noun, self._mask) if shape.absent else shape
             group = self._loader.group(noun, by, shown.fetched) if shown.open else None
-            reach = reaches[mask] = Reach(shown, mask, group, self._now, self._disputed, absent=shape.absent)
+            reach = self._reaches[place] = Reach(shown, mask, group, self._now, self._disputed, absent=shape.absent)
         return reach
 
     def _shape_for(self, noun: str, owner: _Owner) -> Shape:
@@ -357,6 +346,29 @@ class OperationContext:
         states = [part.state for part in parts]
         for state in dict.fromkeys(states):
             counted[noun, state] = counted.get((noun, state), 0) + states.count(state)
+
+
+def _well_formed(keys: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[int, BadInput]]]:
+    """Normalised numbers and names; what is wrong with the others, and in which place."""
+    names = list(map(str.strip, map(_SECOND, keys)))
+    numbers: list[Any] = list(map(normalise_id, map(_FIRST, keys)))
+    if (
+        all(numbers)
+        and all(map(_CHECKSUM_OK, numbers))
+        and all(names)
+        and len(max(names, key=len, default="")) <= _NAME_LENGTH
+    ):
+        return list(zip(map(_VALUE18, numbers), names, strict=True)), []  # as nearly all questions are
+    good: list[tuple[str, str]] = []
+    faults: list[tuple[int, BadInput]] = []
+    for place, (number, name) in enumerate(zip(numbers, names, strict=True)):
+        if number is None or not number.checksum_ok:
+            faults.append((place, BadInput("BAD_ID")))
+        elif not 0 < len(name) <= _NAME_LENGTH:
+            faults.append((place, BadInput("BAD_NAME")))
+        else:
+            good.append((number.value18, name))
+    return good, faults
 
 
 def _placed(size: int, lots: Sequence[Lot], made: Sequence[Sequence[Part]]) -> Sequence[Part]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute
 from graphql.execution import VariableValues
 
-from gateway.federation.compiled import Compiled, Field, Node
+from gateway.federation.compiled import Compiled, Field
 from gateway.federation.compiled_code import Irregular
 from gateway.federation.compiled_errors import Judge
 from gateway.federation.plan import Asked
@@ -24,6 +25,7 @@ from schema.fetching import Ask, Batched, Fetch
 
 _log = structlog.get_logger(__name__)
 _NOTHING: Mapping[str, Any] = {}
+_PARENTS = attrgetter("parents")
 
 
 async def run_plan(
@@ -89,19 +91,19 @@ class _Run:
         waiting, fill = form.waiting, form.code.fill
         run: list[Any] = [self.info, *([None] * (2 * len(waiting)))]
         run += [self.arguments(one) for one in form.computed]
-        owed = _renew(run, waiting)
+        owed = [_renewed(run, place) for place in range(len(waiting))]
         data: dict[str, Any] = form.code.root(None, run)
-        while owed:
+        while True:
             asks = []
             outs = []
-            for node, (objects, values) in zip(waiting, owed, strict=True):
+            for place, (objects, values) in enumerate(owed):
                 if objects:
-                    for one in node.batched:
+                    for one in waiting[place].batched:
                         asks.append((one, values))
                         outs.append(objects)
+                    owed[place] = _renewed(run, place)
             if not asks:
                 break
-            owed = _renew(run, waiting)
             found = await self._level(asks)
             self._kept.append((asks, found))
             for (one, _), objects, fetched in zip(asks, outs, found, strict=True):
@@ -126,6 +128,9 @@ class _Run:
 
     async def _level(self, asks: Sequence[tuple[Field, Sequence[Any]]]) -> Sequence[Sequence[Any]]:
         """One call for all fields that are fetched alike. An error of a call is the error of each of its values."""
+        how = asks[0][0].how
+        if isinstance(how, Batched) and (own := self._of_one_call(how.fetch, asks)) is not None:
+            return await self._call(how.fetch, own)
         found: list[Sequence[Any]] = [()] * len(asks)
         calls: dict[Fetch, list[tuple[int, Ask]]] = {}
         for number, (one, parents) in enumerate(asks):
@@ -145,10 +150,24 @@ class _Run:
                 found[number] = values
         return found
 
+    def _of_one_call(self, fetch: Fetch, asks: Sequence[tuple[Field, Sequence[Any]]]) -> list[Ask] | None:
+        """As nearly every level is: all fetched alike, and nothing wrong with an argument. None otherwise."""
+        own = []
+        for one, parents in asks:
+            how = one.how
+            if not isinstance(how, Batched) or how.fetch is not fetch:
+                return None
+            try:
+                arguments = _NOTHING if one.arguments is None else one.arguments(self._variables)
+            except GraphQLError:
+                return None
+            own.append(Ask(how.what, parents, arguments))
+        return own
+
     async def _call(self, fetch: Fetch, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
         try:
             found = await fetch(self._context, asks)
-            if [len(values) for values in found] != [len(ask.parents) for ask in asks]:
+            if list(map(len, found)) != list(map(len, map(_PARENTS, asks))):
                 raise ValueError("a batch has as many values as parents")
         except Exception as error:
             return [[error] * len(ask.parents) for ask in asks]
@@ -182,12 +201,9 @@ class _Run:
         return found
 
 
-def _renew(run: list[Any], waiting: Sequence[Node]) -> list[tuple[list[Any], list[Any]]]:
-    """Fresh lists for what waits for the next level: the objects, and the values they are of."""
-    owed: list[tuple[list[Any], list[Any]]] = []
-    for place in range(len(waiting)):
-        objects: list[Any] = []
-        values: list[Any] = []
-        run[1 + 2 * place], run[2 + 2 * place] = objects.append, values.append
-        owed.append((objects, values))
-    return owed
+def _renewed(run: list[Any], place: int) -> tuple[list[Any], list[Any]]:
+    """Fresh lists for what waits at this place for the next level: the objects, and the values they are of."""
+    objects: list[Any] = []
+    values: list[Any] = []
+    run[1 + 2 * place], run[2 + 2 * place] = objects.append, values.append
+    return objects, values
