@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -20,10 +21,11 @@ from schema.errors import BadInput
 from schema.fetching import Ask, Batched, Computed, Fetching
 from schema.filters import passes
 from schema.mutation import OFFER_CREDENTIAL
-from schema.nouns import LinkSpec, NounSpec
+from schema.nouns import PERSON_KEY, LinkSpec, NounSpec
 
 Info: TypeAlias = GraphQLResolveInfo[Any]
 LINKS = "_links"
+_LINKS_OF, _KEY_OF = itemgetter(LINKS), itemgetter(*PERSON_KEY)
 _CASES = "correctionCase"
 
 
@@ -97,7 +99,7 @@ async def _persons_of(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[An
 
 
 def _links(ask: Ask) -> list[Any]:
-    return [parent[LINKS] for parent in ask.parents]
+    return list(map(_LINKS_OF, ask.parents))
 
 
 async def _asked(context: Any, asks: Sequence[Ask]) -> Sequence[Sequence[Any]]:
@@ -154,8 +156,7 @@ async def _person(_root: object, info: Info, idNo: str, name: str) -> Data | Exc
 
 
 async def _people(_root: object, info: Info, of: Sequence[Any]) -> Sequence[Data | Exception]:
-    keys = [(key["idNo"], key["name"]) for key in of]
-    found: Sequence[Data | Exception] = await info.context.people(keys)
+    found: Sequence[Data | Exception] = await info.context.people(list(map(_KEY_OF, of)))
     return found
 
 
