@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
 A = TypeVar("A")
 K = TypeVar("K")
 
 
-@dataclass(frozen=True, slots=True)
 class Deadline:
     """An instant of the running event loop's clock."""
 
-    at: float
+    __slots__ = ("_time", "at")
+
+    def __init__(self, at: float, time: Callable[[], float]) -> None:
+        self.at, self._time = at, time
 
     @classmethod
     def after(cls, timeout_s: float) -> Deadline:
-        return cls(asyncio.get_running_loop().time() + timeout_s)
+        time = asyncio.get_running_loop().time
+        return cls(time() + timeout_s, time)
 
     def left_s(self) -> float:
-        return max(0.0, self.at - asyncio.get_running_loop().time())
+        left = self.at - self._time()
+        return left if left > 0.0 else 0.0
 
 
 async def together(ask: Callable[[K], Awaitable[A]], keys: Iterable[K]) -> list[A]:

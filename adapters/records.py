@@ -19,6 +19,8 @@ def walk(value: Any, path: str) -> Any:
     """What stands at the dotted `path` ("" is `value` itself); MISSING where the way ends before."""
     if not path:
         return value
+    if type(value) is dict and path in value and "." not in path:
+        return value[path]
     for name in path.split("."):
         if not isinstance(value, Mapping) or name not in value:
             return MISSING

@@ -75,7 +75,10 @@ class Guarded:
                 self._launch(about, lookup, missing, self._monotonic() + timeout_s)
         if len(known) < len(lookup.keys):
             await self._wait(about, lookup, known, timeout_s)
-        return [known.get(key, _TIMEOUT) for key in lookup.keys]
+        try:
+            return list(map(known.__getitem__, lookup.keys))
+        except KeyError:
+            return [known.get(key, _TIMEOUT) for key in lookup.keys]
 
     def health(self) -> Health:
         """How the source does at present, from what was asked of it; asks nothing itself."""
@@ -134,7 +137,8 @@ class Guarded:
     async def _wait(self, about: About, lookup: Lookup, known: dict[Key, Answer], timeout_s: float) -> None:
         """Wait for the flights of all keys not yet known, and add to `known` what they brought in time."""
         under_way, wait = self._flights.of(about), Wait()
-        for flight in dict.fromkeys([under_way.get(key) for key in lookup.keys if key not in known]):
+        keys = [key for key in lookup.keys if key not in known] if known else lookup.keys
+        for flight in dict.fromkeys(map(under_way.get, keys)):
             if flight is not None:
                 wait.join(flight)
         try:

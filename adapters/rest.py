@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from adapters.asking import Deadline, together
 from adapters.body_writer import as_json
 from adapters.errors import Reason, SourceUnavailable
 from adapters.kind import Opening, spec_of
+from adapters.limits import Turns
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.records import Garbage, Record, pick
 from adapters.rest_answer import Records, read_reply
@@ -42,6 +44,7 @@ _JSON: Final = {"accept": "application/json"}
 _JSON_BODY_ONLY: Final = {"content-type": "application/json"}
 _JSON_BODY: Final = _JSON | _JSON_BODY_ONLY
 _XML: Final = {"accept": "application/xml, text/xml"}
+_XML_BODY: Final = _XML | _JSON_BODY_ONLY
 
 
 class RestKind:
@@ -74,7 +77,7 @@ class RestSource:
         parts = urlsplit(opening.endpoint)
         self._origin, self._base = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         self._sending = open_sending(opening)
-        self._gate = asyncio.Semaphore(max(1, opening.manifest.limits.concurrency))
+        self._turns = Turns(opening.manifest.limits.concurrency, None, monotonic=monotonic)
         self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
@@ -154,19 +157,19 @@ class RestSource:
             outgoing = self._outgoing(request, keys, page)
         except KeyPartMissing as missing:
             return Failed(Reason.KEY_MISSING, detail=str(missing))
-        query = query_string(outgoing.query)
-        url = f"{self._origin}{outgoing.path}" + (f"?{query}" if query else "")
-        headers = dict(_XML if request.xml else _JSON_BODY if outgoing.body else _JSON)
-        if request.xml and outgoing.body:
-            headers |= _JSON_BODY_ONLY
+        url = self._origin + outgoing.path
+        if outgoing.query:
+            url = f"{url}?{query_string(outgoing.query)}"
+        headers = (_XML_BODY if outgoing.body else _XML) if request.xml else _JSON_BODY if outgoing.body else _JSON
         try:
-            if self._gate.locked():
-                # Waiting for the gate counts too: those before us may have later deadlines.
-                async with asyncio.timeout_at(deadline.at), self._gate:
-                    reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
-            else:
-                async with self._gate:
-                    reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
+            if not self._turns.try_take():
+                # Waiting for a turn counts too: those before us may have later deadlines.
+                async with asyncio.timeout_at(deadline.at):
+                    await self._turns.take(self, deadline.at)
+            try:
+                reply = await self._sending.send(outgoing, url, headers, deadline.left_s)
+            finally:
+                self._turns.give_back()
         except SourceUnavailable as error:
             return Failed(error.reason, error.retry_at, error.detail)
         except TimeoutError:
@@ -176,8 +179,8 @@ class RestSource:
 
     def _outgoing(self, request: RestRequest, keys: Sequence[Key], page: int | None) -> Outgoing:
         first = keys[0]
-        query = [(name, template.render(first)) for name, template in request.query]
-        path = self._base + request.path.render_path(first)
+        query = [(name, template.render(first)) for name, template in request.query] if request.query else []
+        path = self._base + (request.path.render_path(first) if request.fixed_path is None else request.fixed_path)
         if page is None or request.page is None:
             return Outgoing(request.method, path, query, _body(request, keys))
         numbers = {request.page.number: page, request.page.size: request.page.rows}

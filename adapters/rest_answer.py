@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters.egress import Reply
 from adapters.errors import Reason
@@ -21,8 +20,7 @@ _OBJECTS = frozenset({dict})
 _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9._-]{1,40})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """What one answer holds. `total` is how many it declares, None where it declares nothing."""
 
     records: Sequence[Record]

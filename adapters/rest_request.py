@@ -65,6 +65,7 @@ class RestRequest:
     absent_status: frozenset[int]
     xml: bool
     encoding: str | None
+    fixed_path: str | None = None  # escaped; where no part of a key stands in it
     echoes: str = ""  # in batch mode, where the ID number is all of a key that a record repeats: its raw name
 
 
@@ -163,6 +164,7 @@ def read_request(answer: AnswerSpec, at: str) -> tuple[RestRequest, list[tuple[s
         absent_status=_statuses(form),
         xml=xml,
         encoding=encoding or None,
+        fixed_path=None if any(isinstance(p, int) for p in path_template.pieces) else path_template.render_path(()),
         echoes=key_echo["idNo"] if batch and key_echo.keys() == {"idNo"} else "",
     )
     return request, form.faults

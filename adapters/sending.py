@@ -12,7 +12,7 @@ from adapters.kind import Opening
 from adapters.oauth_client import OAuthClient
 from adapters.oauth_manifest import STYLE, registration_of
 from adapters.oauth_source import OAuthSending
-from adapters.signing import Outgoing, Signer, open_signer
+from adapters.signing import Outgoing, Signer, Unsigned, open_signer
 
 
 class Sending(Protocol):
@@ -30,11 +30,13 @@ class Signed:
 
     def __init__(self, signer: Signer, channel: Channel, now: Now) -> None:
         self._signer, self._channel, self._now = signer, channel, now
+        self._signs = not isinstance(signer, Unsigned)
 
     async def send(self, request: Outgoing, url: str, headers: Mapping[str, str], left_s: Callable[[], float]) -> Reply:
-        proven = {**headers, **self._signer.headers(request, self._now())}
+        if self._signs:
+            headers = {**headers, **self._signer.headers(request, self._now())}
         return await self._channel.send(
-            request.method, url, headers=proven, body=request.body or None, timeout_s=left_s()
+            request.method, url, headers=headers, body=request.body or None, timeout_s=left_s()
         )
 
     async def close(self) -> None:

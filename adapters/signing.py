@@ -13,15 +13,14 @@ import secrets as random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from adapters.oauth_manifest import STYLE as OAUTH
 from adapters.oauth_manifest import oauth_faults
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """What a signature covers: the request as it goes over the wire. `path` is escaped; `query` is not."""
 
     method: str
