@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.web.gate import UNGATED, Gate
+from gateway.web.gate import LOG, UNGATED, Gate
 from gateway.web.http_cycle import Cycle, lines
 from gateway.web.problems import ALWAYS_SENT, JSON, body, status_of
 from gateway.web.settings import WebSettings
@@ -80,7 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._unread += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             if self._ended:
                 return
             if self._should_upgrade():
@@ -90,8 +90,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._stop_waiting()
                 self._unset_keepalive_if_required()
                 self.handle_websocket_upgrade()
-            else:
-                self._unsupported_upgrade_warning()
+            elif len(data) > upgrade.args[0] and self.cycle is not None:
+                # Not to become another protocol after all (Java asks for h2c): what was sent behind it is not read, and half
+                # of a request must not be taken for a whole one.
+                self.cycle.keep_alive = False
             return
         except httptools.HttpParserError:
             if not self._ended:
@@ -160,8 +162,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._upgrading = parser.should_upgrade() and self._should_upgrade()
         if self._upgrading:
             return
-        # What was asked to become another protocol and does not: the parser drops what it read behind such a request.
-        keep_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
+        keep_alive = version != "1.0" and parser.should_keep_alive()
         before = self.cycle
         free = before is None or before.response_complete
         gate = self.gate
@@ -255,7 +256,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Refuse at once, before there is a task, a caller or a body; False for those who are let in all the same."""
         if self.url in UNGATED or self.expect_100_continue or self.flow.write_paused:
             return False  # who does not read is not written to without end
-        gate.shed()
+        if gate.reader_fits and self.url.startswith(_LOG):
+            return False
+        gate.turn_back(self.scope["method"])
         self.cycle = _REFUSED
         self.transport.write(_overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers))))
         self.server_state.total_requests += 1
@@ -319,6 +322,7 @@ class _Refused:
 
 
 _REFUSED = _Refused()
+_LOG = LOG.encode()
 _KNOWN = {url: (url.decode(), url, b"") for url in (b"/graphql", b"/livez", b"/readyz", b"/metrics")}
 
 

@@ -26,6 +26,7 @@ def method_label(method: str) -> str:
     return method if method in _METHODS else "OTHER"
 
 
+_NO_ROUTE = "-"
 _WAITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 
@@ -69,11 +70,13 @@ class PrometheusMetrics:
         self._of_upstreams: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._seen: dict[str, set[str]] = {}
         self._everybody: Callable[[], Awaitable[bytes]] | None = None
+        self._gate: Gate | None = None
 
     def watch(self, gate: Gate) -> None:
         for kind in gate.inside:
             self._inside.labels(kind).set_function(partial(_inside, gate, kind))
         gate.in_flight.seen = self._loop_wait.observe
+        self._gate = gate
         self._registry.register(_Shed(gate))
 
     def in_force(self, current: Callable[[], tuple[str, bool]]) -> None:
@@ -128,6 +131,10 @@ class PrometheusMetrics:
 
     def exposition(self) -> bytes:
         """Everything counted so far, in Prometheus' text format."""
+        if self._gate is not None:
+            turned_back, self._gate.turned_back = self._gate.turned_back, {}
+            for method, count in turned_back.items():
+                self._requests.labels(_NO_ROUTE, method_label(method), "503").inc(count)
         return generate_latest(self._registry)
 
     def share(self, everybody: Callable[[], Awaitable[bytes]]) -> None:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.access_lines import AccessLines
 from gateway.web.body import ClientGone
-from gateway.web.gate import UNGATED, Gate
+from gateway.web.gate import LOG, UNGATED, Gate
 from gateway.web.http_cycle import Cycle
 from gateway.web.metrics import PrometheusMetrics
 from gateway.web.problems import Reply, code_of, problem, problem_of, status_of
@@ -68,7 +68,9 @@ class Front:
         path: str = scope["path"]
         gate = self._gate
         gated = path not in _UNGATED
-        code = (gate.refusal("request") if gated else None) or self._host_refusal(scope)
+        app = self._direct.get(path)
+        kind = "request" if app is not None or not path.startswith(LOG) else "reader"
+        code = (gate.refusal(kind) if gated else None) or self._host_refusal(scope)
         if code is None and "\0" in path:
             code = "NOT_FOUND"  # PostgreSQL has no such text, and would seem to be out of order
         if code is not None:
@@ -76,17 +78,16 @@ class Front:
             self._lines.note(_route(scope), scope["method"], sent, began)
             return
         if gated:
-            gate.enter("request")
+            gate.enter(kind)
             if cycle is None or cycle.more_body:
                 receive = _Body(receive, gate)
-        app = self._direct.get(path)
         try:
             await self._within_time(app or self._app, scope, receive, sent)
         except ClientGone:
             sent.status = sent.status or 499  # nobody reads it; the log does
         finally:
             if gated:
-                gate.leave("request")
+                gate.leave(kind)
             self._lines.note(_route(scope) if app is None else path, scope["method"], sent, began)
 
     async def _within_time(self, app: ASGIApp, scope: Scope, receive: Receive, sent: Sent) -> None:
