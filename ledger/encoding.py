@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from ledger.errors import Malformed
 
@@ -14,9 +15,12 @@ _NUMBER = re.compile("0|[1-9][0-9]{0,18}")
 
 def is_key_name(name: str) -> bool:
     """Source: C2SP signed-note: not empty, UTF-8, no control, no Unicode space, no plus; nor longer than anybody would need."""
-    return 0 < len(name) < 512 and not any(
-        one == "+" or one < " " or one.isspace() or "\ud800" <= one <= "\udfff" for one in name
-    )
+    return 0 < len(name) < 512 and _is_name(name)
+
+
+@lru_cache(maxsize=64)  # a log and its witnesses: the same few at each checkpoint
+def _is_name(name: str) -> bool:
+    return not any(one == "+" or one < " " or one.isspace() or "\ud800" <= one <= "\udfff" for one in name)
 
 
 def number(text: str) -> int:
