@@ -80,7 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._unread += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
+        except httptools.HttpParserUpgrade:
             if self._ended:
                 return
             if self._should_upgrade():
@@ -90,10 +90,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._stop_waiting()
                 self._unset_keepalive_if_required()
                 self.handle_websocket_upgrade()
-            elif len(data) > upgrade.args[0] and self.cycle is not None:
-                # Not to become another protocol after all (Java asks for h2c): what was sent behind it is not read, and half
-                # of a request must not be taken for a whole one.
-                self.cycle.keep_alive = False
+            else:
+                self._unsupported_upgrade_warning()
             return
         except httptools.HttpParserError:
             if not self._ended:
@@ -162,7 +160,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._upgrading = parser.should_upgrade() and self._should_upgrade()
         if self._upgrading:
             return
-        keep_alive = version != "1.0" and parser.should_keep_alive()
+        # What was asked to become another protocol and does not: the parser drops what it read behind such a request.
+        keep_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
         before = self.cycle
         free = before is None or before.response_complete
         gate = self.gate

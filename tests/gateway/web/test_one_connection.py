@@ -165,6 +165,19 @@ async def test_a_stream_ends_with_its_connection_though_another_request_stands_b
     await eventually(lambda: gate.inside["stream"] == 0)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_the_body_of_a_request_that_offers_another_protocol_is_never_a_request(
+    web: Running, at_once: bool
+) -> None:
+    """The parser does not read that body: what stands in it came from whoever wrote the body, not the connection's owner."""
+    inside = LIVEZ + LIVEZ
+    head = b"POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\n" + AUTHORIZED
+    head += b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(inside)
+    text = await web.talk(*([head + inside] if at_once else [head, inside]))
+    assert [status for status, _ in answers(text)] == [400]
+    assert b"connection: close\r\n" in text
+
+
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
 async def test_what_is_asked_to_be_another_protocol_shares_no_connection(web: Running, upgrade: bytes) -> None:
     """The parser drops what it read behind such a request: half of a next one would be read as a whole."""
