@@ -24,16 +24,23 @@ from tests.flows.sealed_house import Five, five
 from tests.flows.test_consent import Bank, OwnFacts, Person, path_in
 
 pytestmark = pytest.mark.anyio
+# On SQLite an access and its entry are one row of `access_event_pending` until they are sorted in.
+_KEPT_IN = ("ledger_outbox", "access_event_pending")
 REFUSE = {
     True: [
-        "CREATE TRIGGER refuses BEFORE INSERT ON ledger_outbox BEGIN SELECT RAISE(ABORT, 'no room'); END",
-        "DROP TRIGGER refuses",
+        [
+            f"CREATE TRIGGER refuses_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no room'); END"
+            for table in _KEPT_IN
+        ],
+        [f"DROP TRIGGER refuses_{table}" for table in _KEPT_IN],
     ],
     False: [
-        """CREATE OR REPLACE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$
+        [
+            """CREATE OR REPLACE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN RAISE EXCEPTION 'no room'; END $$;
-           CREATE TRIGGER refuses BEFORE INSERT ON ledger_outbox FOR EACH STATEMENT EXECUTE FUNCTION refuses()""",
-        "DROP TRIGGER refuses ON ledger_outbox",
+           CREATE TRIGGER refuses BEFORE INSERT ON ledger_outbox FOR EACH STATEMENT EXECUTE FUNCTION refuses()"""
+        ],
+        ["DROP TRIGGER refuses ON ledger_outbox"],
     ],
 }
 
@@ -54,7 +61,8 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def switch(store: Store, *, refusing: bool) -> None:
     statements = REFUSE[store.database.is_sqlite][0 if refusing else 1]
     async with store.database.write() as connection:
-        await connection.exec_driver_sql(statements)
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
 
 
 async def counted(store: Store) -> list[int]:
