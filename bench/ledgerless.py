@@ -30,16 +30,14 @@ def _access(
     return None, tuple((one, b"") for one in subjects), Waiting(columns[0], 0, b"")
 
 
-def _write(journal: SqliteJournal, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
-    """Instead of `SqliteJournal._write`: the same without asking whether it is halted; what stands for the outbox is empty."""
+def _record(journal: SqliteJournal, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
+    """Instead of `SqliteJournal._record`: the same without asking whether it is halted; what stands for the outbox is empty."""
     connection = journal._thread.connection()
-    connection.execute("BEGIN IMMEDIATE")
     said: list[str] = []
     if asked:
         said = sqlite_journal._let_in(connection, asked)
         rows = sqlite_journal._of_these(rows, asked, said)
     connection.executemany(sqlite_journal._PENDING, [sqlite_journal._pending(row) for row in rows])
-    connection.execute("COMMIT")
     return said
 
 
@@ -57,7 +55,7 @@ def main() -> int:
 
     instead: Sequence[tuple[Any, str, Any]] = (
         (Outbox, "access", _access),
-        (SqliteJournal, "_write", _write),
+        (SqliteJournal, "_record", _record),
         (composition, "keeping", no_ledger),
     )
     for where, name, other in instead:

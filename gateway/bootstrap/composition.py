@@ -388,4 +388,5 @@ def application(gateway: Gateway) -> Starlette:
         ],
     )
     gateway.events.subscribe(REVOKED, lambda _: app.state.gate.something_revoked())
+    gateway.store.evidence.in_company_of(lambda: app.state.gate.at_work)
     return app

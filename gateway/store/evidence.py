@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _LARGEST_BATCH = 256
 _LARGEST_QUEUE = 4096
+_PATIENCE_S = 0.001  # the shortest a timer of the loop goes; a commit takes about as long
+_IN_VAIN = 16  # commits that wait for nobody after one for which nobody came
 
 HALTED = "SELECT halted FROM ledger_shard WHERE state = 'ACTIVE' AND halted IS NOT NULL"
 """Why nothing may be recorded any more, asked in the transaction of each record; no row where it may."""
@@ -96,6 +98,13 @@ class StoredEvidence:
         self._queue: list[_Entry] = []
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self._company: Callable[[], int] = _nobody
+        self._others: asyncio.Future[None] | None = None
+        self._in_vain = 0
+
+    def in_company_of(self, at_work: Callable[[], int]) -> None:
+        """`at_work`: how many requests are being answered now, in this process; each of them may come to record something."""
+        self._company = at_work
 
     async def record(self, event: AccessEvent, *, admission: Admission | None = None) -> Receipt:
         """See the port. A caller that gives up waiting may still find its event recorded, never the reverse."""
@@ -113,6 +122,8 @@ class StoredEvidence:
         self._queue.append((rows, admission, durable))
         if self._writer is None or self._writer.done():
             self._writer = loop.create_task(self._write_on(), name="evidence")
+        elif self._others is not None and len(self._queue) >= self._company():
+            _let_go(self._others)
         late = loop.call_later(self._timeout_s, _give_up, durable)
         try:
             await durable
@@ -139,8 +150,29 @@ class StoredEvidence:
     async def _write_on(self) -> None:
         """Until nobody waits any more: whoever comes while a commit is under way shares the next one."""
         while self._queue:
+            if len(self._queue) < self._company() and not self._closed:
+                await self._wait_for_others()
             batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
             await self._write([entry for entry in batch if not entry[2].done()])
+
+    async def _wait_for_others(self) -> None:
+        """A commit costs the same for one and for ten (a sync of the disk, a way there and back), so those who are at work
+        beside are waited for, a millisecond at most; not where that was in vain a moment ago, for they may be waiting for a
+        slow department. Whoever is alone waits for nobody.
+        """
+        if self._in_vain > 0:
+            self._in_vain -= 1
+            return
+        here, loop = len(self._queue), asyncio.get_running_loop()
+        self._others = loop.create_future()
+        late = loop.call_later(_PATIENCE_S, _let_go, self._others)
+        try:
+            await self._others
+        finally:
+            late.cancel()
+            self._others = None
+        if len(self._queue) == here:
+            self._in_vain = _IN_VAIN
 
     async def _write(self, batch: Sequence[_Entry]) -> None:
         """Never raises: each waiting caller is told."""
@@ -193,6 +225,15 @@ def _together(batch: Sequence[_Entry]) -> tuple[list[EventRow], list[Asked]]:
             asked.append(Asked(admission, len(rows), len(rows) + len(own)))
         rows += own
     return rows, asked
+
+
+def _nobody() -> int:
+    return 0
+
+
+def _let_go(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _give_up(durable: asyncio.Future[None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -47,6 +47,8 @@ ORDER BY one.value, p.id
 _LOG_PAGES = 4_000
 """16 MB; then what records writes the log back itself. Whoever else commits does it at a quarter of that."""
 
+_KIND = 0xFF  # of an extended result code, the part that says what kind it is
+
 _FEW = 8
 """Names a statement of its own is made for: 8 CPU us where the door's, which takes any number, costs 29."""
 
@@ -61,13 +63,18 @@ class SqliteJournal:
 
     def __init__(self, database: Database) -> None:
         self._database, self._turn = database, database.sole_writer
+        self._timeout_ms = int(database.timeout_s * 1000)
         self._thread = SqliteThread(database, "evidence", f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         self._unfolded = 0
         self._folding: asyncio.Task[None] | None = None
 
     async def write(self, rows: Sequence[EventRow], asked: Sequence[Asked] = ()) -> Sequence[str]:
         async with self._turn:
-            said = await self._thread(self._write, rows, asked)
+            said = self._begun(rows, asked)
+            if said is None:
+                said = await self._thread(self._write, rows, asked)
+            else:
+                await self._thread(self._commit)
         self._unfolded += len(rows)
         if self._unfolded >= _FOLD_EVERY and (self._folding is None or self._folding.done()):
             self._folding = asyncio.create_task(self._fold_beside(), name="fold")
@@ -104,42 +111,82 @@ class SqliteJournal:
         with contextlib.suppress(GatewayError):  # whoever reads does it, and hears of it
             await self.fold()
 
+    def _begun(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str] | None:
+        """All but the commit, where it is: each statement takes microseconds, and on the thread each would give the
+        interpreter to and fro. Only the disk is waited for there. None where another process is writing."""
+        if not self._thread.is_open:
+            return None
+        with self._faults():
+            try:
+                self._thread.connection().execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _KIND == sqlite3.SQLITE_BUSY:
+                    return None
+                raise
+            return self._record(rows, asked)
+
+    def _commit(self) -> None:
+        with self._faults():
+            self._thread.connection().execute("COMMIT")
+
     def _write(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
-        try:
-            connection = self._thread.connection()
+        """The whole of it on the thread, where another process may be waited for."""
+        with self._faults(), self._patient() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            halted = connection.execute(HALTED).fetchone()
-            if halted is not None:
-                connection.execute("ROLLBACK")
-                raise LedgerHalted(halted[0])
-            said: list[str] = []
-            if asked:
-                said = _let_in(connection, asked)
-                rows = _of_these(rows, asked, said)
-            connection.executemany(_PENDING, [_pending(row) for row in rows])
+            said = self._record(rows, asked)
             connection.execute("COMMIT")
+            return said
+
+    def _record(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
+        """Within a transaction."""
+        connection = self._thread.connection()
+        halted = connection.execute(HALTED).fetchone()
+        if halted is not None:
+            connection.execute("ROLLBACK")
+            raise LedgerHalted(halted[0])
+        said: list[str] = []
+        if asked:
+            said = _let_in(connection, asked)
+            rows = _of_these(rows, asked, said)
+        connection.executemany(_PENDING, [_pending(row) for row in rows])
+        return said
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong is rolled back, and said as the port has it."""
+        try:
+            yield
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeError, OverflowError):
-            self._thread.let_go()  # rolls back
+            self._thread.let_go()
             raise RowRefused from None
         except sqlite3.Error as error:
             self._thread.let_go()
             raise StoreUnavailable(f"the database does not take records ({error.sqlite_errorname})") from None
-        return said
+
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[sqlite3.Connection]:
+        """On the thread: other processes' writing is waited for. Elsewhere never, for there the event loop would wait."""
+        connection = self._thread.connection()
+        connection.execute(f"PRAGMA busy_timeout={self._timeout_ms}")
+        try:
+            yield connection
+        finally:
+            connection.execute("PRAGMA busy_timeout=0")
 
     def _fold(self) -> None:
         """One transaction: it needs no disk of its own, for what it moves stays where it was until it is there; and each event
         was written with it, so nobody need look whether there is one."""
         try:
-            connection = self._thread.connection()
-            for pragma in ("synchronous=NORMAL", "foreign_keys=OFF"):
-                connection.execute(f"PRAGMA {pragma}")
-            connection.execute("BEGIN IMMEDIATE")
-            (last,) = connection.execute(_LAST, (_MOST_AT_ONCE,)).fetchone()
-            for statement in _FOLD:
-                connection.execute(statement, (last,))
-            connection.execute("COMMIT")
-            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-                connection.execute(f"PRAGMA {pragma}")
+            with self._patient() as connection:
+                for pragma in ("synchronous=NORMAL", "foreign_keys=OFF"):
+                    connection.execute(f"PRAGMA {pragma}")
+                connection.execute("BEGIN IMMEDIATE")
+                (last,) = connection.execute(_LAST, (_MOST_AT_ONCE,)).fetchone()
+                for statement in _FOLD:
+                    connection.execute(statement, (last,))
+                connection.execute("COMMIT")
+                for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                    connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             self._thread.let_go()
             raise StoreUnavailable(f"the database does not sort records ({error.sqlite_errorname})") from None

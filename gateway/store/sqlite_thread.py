@@ -19,7 +19,8 @@ _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any
 
 class SqliteThread:
     """Call it with work for that thread; the work asks for the `connection` and, when anything goes wrong, lets it go, which
-    rolls back. Who writes takes the store's turn first (`Database.sole_writer`). Close it before the database.
+    rolls back. Who writes takes the store's turn first (`Database.sole_writer`); who has it may also use the connection
+    where it is, while no work of theirs is on the thread. Close it before the database.
 
     One thread that stays and a queue: an executor's future for each piece of work costs twice as much (44 and 25 CPU us).
     """
@@ -45,16 +46,21 @@ class SqliteThread:
         return await done
 
     def connection(self) -> sqlite3.Connection:
-        """On the thread: opened when first needed. Raises sqlite3.Error."""
+        """Opened when first needed. Raises sqlite3.Error."""
         if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s)
+            self._connection = sqlite3.connect(self._path, timeout=self._timeout_s, check_same_thread=False)
             prepare_sqlite(self._connection, None)
             for pragma in self._pragmas:
                 self._connection.execute(pragma)
         return self._connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection; opening one reads files, which belongs on the thread."""
+        return self._connection is not None
+
     def let_go(self) -> None:
-        """On the thread: what was begun is rolled back, and the next one gets a fresh connection."""
+        """What was begun is rolled back, and the next one gets a fresh connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
