@@ -29,7 +29,8 @@ _TROUBLE = frozenset(reason.value for reason in Reason if reason is not Reason.C
 class Probe:
     """How one answer of a source did with its sample key. Names fields, never values.
 
-    `state`: FOUND, REVIEW (only rows that would need a human), ABSENT, a Reason, or NOT_PROBED without a sample key.
+    `state`: FOUND, REVIEW (only rows that would need a human), ABSENT, a Reason, NOT_PROBED without a sample key, or WITHHELD:
+    another gateway knows us, recorded the question and has no ground to answer it; a probe is asked in no case.
     """
 
     noun: str
@@ -171,6 +172,8 @@ class _Check:
 
 def _told(answer: AnswerSpec, said: Answer, took_ms: float) -> Probe:
     if isinstance(said, Failed):
+        if said.reason is Reason.REFUSED and said.receipt is not None and not said.receipt.note:
+            return Probe(answer.noun, answer.by, "WITHHELD", took_ms, detail=said.detail[:200])
         return Probe(answer.noun, answer.by, said.reason.value, took_ms, detail=said.detail[:200])
     if not isinstance(said, Found):
         return Probe(answer.noun, answer.by, "ABSENT", took_ms)

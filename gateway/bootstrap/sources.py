@@ -120,6 +120,7 @@ def _unknown_grants(file: Path, nouns: Mapping[str, Iterable[str]]) -> Iterator[
 _HINTS = {
     "REVIEW": "对方的记录与样例人员不符 / the rows name another person than the probe does: look at `subject` and `probe`",
     "ABSENT": "样例人员无记录,字段未经核对 / no record for the sample person, so no field was tried: choose another `probe`",
+    "WITHHELD": "对方网关认识我方并已留痕,但试查不属于任何案件,故不提供;连接和凭证均正常 / the other gateway knows us and recorded the question, but a probe is asked in no case: connection and credentials are in order, fields were not tried",
     "NOT_PROBED": "没有样例人员,未查询 / nobody was asked: give the answer a `probe`",
 }
 _UNMAPPED = (

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.check import Report, check_sources
+from adapters.check import Report, _told, check_sources
 from adapters.clock import utc_now
 from adapters.egress_http import HttpEgress
 from adapters.errors import AdapterError, Reason
+from adapters.manifest import AnswerSpec
 from adapters.manifest_reader import read_manifests
+from adapters.onward import UpstreamReceipt
 from adapters.registry import KINDS, host_of, open_source, rule_of
 from adapters.secrets import Secrets
 from adapters.source import Failed, Found, Lookup
@@ -204,3 +206,18 @@ def test_every_kind_of_the_guide_is_registered() -> None:
     for name, kind in KINDS.items():
         assert kind.name == name
     assert KINDS["rest"] is KINDS["rest"]
+
+
+@pytest.mark.parametrize(
+    ("receipt", "state"),
+    [
+        (UpstreamReceipt("SD", "0001", "2026-11-26T00:00:00+00:00", "x" * 44, "DURABLE", "http://sd/ledger/receipts/0001"), "WITHHELD"),
+        (UpstreamReceipt("SD", note="MALFORMED"), "REFUSED"),
+        (None, "REFUSED"),
+    ],
+)  # fmt: skip
+async def test_another_gateway_that_recorded_its_no_is_in_order(receipt: UpstreamReceipt | None, state: str) -> None:
+    """A probe is asked in no case, so a neighbour whose rules ask for one says no; its receipt shows that it knows us."""
+    answer = AnswerSpec("correctionCase", ("idNo", "name"), request={}, fields=())
+    probe = _told(answer, Failed(Reason.REFUSED, detail="HTTP 403", receipt=receipt), 1.0)
+    assert probe.state == state
