@@ -150,7 +150,12 @@ class Database:
             yield
         except (DBAPIError, PoolTimeout, OSError) as error:
             # Cut off, not chained: a driver's message may quote the row it is about.
-            raise StoreUnavailable(f"the database did not do its work ({fault_name(error)})") from None
+            what = (
+                "cannot be reached: is it running, and is database_url right?"
+                if _unreached(error)
+                else "did not do its work"
+            )
+            raise StoreUnavailable(f"the database {what} ({fault_name(error)})") from None
 
     async def close(self) -> None:
         await self._reader.close()
@@ -182,6 +187,12 @@ def fault_name(error: BaseException) -> str:
     inner = getattr(error, "orig", None) or error
     code = getattr(inner, "sqlite_errorname", None) or getattr(inner, "sqlstate", None)
     return f"{type(inner).__name__} {code}" if code else type(inner).__name__
+
+
+def _unreached(error: BaseException) -> bool:
+    """A server that answers names its fault by a code (SQLSTATE); without one, there was no connection, or it is gone."""
+    inner = getattr(error, "orig", None) or error
+    return type(inner).__name__ == "OperationalError" and getattr(inner, "sqlstate", "?") is None
 
 
 def open_database(settings: Settings) -> Database:

@@ -7,12 +7,13 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.engine import sqlite_path
+from gateway.store.engine import _unreached, sqlite_path
 from gateway.store.evidence import EventRow, StoredEvidence
 from gateway.store.tables import access_event
 from tests.gateway.store.conftest import HandClock
@@ -136,3 +137,10 @@ async def test_what_was_begun_in_place_and_failed_is_rolled_back(settings: Setti
 async def _ids(store: Store) -> list[str]:
     async with store.database.read() as connection:
         return list(await connection.scalars(sa.select(access_event.c.id).order_by(access_event.c.id)))
+
+
+def test_a_server_that_does_not_answer_is_told_from_one_that_refuses() -> None:
+    silent = psycopg.OperationalError("connection refused")
+    assert _unreached(silent)
+    assert not _unreached(psycopg.errors.LockNotAvailable("waited too long"))
+    assert not _unreached(sqlite3.OperationalError("database is locked"))
