@@ -113,8 +113,9 @@ class SqliteJournal:
 
     def _begun(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str] | None:
         """All but the commit, where it is: each statement takes microseconds, and on the thread each would give the
-        interpreter to and fro. Only the disk is waited for there. None where another process is writing."""
-        if not self._thread.is_open:
+        interpreter to and fro. Only the disk is waited for there. None where another process is
+        writing, or the thread is not done with the connection."""
+        if not self._thread.is_free:
             return None
         with self._faults():
             try:
@@ -162,6 +163,11 @@ class SqliteJournal:
         except sqlite3.Error as error:
             self._thread.let_go()
             raise StoreUnavailable(f"the database does not take records ({error.sqlite_errorname})") from None
+        except LedgerHalted:  # rolled back where it was found
+            raise
+        except BaseException:
+            self._thread.let_go()
+            raise
 
     @contextlib.contextmanager
     def _patient(self) -> Iterator[sqlite3.Connection]:

@@ -20,7 +20,7 @@ _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any
 class SqliteThread:
     """Call it with work for that thread; the work asks for the `connection` and, when anything goes wrong, lets it go, which
     rolls back. Who writes takes the store's turn first (`Database.sole_writer`); who has it may also use the connection
-    where it is, while no work of theirs is on the thread. Close it before the database.
+    where it is, while it `is_free`. Close it before the database.
 
     One thread that stays and a queue: an executor's future for each piece of work costs twice as much (44 and 25 CPU us).
     """
@@ -33,6 +33,7 @@ class SqliteThread:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._connection: sqlite3.Connection | None = None
+        self._under_way = 0
 
     async def __call__(self, work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
         if self._closed:
@@ -42,6 +43,7 @@ class SqliteThread:
             self._thread.start()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        self._under_way += 1
         self._jobs.put((loop, done, work, arguments, more))
         return await done
 
@@ -55,9 +57,10 @@ class SqliteThread:
         return self._connection
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a connection; opening one reads files, which belongs on the thread."""
-        return self._connection is not None
+    def is_free(self) -> bool:
+        """Whether there is a connection (opening one reads files, which belongs on the thread) and nothing is done with it:
+        whoever asked for work may have been cancelled, and gave the turn back, while it goes on."""
+        return self._connection is not None and self._under_way == 0
 
     def let_go(self) -> None:
         """What was begun is rolled back, and the next one gets a fresh connection."""
@@ -80,14 +83,15 @@ class SqliteThread:
             except BaseException as raised:
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-                loop.call_soon_threadsafe(_tell, done, result, error)
+                loop.call_soon_threadsafe(self._tell, done, result, error)
             del job, loop, done, work, arguments, more, result, error  # not kept while nothing is to be done
 
-
-def _tell(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if done.done():  # whoever asked gave up
-        return
-    if error is None:
-        done.set_result(result)
-    else:
-        done.set_exception(error)
+    def _tell(self, done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        """On the loop."""
+        self._under_way -= 1
+        if done.done():  # whoever asked gave up
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)

@@ -11,10 +11,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from gateway.errors import EvidenceUnavailable
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import Store, sqlite_journal
 from gateway.store.engine import _unreached, sqlite_path
 from gateway.store.evidence import EventRow, StoredEvidence
+from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.tables import access_event
 from tests.gateway.store.conftest import HandClock
 from tests.gateway.store.events import event
@@ -144,3 +146,58 @@ def test_a_server_that_does_not_answer_is_told_from_one_that_refuses() -> None:
     assert _unreached(silent)
     assert not _unreached(psycopg.errors.LockNotAvailable("waited too long"))
     assert not _unreached(sqlite3.OperationalError("database is locked"))
+
+
+async def test_who_gives_up_waiting_for_sorting_leaves_its_transaction_alone(settings: Settings, store: Store) -> None:
+    """A reader whose client is gone is cancelled, and with it goes the store's turn; the thread is still sorting."""
+    if not settings.sqlite:
+        pytest.skip("on PostgreSQL nothing is sorted in")
+    first = await store.evidence.record(event())
+    journal = store.evidence._journal
+    assert isinstance(journal, SqliteJournal)
+    within, go = threading.Event(), threading.Event()
+    sort = journal._fold
+
+    def slowly() -> None:
+        connection = journal._thread.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        within.set()
+        go.wait(10)
+        connection.execute("ROLLBACK")
+        sort()
+
+    journal._fold = slowly  # type: ignore[method-assign]
+    reader = asyncio.create_task(_ids(store))
+    assert await asyncio.to_thread(within.wait, 10)
+    reader.cancel()
+    await asyncio.wait({reader})
+    journal._fold = sort  # type: ignore[method-assign]
+    recording = asyncio.create_task(store.evidence.record(event()))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not recording.done()
+    go.set()
+    receipt = await recording
+    assert await _ids(store) == [first.id, receipt.id]
+    pragmas = [
+        journal._thread.connection().execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")
+    ]
+    assert pragmas == [2, 1]  # FULL, ON
+
+
+async def test_a_fault_of_ours_in_the_middle_leaves_no_transaction_open(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not settings.sqlite:
+        pytest.skip("on PostgreSQL it is one statement")
+    first = await store.evidence.record(event())
+
+    def broken(_row: EventRow) -> tuple[object, ...]:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_journal, "_pending", broken)
+        with pytest.raises(EvidenceUnavailable):
+            await store.evidence.record(event())
+    receipt = await store.evidence.record(event())
+    assert await _ids(store) == [first.id, receipt.id]
