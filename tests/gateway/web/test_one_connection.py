@@ -97,7 +97,7 @@ async def test_who_sends_more_than_is_taken_at_once_is_told_where_it_ended(web: 
     held, lots = post("query Held { hello }", name="Held"), LIVEZ * 5_000
     talking = asyncio.create_task(web.talk(held + lots, lots, b"what is no HTTP\r\n\r\n"))
     await eventually(lambda: web.execute.running == 1)
-    await asyncio.sleep(0.1)
+    await eventually(lambda: max(len(one.pipeline) for one in connections(web)) >= 64)
     assert max(len(one.pipeline) for one in connections(web)) == 64
     web.execute.held.set()
     text = await talking
@@ -184,7 +184,8 @@ async def test_what_is_asked_to_be_another_protocol_shares_no_connection(web: Ru
     asks = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n\r\n"
     held = post("query Held { hello }", name="Held") if upgrade == b"websocket" else b""
     talking = asyncio.create_task(web.talk(held + asks + LIVEZ[:20], LIVEZ[20:] + LIVEZ))
-    await asyncio.sleep(0.1)
+    if held:
+        await eventually(lambda: web.execute.running == 1)
     web.execute.held.set()
     text = await talking
     assert text == b"" if held else [status for status, _ in answers(text)] == [200]
