@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ async def test_a_fault_shows_as_itself_and_goes_away(town: Town, gateway: House,
     switch = code.partition("_FS")[0]
     watch = Watch(gateway, code)
     # The first answer after a start or after another story may still be cold.
-    watch.well = await until(watch.ask, lambda found: all_well(found[0]))
+    watch.well = await until(watch.ask, all_well)
     state, reason = SHOWN[code][fault]
 
     await town.fault(switch, **{fault: True})
@@ -130,14 +130,14 @@ async def test_a_fault_shows_as_itself_and_goes_away(town: Town, gateway: House,
     await until(watch.ask, watch.as_before)
 
 
-def all_well(found: Mapping[str, Any]) -> bool:
-    """Every source answered in full; what is left for a human to decide has no reason."""
-    return all(source["reason"] is None for part in PARTS for source in found[part]["sources"])
+def all_well(found: Sequence[Mapping[str, Any]]) -> bool:
+    """Every source answered in full about everybody; what is left for a human to decide has no reason."""
+    return all(source["reason"] is None for who in found for part in PARTS for source in who[part]["sources"])
 
 
 async def test_a_breaker_that_opened_says_when_it_asks_again_and_closes_in_time(town: Town, gateway: House) -> None:
     watch = Watch(gateway, "GS")
-    watch.well = await until(watch.ask, lambda found: all_well(found[0]))
+    watch.well = await until(watch.ask, all_well)
     await town.fault("GS", down=True)
     found = await until(watch.ask, lambda seen: watch.shows(seen, UNAVAILABLE, "BREAKER_OPEN"))
     assert found[0]["business"]["retryAt"] is not None
@@ -200,7 +200,7 @@ async def test_three_of_five_killed_leave_the_others_their_answers_and_their_pac
 
 async def test_three_that_hang_are_left_alone_after_the_first_wait(town: Town, gateway: House) -> None:
     watch = Watch(gateway, "GS")
-    await until(watch.ask, lambda found: all_well(found[0]))
+    await until(watch.ask, all_well)
     for code in ("GS", "SB", "LGB"):
         await town.fault(code, slow=True)
     ask = person("identity { state } residence { state } insurance { state reason } business { state reason }")
@@ -217,4 +217,4 @@ async def test_three_that_hang_are_left_alone_after_the_first_wait(town: Town, g
     assert after["person"]["business"] == {"state": UNAVAILABLE, "reason": "BREAKER_OPEN"}
     for code in ("GS", "SB", "LGB"):
         await town.fault(code)
-    await until(watch.ask, lambda found: all_well(found[0]))
+    await until(watch.ask, all_well)

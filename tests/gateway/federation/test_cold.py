@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -147,3 +148,29 @@ def test_one_clients_documents_do_not_push_out_everybody_elses(padding: int) -> 
     assert set(plans._shares) == set(plans._sent_by.values())
     assert len(plans._plans) == len(plans._sent_by) == sum(one[0] for one in plans._shares.values()) <= 40
     assert plans._characters == sum(one[1] for one in plans._shares.values()) <= 300_000
+
+
+def test_what_others_left_to_collect_is_nobodys_planning() -> None:
+    """In a process of a gigabyte one collection takes longer than a client's whole account."""
+    collected: list[str] = []
+
+    def noted(phase: str, _info: dict[str, Any]) -> None:
+        collected.append(phase)
+
+    cold = ColdWork(1.0)
+    gc.callbacks.append(noted)
+    try:
+        with cold.spending("a"):
+            kept: list[list[int]] = [[] for _ in range(200_000)]
+            within = list(collected)
+        kept += [[] for _ in range(200_000)]
+    finally:
+        gc.callbacks.remove(noted)
+    assert within == []
+    assert collected != []  # and afterwards it is collected again
+
+
+def test_collecting_goes_on_after_a_document_that_could_not_be_planned() -> None:
+    with pytest.raises(ValueError, match="bad"), ColdWork(1.0).spending("a"):
+        raise ValueError("bad")
+    assert gc.isenabled()
