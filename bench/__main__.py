@@ -25,7 +25,7 @@ _OVERLOADED = ("yimen", "hive", "yoga")
 
 
 async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children: Children, *, parts: bool) -> Results:
-    """Everything, one thing after the other. `parts`: replicas and overload as well."""
+    """Everything, one thing after the other. `parts`: many connections, replicas and overload as well."""
     began = time.monotonic()
     field = await contenders.start(_HOME, children, wanted=wanted)
     for name, why in field.absent.items():
@@ -36,8 +36,9 @@ async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children:
         measured[name].added_ms = milliseconds
     ours = next((one for one in field.contenders if one.name == "yimen"), None)
     points = await measure.soak(ours, plan.soak) if ours is not None and plan.soak > 0 else []
-    more, overloads = None, []
+    more, overloads, busy = None, [], {}
     if parts:
+        busy = await measure.busy(field, plan)
         if any(one.name == "yimen-pg" for one in field.contenders):
             more = await replicas(field, _HOME, children, min(plan.rounds, 5))
         for name in _OVERLOADED:
@@ -47,7 +48,8 @@ async def _measured(plan: measure.Plan, wanted: frozenset[str] | None, children:
         if plan.profile > 0 and ("yimen-bare" if bare else "yimen") in measured:
             for question, times in (("list", 1), ("one", 2)):
                 where.append(await split(_HOME, field.upstream, children, question, plan.profile * times, bare=bare))
-    return Results(plan, field, measured, alone, points, where, more, overloads, soak.kept(), time.monotonic() - began)
+    took_s = time.monotonic() - began
+    return Results(plan, field, measured, alone, points, where, more, overloads, soak.kept(), took_s, busy)
 
 
 def main() -> int:
@@ -67,7 +69,7 @@ def main() -> int:
         "--profile", type=int, default=1000, metavar="N", help="list requests of the CPU split; 0 = none"
     )
     parser.add_argument("--parts", action=argparse.BooleanOptionalAction, default=None,
-                        help="replicas and overload as well (default: yes, but not with --only)")  # fmt: skip
+                        help="many connections, replicas and overload as well (default: yes, but not with --only)")  # fmt: skip
     parser.add_argument("--only", default="", help=f"comma-separated, of {', '.join(contenders.NAMES)}; writes no file")
     parser.add_argument("--access", action="store_true", help="what access costs instead; writes bench/ACCESS.md")
     parser.add_argument("--ledger", nargs="?", const="all", choices=("all", "append", "audit", "list", "witness"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench.load import MANY
 from bench.measure import SLOW_MS
 from bench.overload import Overload
 from bench.results import Results
@@ -58,6 +59,16 @@ def _cpu(found: Results) -> list[Goal]:
                 best = min(peers, key=lambda name: peers[name])
                 zh, en = f"{zh}，裸，低于每个同类", f"{question}, bare, below every peer"
                 said.append(_below(zh, en, mine, best, peers[best]))
+    busy, theirs_busy = found.busy.get("yimen"), found.busy.get("yoga")
+    if (
+        busy is not None
+        and theirs_busy is not None
+        and (mine := busy.cpu("list"))
+        and (theirs := theirs_busy.cpu("list"))
+    ):
+        zh = f"同上，{MANY} 个连接（另报）"
+        en = f"the same with {MANY} connections (beside)"
+        said.append(replace(_below(zh, en, mine, "Yoga", theirs), binding=False))
     return said
 
 

@@ -16,6 +16,7 @@ from bench.cost import cpu_s
 from bench.questions import Question
 
 CONNECTIONS = 4
+MANY = 64  # in flight at once at a thousand questions a second and departments that take 64 ms
 _BLOCK_S = 120.0  # a block that takes longer than this is given up
 
 

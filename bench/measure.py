@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import aiohttp
@@ -12,7 +12,7 @@ import orjson
 
 from bench.contenders import Contender, Field
 from bench.cost import largest_rss_mib, rss_mib
-from bench.load import CONNECTIONS, block, direct_latencies_ms, latencies_ms, p50
+from bench.load import CONNECTIONS, MANY, block, direct_latencies_ms, latencies_ms, p50
 from bench.people import persons
 
 SLOW_MS = 50.0
@@ -78,6 +78,15 @@ async def rounds(
         found[contender.name].rss_rounds = _rss(contender)
         found[contender.name].rss_worker = max(map(largest_rss_mib, contender.pids))
     return found
+
+
+async def busy(field_: Field, plan: Plan) -> dict[str, Measured]:
+    """The same rows asked by many at once: what requests share, commits first of all, is shared by more."""
+    fewer = replace(plan, rounds=min(plan.rounds, 5), requests={"list": 5 * MANY, "one": 10 * MANY}, warm_up=1)
+    alike = [
+        replace(one, questions={name: one.questions[name] for name in fewer.requests}) for one in field_.contenders
+    ]
+    return await rounds(replace(field_, contenders=tuple(alike)), fewer, connections=lambda _: MANY)
 
 
 async def added_latency(field_: Field, requests: int) -> tuple[float, dict[str, float]]:

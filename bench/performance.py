@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from bench.goals import LIST_MS, ONE_MS, Goal, goals
-from bench.load import CONNECTIONS
+from bench.load import CONNECTIONS, MANY
 from bench.machine import commit, machine
 from bench.measure import SLOW_MS, Measured
 from bench.overload import PATIENCE_S, TIMES, Overload
@@ -95,7 +95,7 @@ def _recovery(one: Overload) -> str:
 
 def page(found: Results) -> str:
     """The whole page, Chinese first."""
-    return "\n".join([*_intro(found), *_figures(found), *_goal_lines(goals(found)), *_replica_lines(found),
+    return "\n".join([*_intro(found), *_figures(found), *_busy_lines(found), *_goal_lines(goals(found)), *_replica_lines(found),
                       *_overload_lines(found.overloads), *_memory_lines(found), *_where(found.splits), *_how(found)]) + "\n"  # fmt: skip
 
 
@@ -159,6 +159,29 @@ def _figures(found: Results) -> list[str]:
         "nobody caches answers.",
         "",
     ]  # fmt: skip
+
+
+def _busy_lines(found: Results) -> list[str]:
+    if not found.busy:
+        return []
+    lines = [
+        f"## {MANY} 个连接 {MANY} connections",
+        "",
+        f"上表为 {CONNECTIONS} 个连接；此处同样的问题由 {MANY} 个连接同时提出，如每秒千次、部门各需 {MANY} 毫秒时那样。一次落盘由更多请求共担，每个请求等得也更久。",
+        "",
+        f"The table above is of {CONNECTIONS} connections; here {MANY} ask the same at once, as they do at a thousand questions a second and departments that "
+        f"take {MANY} ms. One sync of the disk is shared by more requests.",
+        "",
+        "| | 列表 list, CPU ms | 单人 one, CPU ms | 数据库 CPU ms database (list / one) |",
+        "|---|---|---|---|",
+    ]  # fmt: skip
+    for contender in found.field.contenders:
+        figures = found.busy[contender.name]
+        database = "-" if not figures.database_ms else f"{figures.database('list'):.2f} / {figures.database('one'):.2f}"
+        lines.append(
+            f"| {_SHORT[contender.name][0]}<br>{contender.title} | {cpu(figures, 'list')} | {cpu(figures, 'one')} | {database} |"
+        )
+    return [*lines, ""]
 
 
 def _database(figures: Measured, database_pid: int | None) -> str:

@@ -50,7 +50,7 @@ class Samples:
 
     def write(self, path: Path) -> None:
         kept = {"total": self.total, "places": dict(self.places)}
-        tops = {"lines": dict(self.lines.most_common(60)), "inside": dict(self.inside.most_common(120))}
+        tops = {"lines": dict(self.lines.most_common(60)), "inside": dict(self.inside.most_common(600))}
         path.write_text(json.dumps(kept | tops, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bench.contenders import PEERS, Field
 from bench.measure import Measured, Plan, Point
@@ -15,7 +16,7 @@ from bench.split import Split
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`points` are the short soak's, `soaked` the long ones' that were kept."""
+    """`busy` are the rows with MANY connections; `points` the short soak's, `soaked` the long ones' that were kept."""
 
     plan: Plan
     field: Field
@@ -27,6 +28,7 @@ class Results:
     overloads: Sequence[Overload] = ()
     soaked: Sequence[Soaked] = ()
     took_s: float = 0.0
+    busy: Mapping[str, Measured] = MappingProxyType({})
 
     def peers(self, question: str) -> dict[str, float]:
         """CPU ms a request of every peer that ran."""

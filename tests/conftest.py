@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def _no_keys_in_the_working_folder(tmp_path_factory: pytest.TempPathFactory) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored, "default_url", elsewhere)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_looked_at_again() -> Iterator[None]:
+    """Ten thousand tests and all that was imported for them: without this, each full collection late in a run takes a
+    second, and that second stands in whatever test it falls into."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ def _results() -> Results:
         [_overload("yimen", 480.0, 6.0), _overload("hive", 200.0, None)],
         [Soaked("yimen", "yimen 1.0", points, "here")],
         600.0,
+        {name: _figures(name) for name in names},
     )  # fmt: skip
 
 
@@ -122,6 +123,14 @@ def test_memory_that_grows_or_was_not_watched_long_enough_is_not_flat() -> None:
         assert [one.en for one in goals(replace(results, soaked=soaked)) if not one.met] == [
             "memory flat over 1,000,000 queries"
         ]
+
+
+def test_many_connections_are_told_beside_and_bind_nothing() -> None:
+    results = _results()
+    results.busy["yimen"].cpu_ms["list"] = [1.27] * 3
+    (one,) = (one for one in goals(results) if not one.met)
+    assert (one.binding, one.figure) == (False, "1.27 ms; Yoga 1.20")
+    assert "| 1.27 (1.27 - 1.27) |" in performance.page(results)
 
 
 def test_memory_is_that_of_the_largest_worker() -> None:
