@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from bench.contenders import PEERS, Field
 from bench.measure import Measured, Plan, Point
@@ -28,7 +27,7 @@ class Results:
     overloads: Sequence[Overload] = ()
     soaked: Sequence[Soaked] = ()
     took_s: float = 0.0
-    busy: Mapping[str, Measured] = MappingProxyType({})
+    busy: Mapping[str, Measured] = field(default_factory=dict)
 
     def peers(self, question: str) -> dict[str, float]:
         """CPU ms a request of every peer that ran."""
