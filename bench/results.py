@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.contenders import PEERS, Field
 from bench.measure import Measured, Plan, Point
@@ -27,7 +28,7 @@ class Results:
     overloads: Sequence[Overload] = ()
     soaked: Sequence[Soaked] = ()
     took_s: float = 0.0
-    busy: Mapping[str, Measured] = field(default_factory=dict)
+    busy: Mapping[str, Measured] = dataclasses.field(default_factory=dict)
 
     def peers(self, question: str) -> dict[str, float]:
         """CPU ms a request of every peer that ran."""
