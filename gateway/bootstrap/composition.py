@@ -34,7 +34,7 @@ from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.trace_export import open_tracing
-from gateway.bootstrap.upstream_receipts import ONWARD_KEY
+from gateway.bootstrap.upstream_receipts import ONWARD_KEY, receipts_round
 from gateway.bootstrap.watching import watch_pages, watch_rounds
 from gateway.caller import Evidence, Messages
 from gateway.clock import Clock, SystemClock
@@ -200,6 +200,9 @@ async def open_gateway(
                 stack.callback(asyncio.create_task(watching).cancel)
         if settings.alarm_poll_s > 0:
             stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
+        if settings.receipt_check_s > 0:
+            walking = keep_watch([receipts_round(settings, store, clock)], settings.receipt_check_s)
+            stack.callback(asyncio.create_task(walking).cancel)
         evidence = await stack.enter_async_context(flood_evidence(store, clock))
         disputed = OpenDisputes(store.disputes)
         await stack.enter_async_context(disputed.watching())

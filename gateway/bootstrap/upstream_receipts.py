@@ -1,14 +1,17 @@
-"""What `yimen receipts` does: the receipts in our own records, and the logs of the gateways that gave them."""
+"""What `yimen receipts` and the gateway's own rounds do: the receipts in our records, and the logs of the gateways that gave
+them."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import structlog
 
 from adapters.egress import Channel
 from adapters.egress_http import HttpEgress
@@ -17,14 +20,19 @@ from adapters.other_gateway import is_gateway, ledger_policy, name_of
 from adapters.registry import rule_of
 from adapters.secrets import Secrets
 from gateway.bootstrap.database import opened_store
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.services.load_sources import read_sources
 from gateway.services.onward import GoesAlong
-from gateway.services.upstream_receipts import BAD, CheckReceipts, Found, OtherLog, Unheard, Verdict
+from gateway.services.upstream_receipts import BAD, CheckReceipts, Found, OtherLog, Unheard, Verdict, WatchReceipts
 from gateway.settings import Settings, environment
+from gateway.store import Store
+from gateway.store.alerts import StoredAlerts
+from gateway.store.ledger.halting import SYSTEM_ORG
 from gateway.store.upstream_receipts import StoredReceipts
 from ledger.errors import Malformed
 from ledger.policy import Policy, parse_policy
+
+_log = structlog.get_logger(__name__)
 
 ONWARD_KEY = "onward/organisation/v1"
 _TIMEOUT_S = 10.0
@@ -58,15 +66,19 @@ class ChannelLog:
 async def check_receipts(settings: Settings, days: int, most: int, out: Path | None) -> int:
     """Exit 1 where a receipt is false, 3 where one could not be checked, 0 otherwise."""
     now = SystemClock().now()
-    async with opened_store(settings) as store, _logs(settings) as logs:
-        check = CheckReceipts(StoredReceipts(store.database), logs)
-        found = await check(since=now - timedelta(days=days), most=most, now=now)
+    since = now - timedelta(days=days)
+    async with opened_store(settings) as store, _logs(settings, _told) as logs:
+        receipts = StoredReceipts(store.database)
+        before = await receipts.good(since=since)
+        found = await CheckReceipts(receipts, logs)(since=since, most=most, now=now)
     for one in found:
         print(_line(one))
     if out is not None:
         _write_out(out, found)
     said = Counter(one.verdict for one in found)
     print("回执 receipts: " + (", ".join(f"{verdict} {count}" for verdict, count in said.items()) or "0"))
+    if before:
+        print(f"此前已证实 proven before: {before}")
     if BAD & said.keys():
         print("有回执与对方日志不符，请通知检察院 a receipt is false: tell the procuratorate", file=sys.stderr)
         return 1
@@ -107,8 +119,28 @@ def _line(one: Found) -> str:
     return f"{one.verdict:12} {one.level or '-':8} {one.kept.source:10} {one.kept.id}  {one.kept.event_id}  {one.detail}".rstrip()
 
 
+def receipts_round(settings: Settings, store: Store, clock: Clock) -> Callable[[], Awaitable[object]]:
+    """What `services.alarms.keep_watch` does every `receipt_check_s`. Manifests are read anew each time."""
+    receipts, alerts = StoredReceipts(store.database), StoredAlerts(store.database, clock)
+
+    async def once() -> None:
+        async with _logs(settings, _logged) as logs:
+            check = CheckReceipts(receipts, logs)
+            await WatchReceipts(check, alerts, clock, every_s=settings.receipt_check_s, org_id=SYSTEM_ORG)()
+
+    return once
+
+
+def _told(source: str, error: Exception) -> None:
+    print(f"{source}: ledger_policy: {error}", file=sys.stderr)
+
+
+def _logged(source: str, error: Exception) -> None:
+    _log.warning("receipt_keys_unusable", source=source, kind=type(error).__name__)
+
+
 @asynccontextmanager
-async def _logs(settings: Settings) -> AsyncIterator[Mapping[str, OtherLog]]:
+async def _logs(settings: Settings, told: Callable[[str, Exception], None]) -> AsyncIterator[Mapping[str, OtherLog]]:
     """By the code of the source. What a manifest lacks, or says wrongly, is told when the source is loaded."""
     egress = HttpEgress()
     logs: dict[str, OtherLog] = {}
@@ -123,7 +155,7 @@ async def _logs(settings: Settings) -> AsyncIterator[Mapping[str, OtherLog]]:
                 policy = ledger_policy(manifest, secrets)
                 known = None if policy is None else parse_policy(policy)
             except (AdapterError, Malformed) as error:
-                print(f"{manifest.code}: ledger_policy: {error}", file=sys.stderr)
+                told(manifest.code, error)
                 known = None
             logs[manifest.code] = ChannelLog(egress.open(rule_of(manifest, endpoint, secrets)), endpoint, known)
         yield logs

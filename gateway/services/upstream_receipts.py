@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.caller import Alert, Alerts
+from gateway.clock import Clock
 from ledger.encoding import hash_of
 from ledger.entry import parse_entry
 from ledger.errors import LedgerError, PolicyUnsatisfied
@@ -22,6 +24,9 @@ from ledger.proof import parse_proof, verify_proof
 
 MOST = 1000
 """Receipts one run looks at."""
+
+LOOKED_BACK = timedelta(days=7)
+"""How old a receipt the gateway's own rounds still ask after; the command goes as far as it is told."""
 
 
 class Verdict(StrEnum):
@@ -69,8 +74,13 @@ class Found:
 
 
 class KeptReceipts(Protocol):
-    async def open(self, *, since: datetime, most: int) -> Sequence[Kept]:
-        """Those not found good yet, newest first; without those that are a note only."""
+    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
+        """Those not found good yet, newest first; without those that are a note only, and without those that were looked
+        at since `unseen_since`."""
+        ...
+
+    async def good(self, *, since: datetime) -> int:
+        """How many were found good since then."""
         ...
 
     async def keep(self, found: Found, at: datetime) -> None: ...
@@ -101,11 +111,13 @@ class CheckReceipts:
     def __init__(self, receipts: KeptReceipts, logs: Mapping[str, OtherLog]) -> None:
         self._receipts, self._logs = receipts, logs
 
-    async def __call__(self, *, since: datetime, most: int, now: datetime) -> Sequence[Found]:
+    async def __call__(
+        self, *, since: datetime, most: int, now: datetime, unseen_since: datetime | None = None
+    ) -> Sequence[Found]:
         """One after the other, so that nobody is flooded. A gateway that does not answer is asked once."""
         found: list[Found] = []
         silent: set[str] = set()
-        for kept in await self._receipts.open(since=since, most=min(most, MOST)):
+        for kept in await self._receipts.open(since=since, most=min(most, MOST), unseen_since=unseen_since):
             one = Found(kept, Verdict.UNREACHABLE, str(kept.said.get("level", "")), detail="not asked again")
             if kept.source not in silent:
                 one = await self._one(kept)
@@ -133,6 +145,31 @@ class CheckReceipts:
         if proof is None:
             return Found(kept, Verdict.PENDING, level)
         return _proven(kept, proof, log.policy, level)
+
+
+class WatchReceipts:
+    """One round of the check as work of our own, and an alert where a receipt is false.
+
+    Replicas share the work by what was looked at last: what one saw in this half of the interval, no other asks for. An
+    open alert about the same source and verdict is not doubled.
+    """
+
+    def __init__(self, check: CheckReceipts, alerts: Alerts, clock: Clock, *, every_s: float, org_id: str) -> None:
+        """`org_id`: whose alert it is."""
+        self._check, self._alerts, self._clock, self._org_id = check, alerts, clock, org_id
+        self._every = timedelta(seconds=every_s)
+
+    async def __call__(self) -> Sequence[Found]:
+        now = self._clock.now()
+        found = await self._check(since=now - LOOKED_BACK, most=MOST, now=now, unseen_since=now - self._every / 2)
+        for one in found:
+            if one.verdict in BAD:
+                detail = {"source": one.kept.source, "receipt": one.kept.id, "event": one.kept.event_id}
+                about = f"receipts of {one.kept.source}: {one.verdict}"
+                await self._alerts.raise_alert(
+                    Alert("A13_LEDGER_BREAK", "S1", "SYSTEM", about, self._org_id, detail=detail)
+                )
+        return found
 
 
 def _compared(kept: Kept, state: bytes) -> tuple[str, str]:

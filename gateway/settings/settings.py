@@ -166,6 +166,12 @@ class Settings:
         "从留痕中提取预警的间隔（秒），0 为关闭",
         "seconds between looks at the evidence for alarms; 0 = off",
     )
+    receipt_check_s: float = setting(
+        parsing.number(float, 0, 86_400),
+        3600.0,
+        "核对其他网关回执的间隔（秒），0 为关闭",
+        "seconds between checks of the receipts other gateways gave us; 0 = off",
+    )
     reload_poll_s: float = setting(
         parsing.number(float, 0, 3600),
         2.0,

@@ -16,6 +16,7 @@ from gateway.store.tables import access_event
 from gateway.store.tables.upstream import upstream_proof
 
 _PAGE = 500
+_OVER = [one.value for one in OVER]
 
 
 class StoredReceipts:
@@ -24,7 +25,7 @@ class StoredReceipts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, *, since: datetime, most: int) -> Sequence[Kept]:
+    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
         """See the port."""
         found: list[Kept] = []
         before: str | None = None
@@ -37,7 +38,7 @@ class StoredReceipts:
             async with self._database.read() as connection:
                 rows = (await connection.execute(query)).all()
                 kept = [one for row in rows for one in _receipts(row.id, row.upstream) if one.id]
-                over = await self._over(connection, kept)
+                over = await self._over(connection, kept, unseen_since)
             found += [one for one in kept if (one.source, one.id) not in over]
             if len(rows) < _PAGE:
                 break
@@ -65,11 +66,19 @@ class StoredReceipts:
             rows = (await connection.execute(query.order_by(event.id))).all()
         return [one for row in rows for one in _receipts(row.id, row.upstream) if one.id == receipt_id]
 
-    async def _over(self, connection: Any, kept: Sequence[Kept]) -> set[tuple[str, str]]:
+    async def good(self, *, since: datetime) -> int:
+        """See the port."""
         proof = upstream_proof.c
-        query = sa.select(proof.source, proof.receipt_id).where(
-            proof.receipt_id.in_([one.id for one in kept]), proof.verdict.in_([one.value for one in OVER])
-        )
+        query = sa.select(sa.func.count()).where(proof.verdict.in_(_OVER), proof.checked_at_us >= to_us(since))
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def _over(self, connection: Any, kept: Sequence[Kept], unseen_since: datetime | None) -> set[tuple[str, str]]:
+        proof = upstream_proof.c
+        over = proof.verdict.in_(_OVER)
+        if unseen_since is not None:
+            over |= proof.checked_at_us > to_us(unseen_since)
+        query = sa.select(proof.source, proof.receipt_id).where(proof.receipt_id.in_([one.id for one in kept]), over)
         return {(row.source, row.receipt_id) for row in (await connection.execute(query)).all()}
 
 

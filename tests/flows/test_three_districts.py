@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from gateway.bootstrap.upstream_receipts import check_receipts, find_receipt, whose_reference
+from gateway.bootstrap.upstream_receipts import check_receipts, find_receipt, receipts_round, whose_reference
+from gateway.clock import SystemClock
+from gateway.store.tables import access_event, alert
+from gateway.store.tables.upstream import upstream_proof
 from ledger.encoding import unb64
 from ledger.evidence import parse_evidence, verify_evidence
 from ledger.policy import Policy, parse_policy
@@ -129,9 +133,35 @@ async def test_the_operator_walks_all_receipts_to_their_end(
         assert f"GOOD         INCLUDED {one['source']:10} {one['id']}" in said
         assert (tmp_path / f"{one['id']}.tlog-proof").read_bytes()
     assert await check_receipts(settings, 1, 1000, None) == 0
-    assert "GOOD" not in capsys.readouterr().out, "what is proven is not asked for again"
+    said = capsys.readouterr().out
+    assert "GOOD" not in said, "what is proven is not asked for again"
+    assert f"proven before: {len(list(tmp_path.iterdir()))}" in said
     assert await find_receipt(settings, kept[0]["id"]) == 0
     assert answer["extensions"]["receipt"]["id"] in capsys.readouterr().out
+
+
+async def test_a_receipt_their_log_does_not_know_is_an_alert_that_nobody_had_to_ask_for(districts: Districts) -> None:
+    answer = await districts["A"].ask(ASKED, WHO)
+    (receipt,) = [one for one in await _upstream(districts["A"], answer) if one["source"] == "B"]
+    ours = districts["A"].gateway
+    forged = "01a21686-1258-77a5-ab80-ea2ffb8bae44"
+    event, proofs = access_event.c, sa.select(upstream_proof.c.receipt_id, upstream_proof.c.checked_at_us)
+    async with ours.store.database.write() as connection:
+        said = sa.func.replace(event.upstream, receipt["id"], forged)
+        mine = event.id == answer["extensions"]["receipt"]["id"]
+        assert (await connection.execute(sa.update(access_event).values(upstream=said).where(mine))).rowcount == 1
+    once = receipts_round(ours.settings, ours.store, SystemClock())
+    await once()
+    raised = sa.select(alert.c.about_id, alert.c.detail).where(alert.c.type == "A13_LEDGER_BREAK")
+    async with ours.store.database.read() as connection:
+        (row,) = (await connection.execute(raised)).all()
+        looked_at = {row.receipt_id: row.checked_at_us for row in await connection.execute(proofs)}
+    assert row.about_id == "receipts of B: UNKNOWN"
+    assert forged in str(row.detail)
+    await once()
+    async with ours.store.database.read() as connection:
+        after = {row.receipt_id: row.checked_at_us for row in await connection.execute(proofs)}
+    assert after == looked_at, "not asked for again at once"
 
 
 async def test_the_other_districts_prosecutor_finds_who_asked_for_whom(

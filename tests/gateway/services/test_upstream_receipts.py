@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.services.upstream_receipts import CheckReceipts, Found, Kept, Unheard, Verdict
+from gateway.caller import Alert
+from gateway.services.upstream_receipts import CheckReceipts, Found, Kept, Unheard, Verdict, WatchReceipts
 from ledger.encoding import b64
 from ledger.entry import Entry
 from ledger.merkle import leaf_hash
@@ -28,9 +29,14 @@ def kept(entry: bytes = ENTRY, at: datetime = NOW, source: str = "B") -> Kept:
 class Receipts:
     def __init__(self, *known: Kept) -> None:
         self.known, self.kept = known, list[Found]()
+        self.asked_for: tuple[datetime, datetime | None] | None = None
 
-    async def open(self, *, since: datetime, most: int) -> Sequence[Kept]:
+    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
+        self.asked_for = since, unseen_since
         return self.known[:most]
+
+    async def good(self, *, since: datetime) -> int:
+        return 0
 
     async def keep(self, found: Found, at: datetime) -> None:
         self.kept.append(found)
@@ -95,3 +101,39 @@ async def test_who_does_not_answer_is_asked_once() -> None:
 
 async def test_a_source_that_is_gone_is_not_asked_for() -> None:
     assert await verdicts(Log({}), kept(source="X")) == [Verdict.UNREACHABLE]
+
+
+class Raised:
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+
+    async def raise_alert(self, alert: Alert) -> str:
+        self.alerts.append(alert)
+        return "1"
+
+
+class Now:
+    def now(self) -> datetime:
+        return NOW
+
+
+@pytest.mark.parametrize(
+    ("answers", "raised"),
+    [
+        ({}, ["receipts of B: UNKNOWN"]),
+        ({"": b"{}"}, ["receipts of B: DIFFERS"]),
+        ({"": state(), "/proof": b"no proof"}, ["receipts of B: UNPROVEN"]),
+        ({"": state()}, []),  # not under a checkpoint yet
+        (None, []),
+    ],
+)
+async def test_a_false_receipt_is_an_alert_and_one_that_cannot_be_checked_is_none(
+    answers: Mapping[str, bytes | None] | None, raised: list[str]
+) -> None:
+    receipts, alerts = Receipts(kept()), Raised()
+    watch = WatchReceipts(CheckReceipts(receipts, {"B": Log(answers)}), alerts, Now(), every_s=3600, org_id="")
+    await watch()
+    assert [one.about_id for one in alerts.alerts] == raised
+    assert all((one.type, one.severity, one.about) == ("A13_LEDGER_BREAK", "S1", "SYSTEM") for one in alerts.alerts)
+    assert all(one.detail == {"source": "B", "receipt": ID, "event": "ours"} for one in alerts.alerts)
+    assert receipts.asked_for == (NOW - timedelta(days=7), NOW - timedelta(minutes=30))
