@@ -75,7 +75,7 @@ class StoredReceipts:
 
     async def _over(self, connection: Any, kept: Sequence[Kept], unseen_since: datetime | None) -> set[tuple[str, str]]:
         proof = upstream_proof.c
-        over = proof.verdict.in_(_OVER)
+        over: sa.ColumnElement[bool] = proof.verdict.in_(_OVER)
         if unseen_since is not None:
             over |= proof.checked_at_us > to_us(unseen_since)
         query = sa.select(proof.source, proof.receipt_id).where(proof.receipt_id.in_([one.id for one in kept]), over)
