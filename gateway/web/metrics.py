@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.web.gate import Gate
+from gateway.web.series import Count, Counts, Spread, Spreads
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,39}")
@@ -39,35 +40,24 @@ class PrometheusMetrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "yimen_http_requests", "Requests answered", ("route", "method", "status"), registry=registry
-        )
-        self._latency = Histogram(
-            "yimen_http_seconds",
-            "From headers to the end of the answer",
-            ("route",),
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._loop_wait = Histogram(
-            "yimen_loop_wait_seconds", "How long what is ready waits for its turn", buckets=_WAITS, registry=registry
-        )
+        self._requests = Counts("yimen_http_requests", "Requests answered", ("route", "method", "status"))
+        self._latency = Spreads("yimen_http_seconds", "From headers to the end of the answer", ("route",), _BUCKETS)
+        self._loop_wait = Spreads("yimen_loop_wait_seconds", "How long what is ready waits for its turn", (), _WAITS)
+        self._operations = Counts("yimen_operations", "GraphQL operations", ("kind", "outcome"))
+        self._operation_latency = Spreads("yimen_operation_seconds", "GraphQL operations", ("kind",), _BUCKETS)
+        self._parts = Counts("yimen_answer_parts", "Parts of answers by state", ("noun", "state"))
+        self._upstream = Counts("yimen_upstream_calls", "Calls to sources", ("source", "outcome", "reason"))
+        self._upstream_latency = Spreads("yimen_upstream_seconds", "Calls to sources", ("source",), _BUCKETS)
+        registry.register(self._requests)
+        registry.register(self._latency)
+        registry.register(self._loop_wait)
         self._inside = Gauge("yimen_in_flight", "Requests and sockets inside", ("kind",), registry=registry)
-        self._operations = Counter("yimen_operations", "GraphQL operations", ("kind", "outcome"), registry=registry)
-        self._operation_latency = Histogram(
-            "yimen_operation_seconds", "GraphQL operations", ("kind",), buckets=_BUCKETS, registry=registry
-        )
-        self._parts = Counter("yimen_answer_parts", "Parts of answers by state", ("noun", "state"), registry=registry)
-        self._upstream = Counter(
-            "yimen_upstream_calls", "Calls to sources", ("source", "outcome", "reason"), registry=registry
-        )
-        self._upstream_latency = Histogram(
-            "yimen_upstream_seconds", "Calls to sources", ("source",), buckets=_BUCKETS, registry=registry
-        )
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # as many as there are series
-        self._of_operations: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        self._of_parts: dict[tuple[str, str], Counter] = {}
-        self._of_upstreams: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        for family in (self._operations, self._operation_latency, self._parts, self._upstream, self._upstream_latency):
+            registry.register(family)
+        self._children: dict[tuple[str, str, int], tuple[Count, Spread]] = {}  # as many as there are series
+        self._of_operations: dict[tuple[str, str], tuple[Count, Spread]] = {}
+        self._of_parts: dict[tuple[str, str], Count] = {}
+        self._of_upstreams: dict[tuple[str, str, str], tuple[Count, Spread]] = {}
         self._seen: dict[str, set[str]] = {}
         self._everybody: Callable[[], Awaitable[bytes]] | None = None
         self._gate: Gate | None = None
@@ -75,7 +65,7 @@ class PrometheusMetrics:
     def watch(self, gate: Gate) -> None:
         for kind in gate.inside:
             self._inside.labels(kind).set_function(partial(_inside, gate, kind))
-        gate.in_flight.seen = self._loop_wait.observe
+        gate.in_flight.seen = self._loop_wait.of().observe
         self._gate = gate
         self._registry.register(_Shed(gate))
 
@@ -97,36 +87,36 @@ class PrometheusMetrics:
         found = self._children.get(place)
         if found is None:
             labels = route, place[1], str(status)
-            found = self._children[place] = self._requests.labels(*labels), self._latency.labels(route)
-        found[0].inc()
+            found = self._children[place] = self._requests.of(*labels), self._latency.of(route)
+        found[0].value += 1
         found[1].observe(seconds)
 
     def operation(self, kind: str, outcome: str, seconds: float) -> None:
         found = self._of_operations.get((kind, outcome))
         if found is None:
             code = self._code("kind", kind)
-            counter = self._operations.labels(code, self._code("outcome", outcome))
-            found = counter, self._operation_latency.labels(code)
+            counter = self._operations.of(code, self._code("outcome", outcome))
+            found = counter, self._operation_latency.of(code)
             self._keep(self._of_operations, (kind, outcome), found)
-        found[0].inc()
+        found[0].value += 1
         found[1].observe(seconds)
 
     def part(self, noun: str, state: str, count: int = 1) -> None:
         found = self._of_parts.get((noun, state))
         if found is None:
-            found = self._parts.labels(self._code("noun", noun), self._code("state", state))
+            found = self._parts.of(self._code("noun", noun), self._code("state", state))
             self._keep(self._of_parts, (noun, state), found)
-        found.inc(max(0, count))
+        found.value += max(0, count)
 
     def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None:
         found = self._of_upstreams.get((source, outcome, reason))
         if found is None:
             code = self._code("source", source)
             why = self._code("reason", reason) if reason else ""
-            counter = self._upstream.labels(code, self._code("outcome", outcome), why)
-            found = counter, self._upstream_latency.labels(code)
+            counter = self._upstream.of(code, self._code("outcome", outcome), why)
+            found = counter, self._upstream_latency.of(code)
             self._keep(self._of_upstreams, (source, outcome, reason), found)
-        found[0].inc()
+        found[0].value += 1
         found[1].observe(seconds)
 
     def exposition(self) -> bytes:
@@ -134,7 +124,7 @@ class PrometheusMetrics:
         if self._gate is not None:
             turned_back, self._gate.turned_back = self._gate.turned_back, {}
             for method, count in turned_back.items():
-                self._requests.labels(_NO_ROUTE, method_label(method), "503").inc(count)
+                self._requests.of(_NO_ROUTE, method_label(method), "503").value += count
         return generate_latest(self._registry)
 
     def share(self, everybody: Callable[[], Awaitable[bytes]]) -> None:
