@@ -249,6 +249,15 @@ def sqlite_path(url: URL) -> Path:
     return Path(url.database or "")
 
 
+def no_file_yet(settings: Settings) -> bool:
+    """Whether the database would be a new file. An address that cannot be read is for `open_database` to refuse."""
+    try:
+        url = make_url(settings.database_url)
+    except (ArgumentError, ValueError):
+        return False
+    return url.get_backend_name() == "sqlite" and not sqlite_path(url).exists()
+
+
 def prepare_sqlite(connection: Any, _record: object) -> None:
     """Every connection: durable commits, foreign keys, and no transactions begun behind our back."""
     connection.isolation_level = None

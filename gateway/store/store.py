@@ -18,7 +18,7 @@ from gateway.store.credentials.disputes import StoredDisputes
 from gateway.store.credentials.keeping import KeepingJournal, KeepTogether
 from gateway.store.credentials.sqlite_keeping import SqliteKeeping
 from gateway.store.door import DoorJournal, StoredDoor
-from gateway.store.engine import Database, check_durable, open_database
+from gateway.store.engine import Database, check_durable, no_file_yet, open_database
 from gateway.store.erasures import StoredErasures
 from gateway.store.errors import StoreRefused
 from gateway.store.evidence import EventJournal, StoredEvidence
@@ -222,7 +222,9 @@ async def migrate_store(settings: Settings) -> Migrated:
 
 
 async def store_revision(settings: Settings) -> str | None:
-    """The database's revision, None where it is empty."""
+    """The database's revision, None where it is empty. Asking makes no file."""
+    if no_file_yet(settings):
+        return None
     database = open_database(settings)
     try:
         return await revision(database)

@@ -99,6 +99,14 @@ def test_there_is_time_to_drain() -> None:
     assert int(stop[1]) > int(drain[1]) + GRACE_S
 
 
+def test_the_socket_is_where_the_service_listens() -> None:
+    service, socket = ((DEPLOY / f"yimen.{kind}").read_text("utf-8") for kind in ("service", "socket"))
+    host, port = re.search(r"YIMEN_HOST=(\S+)", service), re.search(r"YIMEN_PORT=(\d+)", service)
+    assert host is not None
+    assert port is not None
+    assert f"ListenStream={host[1]}:{port[1]}\n" in socket
+
+
 def test_systemd_can_read_the_unit(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

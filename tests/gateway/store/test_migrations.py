@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
 
 from gateway.clock import SystemClock
 from gateway.settings import Settings
@@ -27,6 +28,8 @@ from tests.gateway.store.conftest import Databases
 async def test_an_empty_database_gets_exactly_the_tables(databases: Databases) -> None:
     settings = databases.empty()
     assert await store_revision(settings) is None
+    file = make_url(settings.database_url).database if settings.database_url.startswith("sqlite") else None
+    assert file is None or not Path(file).exists(), "asking made a file"
     assert (await migrate_store(settings)).before is None
     assert (await migrate_store(settings)).before == HEAD
     assert await store_revision(settings) == HEAD
