@@ -28,7 +28,8 @@ from gateway.oauth.terms import SCOPE
 from gateway.oauth.token_caller import ClaimsInvalid
 
 _log = structlog.get_logger(__name__)
-_AUTHORIZATION = re.compile(r"(dpop|bearer) +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+# Only the scheme's case is of no matter: a whole token looked at that way costs as much as all else but the signature.
+_AUTHORIZATION = re.compile(r"((?i:dpop|bearer)) +([A-Za-z0-9._~+/-]+=*)")
 _GRAPHQL = "/graphql"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SEEN = 4_096  # keys of proofs; below 1 MB
