@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
 from adapters.errors import Reason
+from gateway.services.clock_watch import ClockWatch
+from gateway.web.clock_metrics import ClockMetrics
 from gateway.web.gate import Gate
 from gateway.web.metrics import PrometheusMetrics
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "operate.md").read_text("utf-8")
+
+
+class Behind:
+    async def seconds(self) -> float:
+        return -1.0
 
 
 def metrics() -> set[str]:
@@ -19,6 +27,9 @@ def metrics() -> set[str]:
     found.watch(Gate(in_flight=1, streams=1))
     found.in_force(lambda: ("v1", False))
     found.plans(lambda: {"COLD": 1})
+    watch = ClockWatch(Behind())
+    asyncio.run(watch())
+    found.add(ClockMetrics(watch))
     text = found.exposition().decode()
     return {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
 

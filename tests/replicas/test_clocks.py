@@ -81,6 +81,14 @@ async def token_of(session: aiohttp.ClientSession, one: Serving, desk: Desk) -> 
     raise AssertionError(answer)
 
 
+async def offset(session: aiohttp.ClientSession, one: Serving) -> float:
+    """What a replica says of its own clock."""
+    async with session.get(f"{one.url}/metrics") as reply:
+        lines = (await reply.text()).splitlines()
+    (line,) = (line for line in lines if line.startswith("yimen_clock_offset_seconds "))
+    return float(line.split()[1])
+
+
 def held_by(token: str, nonce: str | None) -> Asker:
     return Asker(token, "", "", DPOP_KEY, CLOCK, CLOCK.now(), nonce=nonce)
 
@@ -92,6 +100,9 @@ async def test_eight_seconds_apart_each_takes_what_the_other_made(apart: Replica
     (asker, other) = load.askers
     store = await apart.store()
     async with aiohttp.ClientSession(trust_env=False) as session:
+        for one, seconds in ((ahead, 4), (behind, -4)):
+            assert await offset(session, one) == pytest.approx(seconds, abs=1.5)
+
         # A proof by the true time, with a nonce the other handed out, and what is refused for want of one brings one.
         assert (await ask(session, ahead, asker, apart.url))[0] == 401
         for one in (behind, ahead, behind):
