@@ -129,6 +129,10 @@ def watch_lines(places: Places, card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def token_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        "# 带 --officer 的在本机浏览器中登录（口令与动态码：script/demo accounts），其余自己取得\n"
+        "# with --officer: log in with a browser on this machine (passwords and codes: script/demo accounts); the others need nobody\n"
+    )
     for kind, line in card["tokens"].items():
         yield f"# {kind}\n{line}\n"
     yield (
