@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from ledger.errors import Malformed
@@ -41,6 +42,12 @@ def hash_of(text: str) -> bytes:
 def b64(data: bytes) -> str:
     """Standard base64 with padding. Source: RFC 4648, section 4."""
     return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def b64_each(many: Sequence[bytes]) -> list[str]:
+    """`b64` of each."""
+    write = binascii.b2a_base64
+    return [write(data, newline=False).decode("ascii") for data in many]
 
 
 def unb64(text: str) -> bytes:

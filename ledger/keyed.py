@@ -26,10 +26,9 @@ def keyed(key: bytes, message: bytes) -> bytes:
 
 def keyed_each(keys: bytes, messages: Sequence[bytes]) -> list[bytes]:
     """`keyed` of each message under its own 32 bytes of `keys`, where what all have in common is worked out once."""
-    inner, outer, at, found = keys.translate(_INNER), keys.translate(_OUTER), 0, []
+    inner, outer, end, found = keys.translate(_INNER), keys.translate(_OUTER), 0, []
     for message in messages:
-        end = at + 32
+        at, end = end, end + 32
         hashed = sha256(inner[at:end] + _INNER_REST + message).digest()
         found.append(sha256(outer[at:end] + _OUTER_REST + hashed).digest())
-        at = end
     return found

@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -35,8 +34,7 @@ HALTED = "SELECT halted FROM ledger_shard WHERE state = 'ACTIVE' AND halted IS N
 """Why nothing may be recorded any more, asked in the transaction of each record; no row where it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """One event as the tables hold it: `columns` in the order of `access_event`, whom it was about with what opens its
     ledger entry, and its row in the ledger's outbox."""
 
@@ -45,8 +43,7 @@ class EventRow:
     waiting: Waiting
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request that is let in, or not, by the transaction that records its answer: rows `first` to `end` of the batch are
     its own, and are written only if it is."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from operator import add
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from gateway.store.recording.kinds import change_kind, is_own_doing, tells_too_m
 from gateway.store.subject_keys.ring import NONCE_BYTES, SubjectKeys
 from gateway.store.tables import access_event
 from gateway.store.tables.ledger import ledger_outbox
-from ledger.encoding import b64
+from ledger.encoding import b64, b64_each
 from ledger.entry import KINDS, VERSION, Entry, commit, commit_each, is_actor
 from ledger.merkle import leaf_hash
 
@@ -35,8 +35,7 @@ ALERT_FACE: Face = "alert", "yimen"  # not the body it is about: who is watched 
 _EVENT_COLUMNS = [column.name for column in access_event.c]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A row of the outbox."""
 
     id: str
@@ -63,7 +62,8 @@ class Outbox:
         self, keys: SubjectKeys, own_key: bytes, pid: Callable[[str, str], str], *, alert_delay_s: float
     ) -> None:
         self.keys, self.pid, self._alert_delay_us = keys, pid, int(alert_delay_s * 1_000_000)
-        self._shown = lru_cache(_REMEMBERED)(pid)  # by reader, as keys are: whom others ask about is not told sooner
+        # By reader, as keys are: whom others ask about is not told sooner.
+        self._shown = lru_cache(_REMEMBERED)(lambda subject_id, reader: _quoted(pid(subject_id, reader)))
         self._own = AESGCM(own_key)
 
     def access(
@@ -117,19 +117,19 @@ class Outbox:
         self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str
     ) -> tuple[list[str], Iterable[tuple[str, bytes]]]:
         """`_mark` for each, as each is shown to `reader`; what is the same for all is worked out once."""
-        shown, many = self._shown, len(subjects)
-        salts, nonces = os.urandom(_SALT_BYTES * many), os.urandom(NONCE_BYTES * many)
-        marks = commit_each(salts, [f'"{shown(subject_id, reader)}"'.encode() for subject_id in subjects])
-        opening = [seed + salts[at : at + _SALT_BYTES] for at in range(0, len(salts), _SALT_BYTES)]
-        fresh = [nonces[at : at + NONCE_BYTES] for at in range(0, len(nonces), NONCE_BYTES)]
-        sealed = self.keys.seal_each(subjects, _place(record_id, ""), opening, fresh, reader=reader)
-        seeds = [mark + one for mark, one in zip(marks, sealed, strict=True)]
-        return list(map(b64, marks)), zip(subjects, seeds, strict=True)
+        shown, of_salts = self._shown, _SALT_BYTES * len(subjects)
+        fresh = os.urandom(_MARK_RANDOM * len(subjects))
+        salts = fresh[:of_salts]
+        marks = commit_each(salts, [shown(subject_id, reader) for subject_id in subjects])
+        opening = [seed + salts[at : at + _SALT_BYTES] for at in range(0, of_salts, _SALT_BYTES)]
+        nonces = [fresh[at : at + NONCE_BYTES] for at in range(of_salts, len(fresh), NONCE_BYTES)]
+        sealed = self.keys.seal_each(subjects, _place(record_id, ""), opening, nonces, reader=reader)
+        return b64_each(marks), zip(subjects, map(add, marks, sealed), strict=True)
 
     def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str, fresh: bytes) -> Marked:
         """`fresh`: as many random bytes as `_MARK_RANDOM` says, used nowhere else."""
         salt, nonce = fresh[: records.SALT_BYTES], fresh[records.SALT_BYTES :]
-        mark = commit(salt, b'"' + shown.encode() + b'"')
+        mark = commit(salt, _quoted(shown))
         sealed = self.keys.seal(subject_id, _place(record_id, subject_id), seed + salt, reader=reader, nonce=nonce)
         return Marked(subject_id, b64(mark), mark + sealed)
 
@@ -182,6 +182,11 @@ def entry_bytes(face: Face, at_us: int, commitment: bytes) -> bytes:
         return bytes(Entry(kind, org, from_us(at_us), commitment))
     second = records.second_text(at_us // 1_000_000)
     return f'{{"actor":"{org}","commitment":"{b64(commitment)}","kind":"{kind}","time":"{second}Z","v":{VERSION}}}'.encode()
+
+
+def _quoted(shown: str) -> bytes:
+    """As canonical JSON: ids are letters and digits."""
+    return b'"' + shown.encode() + b'"'
 
 
 def _place(record_id: str, subject_id: str) -> bytes:

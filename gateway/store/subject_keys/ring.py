@@ -49,13 +49,13 @@ class SubjectKeys:
         reader: str,
     ) -> list[bytes]:
         """`seal` for each, at `place` and their own id."""
-        ready, sealed = self._ready, []
+        known, used, sealed = self._ready.get, self._ready.move_to_end, []
         for subject_id, plaintext, nonce in zip(subjects, plaintexts, nonces, strict=True):
-            found = ready.get(key := (reader, subject_id))
+            found = known(key := (reader, subject_id))
             if found is None:
                 found = self._cipher(subject_id, reader)
             else:
-                ready.move_to_end(key)
+                used(key)
             sealed.append(_A256GCM + nonce + found[0].encrypt(nonce, plaintext, place + subject_id.encode()))
         return sealed
 
