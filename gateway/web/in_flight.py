@@ -27,6 +27,8 @@ class InFlightLimit:
 
     def __init__(self, most: int, seen: Callable[[float], None] = lambda wait_s: None) -> None:
         self.most, self.limit, self.seen = most, most, seen
+        self.looked: Callable[[], None] = lambda: None
+        """Called at each look at the line, with those who are ready done."""
         self._floor = min(_FLOOR, most)
         self._inside: Callable[[], int] = lambda: 0
         self._watching = False
@@ -62,6 +64,7 @@ class InFlightLimit:
         now = time.monotonic()
         self.seen(now - since)
         self._waits.append(now - since)
+        self.looked()
         inside = self._inside()
         # A line that is long enough leaves no room for two probes in an interval: it is then as long as they take.
         if now >= self._until and len(self._waits) >= _LEAST_PROBES:

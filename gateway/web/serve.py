@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -14,12 +15,13 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.errors import GatewayError
+from gateway.web.accepting import Accepting
 from gateway.web.gate import Gate
 from gateway.web.http_protocol import bounded
 from gateway.web.settings import WebSettings
 
 _log = structlog.get_logger("yimen.serve")
-_BACKLOG = 512
+_BACKLOG = 2048  # who finds it full tries again after a second
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
@@ -73,11 +75,29 @@ class DrainingServer(uvicorn.Server):
         """Called once connections are taken, and not before."""
         self._signals = 0
         self._since = self._retired_at = 0.0
+        self._accepting: Accepting | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            self._accepting = Accepting(sockets or (), self._protocol, self.config.ssl)
+            self._gate.in_flight.looked = self._accepting.more
             self.listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._accept_no_more()
+        await super().shutdown(sockets=sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _accept_no_more(self) -> None:
+        if self._accepting is not None:
+            self._accepting.stop()
 
     def retire(self) -> None:
         """Take no more connections, let those there are end with their next answer, and then stop as at a signal.
@@ -86,6 +106,7 @@ class DrainingServer(uvicorn.Server):
         """
         if not self._gate.retiring:
             self._gate.retiring, self._retired_at = True, time.monotonic()
+            self._accept_no_more()
             for server in self.servers:
                 server.close()
             _log.info("retiring", connections=len(self.server_state.connections))

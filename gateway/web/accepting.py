@@ -1,0 +1,51 @@
+"""New connections while there is a line: taken by the dozen, where uvloop takes one a turn of the event loop.
+
+With long turns the kernel's queue would fill, and whoever does not fit in it tries again after a whole second: a refusal
+of a tenth of a millisecond would come after 1.5 s. Whoever is connected is read, and refused, with all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+
+_AT_ONCE = 64  # a connection costs about a tenth of what a request does
+
+
+class Accepting:
+    """`more` is for those who look at the line, and does nothing where nobody waits. Beside the event loop's own servers,
+    on the same sockets; `stop` comes before those are closed."""
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        protocol: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._listeners, self._protocol, self._tls = tuple(listeners), protocol, tls
+        self._opening: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        self._listeners = ()
+
+    def more(self) -> None:
+        """On the event loop."""
+        for listener in self._listeners:
+            for _ in range(_AT_ONCE):
+                try:
+                    connection, _ = listener.accept()
+                except OSError:  # nobody is left, or who was there is gone; what is wrong is the server's own to say
+                    break
+                connection.setblocking(False)
+                task = asyncio.get_running_loop().create_task(self._open(connection))
+                self._opening.add(task)
+                task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, connection, ssl=self._tls)
+        except OSError:  # went away meanwhile, or speaks no TLS
+            connection.close()

@@ -1,0 +1,97 @@
+"""While there is a line, whoever waits to be connected is connected by the dozen, and not one a turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.web.accepting import Accepting
+from gateway.web.settings import WebSettings
+from tests.fakes.execute import TOKEN
+from tests.gateway.web.conftest import Start
+
+pytestmark = pytest.mark.anyio
+
+
+class Line(asyncio.Protocol):
+    def __init__(self, made: list[asyncio.BaseTransport]) -> None:
+        self._made = made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._made.append(transport)
+
+
+def knocking(port: int, many: int) -> list[socket.socket]:
+    """Connected as far as the kernel is concerned."""
+    return [socket.create_connection(("127.0.0.1", port)) for _ in range(many)]
+
+
+async def test_as_many_as_wait_are_taken_up_to_a_number_and_none_after_the_end() -> None:
+    made: list[asyncio.BaseTransport] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+        listener.setblocking(False)
+        accepting = Accepting([listener], lambda: Line(made))
+        accepting.more()
+        await asyncio.sleep(0.05)
+        assert made == []
+        callers = knocking(listener.getsockname()[1], 100)
+        for all_told in (64, 100, 100):
+            accepting.more()
+            await asyncio.sleep(0.1)
+            assert len(made) == all_told
+        callers += knocking(listener.getsockname()[1], 1)
+        accepting.stop()
+        accepting.more()
+        await asyncio.sleep(0.05)
+        assert len(made) == 100
+    for one in made:
+        assert isinstance(one, asyncio.Transport)
+        one.abort()
+    for caller in callers:
+        caller.close()
+
+
+async def test_who_hung_up_while_waiting_does_no_harm() -> None:
+    made: list[asyncio.BaseTransport] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        gone = knocking(listener.getsockname()[1], 1)[0]
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # with a reset
+        gone.close()
+        stays = knocking(listener.getsockname()[1], 1)[0]
+        Accepting([listener], lambda: Line(made)).more()
+        await asyncio.sleep(0.1)
+        assert made
+        stays.close()
+
+
+async def test_the_server_takes_them_at_each_look_at_the_line(start: Start) -> None:
+    async with start(WebSettings()) as web:
+        callers = knocking(web.port, 40)
+        web.app.state.gate.in_flight.looked()  # before the event loop has a turn
+        connections = web.server.server_state.connections
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(connections) >= 40
+        caller = callers[-1]
+        caller.setblocking(False)
+        body = b'{"query":"{ hello }"}'
+        head = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer %b\r\n"
+        await asyncio.get_running_loop().sock_sendall(
+            caller, head % TOKEN.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
+        )
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(caller, 1000), 5)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        for one in callers:
+            one.close()
+
+
+async def test_who_retires_takes_nobody_more(start: Start) -> None:
+    async with start(WebSettings()) as web:
+        accepting = web.server._accepting
+        assert accepting is not None
+        assert accepting._listeners
+        web.server.retire()
+        assert not accepting._listeners, "the socket is closed, and its number may be another's soon"
