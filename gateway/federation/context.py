@@ -109,7 +109,7 @@ class OperationContext:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
         good, faults = _well_formed(keys)
         met = self.met
-        subjects = await met.meet(list(map(_FIRST, good)))
+        subjects = await met.meet(list(map(_FIRST, good)), named=True)
         met.asked_for(subjects)
         if len(subjects) != len(good):
             raise ValueError("a person each")

@@ -9,6 +9,7 @@ from itertools import filterfalse, repeat
 
 from gateway.caller import Subjects
 from gateway.policy.decision import Effect, Mask, Policy, Question
+from gateway.policy.facts import Named
 
 
 class Met:
@@ -28,20 +29,21 @@ class Met:
         self.in_vain = False  # a case was asked for by its number, and nothing could be shown
         self.openly = False  # something was asked for that is not by a person, so the operation's own mask decided
 
-    async def meet(self, id_numbers: Sequence[str]) -> Sequence[str]:
-        """Subject ids of these normalised numbers, in order; the same read whether or not anybody knows them."""
+    async def meet(self, id_numbers: Sequence[str], *, named: bool = False) -> Sequence[str]:
+        """Subject ids of these normalised numbers, in order; the same read whether or not anybody knows them. `named`: by
+        who asks, and not by rows."""
         if not id_numbers:
             return ()
         reader = self._question.caller.org_id if self._question is not None else ""
         subjects = await self._subjects.recognise(id_numbers, reader=reader)
-        await self._decide(list(dict.fromkeys(subjects)))
+        await self._decide(list(dict.fromkeys(subjects)), named)
         return subjects
 
     async def know(self, subjects: Sequence[str]) -> None:
         """These were met by another road than a number: decided on like anybody."""
         await self._decide(list(dict.fromkeys(subjects)))
 
-    async def _decide(self, subjects: Sequence[str]) -> None:
+    async def _decide(self, subjects: Sequence[str], named: bool = False) -> None:
         """Roots run side by side, and a decision may spend a consent: on each person once, whoever meets them first."""
         question, masks = self._question, self.masks
         while question is not None and (new := [*filterfalse(masks.__contains__, subjects)]):
@@ -54,7 +56,8 @@ class Met:
             deciding, done = frozenset(mine), asyncio.get_running_loop().create_future()
             self._deciding[deciding] = done
             try:
-                found = await self._policy.decide_subjects(question, self._mask, mine)
+                asked = Named(mine) if named else mine
+                found = await self._policy.decide_subjects(question, self._mask, asked)
                 closed = {mask: _closed(mask) for mask in set(found)}
                 masks.update(zip(mine, map(closed.__getitem__, found), strict=True))
             finally:

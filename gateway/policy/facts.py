@@ -59,6 +59,15 @@ class SubjectFacts:
     visible_from: datetime | None = None  # an access now may be shown to the person from then on
 
 
+class Named(tuple[str, ...]):
+    """Persons whom the asker named by their numbers. What is known of them may come from what was read for the same asker
+    before, where nothing changed since. Whoever turned up in rows is read each time: were it quicker because the asker had
+    named them once, it would say whose row that is.
+    """
+
+    __slots__ = ()
+
+
 class Facts(Protocol):
     async def of(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
         """In the order of `subjects`, with the same statements whoever they are. For a partner, one use of the consent

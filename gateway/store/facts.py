@@ -1,13 +1,13 @@
 """What policy decides on, read in one statement that is the same whoever it is about.
 
-One row comes back for every person asked for, known or not; whose cases, seals and orders it holds is worked out from
-that row alone. So neither the statements nor their number tell a sealed person from one nobody knows.
+Whose cases, seals and orders a person's row holds is worked out from that row alone. So neither the statements nor their
+number tell a sealed person from one nobody knows. On SQLite rows are kept for as long as the tables are as they were, which
+is asked each time (ADR 0023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import orjson
 import sqlalchemy as sa
@@ -16,46 +16,16 @@ from gateway.caller import Caller, CallerKind
 from gateway.clock import Clock
 from gateway.consent.ports import ConsentInForce, LiveConsents
 from gateway.policy.decision import Purpose
-from gateway.policy.facts import Relationship, Seal, SubjectFacts
+from gateway.policy.facts import Named, Seal, SubjectFacts
 from gateway.store.engine import Database
+from gateway.store.facts_rows import VERSION, Said, facts_statement, known_at
 from gateway.store.ids import from_us, to_us
-from gateway.supervision.case_facts import Part
-from gateway.supervision.sealing import CaseSeen, Known, facts_of
+from gateway.store.kept_facts import KeptFacts
+from gateway.store.tables.fact_version import TRIGGERS
+from gateway.supervision.sealing import facts_of
 
-_STATEMENT = """
-SELECT s.value,
-  (SELECT seal FROM subject_seal WHERE subject_id = s.value),
-  (SELECT kind FROM relationship WHERE subject_id = s.value AND user_id = :user_id),
-  EXISTS (SELECT 1 FROM officer WHERE subject_id = s.value AND user_id = :user_id),
-  EXISTS (SELECT 1 FROM monitoring_order WHERE subject_id = s.value AND from_us <= :now AND to_us > :now
-    AND (lifted_at_us IS NULL OR lifted_at_us > :now)),
-  (SELECT {array}(id, items){text} FROM break_glass WHERE subject_id = s.value AND user_id = :user_id AND org_id = :org_id
-    AND expires_at_us > :now AND outcome IS NULL AND (review = 'AFTER' OR approved_at_us IS NOT NULL)
-    ORDER BY expires_at_us DESC LIMIT 1),
-  (SELECT {all}({array}(case_no)){text} FROM unseal_order WHERE subject_id = s.value AND org_id = :org_id
-    AND from_us <= :now AND expires_at_us > :now),
-  (SELECT {all}({array}(c.case_no, c.state, c.seal, c.minor_at_offence, c.offence_in_progress, c.visible_from_us,
-      (SELECT {joined} FROM case_party p WHERE p.case_no = c.case_no AND p.org_id = :org_id
-        AND p.from_us <= :now AND (p.to_us IS NULL OR p.to_us > :now)),
-      EXISTS (SELECT 1 FROM case_assignment a WHERE a.case_no = c.case_no AND a.user_id = :user_id
-        AND a.from_us <= :now AND (a.to_us IS NULL OR a.to_us > :now)))){text}
-    FROM case_register c WHERE c.subject_id = s.value)
-FROM {asked} AS s(value)
-"""
-_SQLITE = {
-    "text": "",
-    "array": "json_array",
-    "all": "json_group_array",
-    "joined": "group_concat(p.part)",
-    "asked": "(SELECT value FROM json_each(:subjects))",
-}
-_POSTGRESQL = {
-    "text": "::text",  # read once for all who are alike
-    "array": "json_build_array",
-    "all": "json_agg",
-    "joined": "string_agg(p.part, ',')",
-    "asked": "json_array_elements_text(CAST(:subjects AS json))",
-}
+_STATE = sa.text(f"SELECT {VERSION}")
+_WATCHED = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
 
 
 class StoredFacts:
@@ -63,24 +33,44 @@ class StoredFacts:
 
     def __init__(self, database: Database, clock: Clock, consents: LiveConsents | None = None) -> None:
         self._database, self._clock, self._consents = database, clock, consents
-        text = _STATEMENT.format(**(_SQLITE if database.is_sqlite else _POSTGRESQL))
-        if database.is_sqlite:  # it names no columns of a derived table
-            text = text.replace("AS s(value)", "AS s")
-        self._statement = sa.text(text)
+        self._statement = facts_statement(is_sqlite=database.is_sqlite)
+        self.kept = KeptFacts() if database.is_sqlite else None
+        self._watched = False  # whether the tables were seen to have their triggers
 
     async def of(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
         """See the port."""
+        now_us = to_us(self._clock.now())
         if caller.kind is CallerKind.PARTNER:
-            return await self._of_partner(caller, purpose, subjects)
-        known = await self._known(caller, subjects)
-        now = self._clock.now()
-        alike = {id(one): one for one in known.values()}
-        facts = {place: facts_of(one, purpose.case_no, now) for place, one in alike.items()}
-        return [facts[id(known[subject])] for subject in subjects]
+            return await self._of_partner(caller, purpose, subjects, now_us)
+        claimed, kept = purpose.case_no, self.kept
 
-    async def _of_partner(self, caller: Caller, purpose: Purpose, subjects: Sequence[str]) -> Sequence[SubjectFacts]:
+        def work_out(said: Mapping[str, Said], at_us: int) -> tuple[Mapping[str, SubjectFacts], int]:
+            return _facts_at(said, claimed, at_us)
+
+        if kept is None or type(subjects) is not Named:
+            said, _ = await self._read(caller, subjects, now_us)
+            facts, _ = work_out(said, now_us)
+            return [facts[subject] for subject in subjects]
+        asker = (caller.user_id, caller.org_id, claimed)
+        mine = kept.of(asker)
+        if mine is not None and mine.holds(subjects, now_us):
+            state = kept.state  # `mine` is of this one, whatever others keep while the database is asked
+            if state == await self._state():
+                return mine.at(subjects, now_us, work_out)
+            kept.clear()
+        said, state = await self._read(caller, subjects, now_us)
+        mine = kept.keep(asker, state, said, now_us) if state is not None and await self._is_watched() else None
+        if mine is not None:
+            return mine.at(subjects, now_us, work_out)
+        facts, _ = work_out(said, now_us)
+        return [facts[subject] for subject in subjects]
+
+    async def _of_partner(
+        self, caller: Caller, purpose: Purpose, subjects: Sequence[str], now_us: int
+    ) -> Sequence[SubjectFacts]:
         """A partner has a consent or nothing; the statements are those of everybody else, then the consents'."""
-        known = await self._known(caller, subjects)
+        said, _ = await self._read(caller, subjects, now_us)
+        known, _ = known_at(said, now_us)
         found: Sequence[ConsentInForce | None] = [None] * len(subjects)
         if self._consents is not None:
             found = await self._consents.use(caller, purpose.code, subjects)
@@ -96,53 +86,32 @@ class StoredFacts:
             for subject, consent in zip(subjects, found, strict=True)
         ]
 
-    async def _known(self, caller: Caller, subjects: Sequence[str]) -> dict[str, Known]:
+    async def _read(self, caller: Caller, subjects: Sequence[str], now_us: int) -> tuple[dict[str, Said], str | None]:
+        """What is said of each, and in which state of the tables: one statement, so they cannot but belong together."""
         asked = {
             "subjects": orjson.dumps(list(dict.fromkeys(subjects))).decode(),
             "user_id": caller.user_id,
             "org_id": caller.org_id,
-            "now": to_us(self._clock.now()),
+            "now": now_us,
         }
         rows = await self._database.rows(self._statement, asked)
-        # Within this one question, rows that say the same are read once: those of one case, and of all whom nobody knows.
-        alike: dict[tuple[Any, ...], Known] = {}
-        found = {}
-        for row in rows:
-            said = tuple(row[1:])
-            known = alike.get(said)
-            if known is None:
-                known = alike[said] = _known(row)
-            found[row[0]] = known
-        return found
+        return {row[0]: tuple(row[1:-1]) for row in rows}, rows[0][-1] if rows else None
+
+    async def _state(self) -> str | None:
+        rows = await self._database.rows(_STATE, {})
+        return rows[0][0] if rows else None
+
+    async def _is_watched(self) -> bool:
+        """A database that came without its triggers (put together by hand, say) is read each time."""
+        if not self._watched:
+            self._watched = {name for (name,) in await self._database.peek(_WATCHED)} >= TRIGGERS
+        return self._watched
 
 
-def _known(row: Sequence[Any]) -> Known:
-    _, seal, kind, own, monitored, glass, orders, cases = row
-    broken = _json(glass)
-    return Known(
-        seal=Seal(seal or Seal.NONE),
-        relationship=Relationship.SELF if own else Relationship(kind or Relationship.NONE),
-        cases=[_case(case) for case in _json(cases) or ()],
-        orders=[order for (order,) in _json(orders) or ()],
-        monitoring_order=bool(monitored),
-        break_glass=broken[0] if broken else None,
-        break_glass_items=frozenset(orjson.loads(broken[1])) if broken else frozenset(),
-    )
-
-
-def _case(case: Sequence[Any]) -> CaseSeen:
-    case_no, state, seal, minor, offence, visible_from_us, parts, assigned = case
-    return CaseSeen(
-        case_no,
-        state,
-        Seal(seal),
-        bool(minor),
-        bool(offence),
-        None if visible_from_us is None else from_us(visible_from_us),
-        frozenset(Part(part) for part in parts.split(",")) if parts else frozenset(),
-        bool(assigned),
-    )
-
-
-def _json(found: Any) -> Any:
-    return None if found is None else orjson.loads(found)
+def _facts_at(said: Mapping[str, Said], claimed: str | None, now_us: int) -> tuple[Mapping[str, SubjectFacts], int]:
+    """What it comes to towards that claim, and the first instant it may be otherwise."""
+    known, until = known_at(said, now_us)
+    now = from_us(now_us)
+    alike = {id(one): one for one in known.values()}
+    facts = {place: facts_of(one, claimed, now) for place, one in alike.items()}
+    return {subject: facts[id(one)] for subject, one in known.items()}, until

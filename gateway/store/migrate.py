@@ -15,7 +15,7 @@ from gateway.store.errors import StoreRefused
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0016"
+HEAD = "0018"
 """The revision of tables.py. Known without alembic, which costs start time and memory and is rarely needed."""
 
 _ADVISORY_LOCK = 0x79696D656E  # "yimen"
