@@ -35,11 +35,11 @@ HALTED = "SELECT halted FROM ledger_shard WHERE state = 'ACTIVE' AND halted IS N
 
 
 class EventRow(NamedTuple):
-    """One event as the tables hold it: `columns` in the order of `access_event`, whom it was about with what opens its
-    ledger entry, and its row in the ledger's outbox."""
+    """One event as the tables hold it: `columns` in the order of `access_event`, whom it was about, and its row in the
+    ledger's outbox."""
 
     columns: tuple[Any, ...]
-    subjects: tuple[tuple[str, bytes], ...]
+    subjects: Sequence[str]
     waiting: Waiting
 
 
@@ -208,10 +208,11 @@ class StoredEvidence:
         """Raises EvidenceUnavailable for an event no database would take whole."""
         columns = _columns(event, event_id, recorded_at_us)
         try:
-            seed_ct, marked, waiting = self._outbox.access(columns, tuple(dict.fromkeys(event.subjects)))
+            subjects = sorted(set(event.subjects))
+            seed_ct, waiting = self._outbox.access(columns, subjects)
         except (TypeError, ValueError, AttributeError):
             raise EvidenceUnavailable("the event cannot be recorded") from None
-        return EventRow((*columns, seed_ct), marked, waiting)
+        return EventRow((*columns, seed_ct), subjects, waiting)
 
 
 def _together(batch: Sequence[_Entry]) -> tuple[list[EventRow], list[Asked]]:

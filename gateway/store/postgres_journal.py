@@ -40,7 +40,7 @@ class PostgresJournal:
         batch = [
             dict(zip(self._names, map(_plain, row.columns), strict=True))
             | {
-                "subjects": [(subject_id, seed_ct.hex()) for subject_id, seed_ct in row.subjects],
+                "subjects": row.subjects,
                 "due": row.waiting.due_at_us,
                 "entry": row.waiting.entry.hex(),
                 "number": whose.get(at),
@@ -140,8 +140,8 @@ def _one_statement() -> bytes:
         "AND NOT EXISTS (SELECT 1 FROM away WHERE away.number = b.number)), "
         f"recorded AS (INSERT INTO access_event ({names}) SELECT {values} FROM batch ON CONFLICT DO NOTHING "
         "RETURNING id), "
-        "about AS (INSERT INTO access_event_subject (subject_id, event_id, seed_ct) "
-        "SELECT one->>0, id, decode(one->>1, 'hex') FROM batch, jsonb_array_elements(subjects) AS one "
+        "about AS (INSERT INTO access_event_subject (subject_id, event_id) "
+        "SELECT one, id FROM batch, jsonb_array_elements_text(subjects) AS one "
         "ON CONFLICT DO NOTHING), "
         # Only with the event itself: written again, it may have left the outbox for the log already.
         "waiting AS (INSERT INTO ledger_outbox (id, due_at_us, entry) "

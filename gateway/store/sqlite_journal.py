@@ -30,14 +30,12 @@ _LAST = "SELECT max(number) FROM (SELECT number FROM access_event_pending ORDER 
 _EVENT = ", ".join(column.name for column in access_event.c)
 _ROW = [column.name for column in access_event_pending.c if column.name != "number"]
 _PENDING = f"INSERT INTO access_event_pending ({', '.join(_ROW)}) VALUES ({', '.join('?' * len(_ROW))})"  # noqa: S608  (names of columns)
-# In order, so that a page of an index is met once. Every person's seed is sealed to the same length.
+# In order, so that a page of an index is met once.
 _FOLD = (
     f"INSERT INTO access_event ({_EVENT}) SELECT {_EVENT} FROM access_event_pending WHERE number <= ? ORDER BY number",  # noqa: S608
     """
-INSERT OR IGNORE INTO access_event_subject (subject_id, event_id, seed_ct)
-SELECT one.value, p.id, substr(p.seeds, 1 + one.key * p.each, p.each)
-FROM (SELECT id, subjects, seeds, length(seeds) / json_array_length(subjects) AS each
-  FROM access_event_pending WHERE number <= ?) AS p, json_each(p.subjects) AS one
+INSERT OR IGNORE INTO access_event_subject (subject_id, event_id)
+SELECT one.value, p.id FROM access_event_pending AS p, json_each(p.subjects) AS one WHERE p.number <= ?
 ORDER BY one.value, p.id
 """,
     "INSERT INTO ledger_outbox (id, due_at_us, entry) "
@@ -199,11 +197,8 @@ class SqliteJournal:
 
 
 def _pending(row: EventRow) -> tuple[object, ...]:
-    subjects, seeds = None, None
-    if row.subjects:
-        subjects = orjson.dumps([subject_id for subject_id, _ in row.subjects]).decode()
-        seeds = b"".join([seed_ct for _, seed_ct in row.subjects])
-    return *row.columns, subjects, seeds, row.waiting.due_at_us, row.waiting.entry
+    subjects = orjson.dumps(row.subjects).decode() if row.subjects else None
+    return *row.columns, subjects, row.waiting.due_at_us, row.waiting.entry
 
 
 def _let_in(connection: sqlite3.Connection, asked: Sequence[Asked]) -> list[str]:

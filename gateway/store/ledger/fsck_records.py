@@ -20,7 +20,7 @@ from gateway.store.errors import CiphertextInvalid, SubjectErased
 from gateway.store.ids import from_us
 from gateway.store.recording import records
 from gateway.store.recording.kinds import tells_too_much
-from gateway.store.recording.outbox import ALERT_FACE, MARK_BYTES, Face, Outbox, access_face, change_face
+from gateway.store.recording.outbox import ALERT_FACE, MARK_BYTES, Face, Outbox, access_face, change_face, seeds_of
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from gateway.store.tables.ledger import ledger_entry, ledger_outbox, ledger_shard
 from ledger.encoding import b64
@@ -110,6 +110,7 @@ class StoredRecords:
         return None
 
     def _access(self, row: _Row, marks: _Marks) -> bytes:
+        marks = seeds_of(row["seed_ct"], marks)
         if not marks:
             if row["seed_ct"] is None:
                 raise _Altered

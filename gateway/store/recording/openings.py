@@ -12,7 +12,7 @@ from gateway.services.ledger.bundles import Opened
 from gateway.store.engine import Database
 from gateway.store.errors import SubjectErased
 from gateway.store.recording import records
-from gateway.store.recording.outbox import MARK_BYTES, Outbox
+from gateway.store.recording.outbox import MARK_BYTES, Outbox, seeds_of
 from gateway.store.tables import access_event, access_event_subject, alert, change_event
 from ledger.encoding import b64
 from ledger.evidence import SUBJECTS, Disclosed
@@ -42,7 +42,8 @@ class Openings:
         return None
 
     def _access(self, row: records.Row, people: Sequence[sa.Row[Any]]) -> Opened | None:
-        sealed = {one.subject_id: bytes(one.seed_ct) for one in people if one.seed_ct is not None}
+        whose = seeds_of(row["seed_ct"], [(one.subject_id, one.seed_ct) for one in people])
+        sealed = {subject_id: bytes(seed_ct) for subject_id, seed_ct in whose if seed_ct is not None}
         if not sealed and row["seed_ct"] is None:
             return None
         seed, found = None, dict[str, Disclosed]()

@@ -66,17 +66,17 @@ class Outbox:
         self._shown = lru_cache(_REMEMBERED)(lambda subject_id, reader: _quoted(pid(subject_id, reader)))
         self._own = AESGCM(own_key)
 
-    def access(
-        self, columns: Sequence[Any], subjects: Sequence[str]
-    ) -> tuple[bytes | None, tuple[tuple[str, bytes], ...], Waiting]:
-        """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer; then each
-        person with theirs, which is mark and sealed seed, as the tables hold it."""
+    def access(self, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[bytes, Waiting]:
+        """`columns` in the order of `access_event`, without the last, its `seed_ct`: that comes first in the answer. `subjects`
+        in order, each once: of a record about persons it is theirs one after the other, for `seeds_of`."""
         row = dict(zip(_EVENT_COLUMNS, columns, strict=False))
         seed, org, event_id = os.urandom(records.SEED_BYTES), row["actor_org"], row["id"]
-        marks, sealed = self._marks(seed, subjects, event_id, org) if subjects else ([], ())
+        if subjects:
+            marks, seed_ct = self._marks(seed, subjects, event_id, org)
+        else:
+            marks, seed_ct = [], self._seal_own(event_id, seed)
         record = records.access_record(row, seed, marks, made=True)
-        waiting = _waiting(record, seed, access_face(row), row["recorded_at_us"])
-        return (None if subjects else self._seal_own(event_id, seed)), tuple(sealed), waiting
+        return seed_ct, _waiting(record, seed, access_face(row), row["recorded_at_us"])
 
     def change(self, row: Mapping[str, Any]) -> tuple[bytes, Waiting]:
         """`row` as it goes into `change_event`, without `seed_ct`: that comes first in the answer."""
@@ -113,9 +113,7 @@ class Outbox:
         marked = self._mark(seed, subject_id, subject_id, row["id"], "", os.urandom(_MARK_RANDOM))
         return marked.seed_ct, marked.mark
 
-    def _marks(
-        self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str
-    ) -> tuple[list[str], Iterable[tuple[str, bytes]]]:
+    def _marks(self, seed: bytes, subjects: Sequence[str], record_id: str, reader: str) -> tuple[list[str], bytes]:
         """`_mark` for each, as each is shown to `reader`; what is the same for all is worked out once."""
         shown, of_salts = self._shown, _SALT_BYTES * len(subjects)
         fresh = os.urandom(_MARK_RANDOM * len(subjects))
@@ -124,7 +122,7 @@ class Outbox:
         opening = [seed + salts[at : at + _SALT_BYTES] for at in range(0, of_salts, _SALT_BYTES)]
         nonces = [fresh[at : at + NONCE_BYTES] for at in range(of_salts, len(fresh), NONCE_BYTES)]
         sealed = self.keys.seal_each(subjects, _place(record_id, ""), opening, nonces, reader=reader)
-        return b64_each(marks), zip(subjects, map(add, marks, sealed), strict=True)
+        return b64_each(marks), b"".join(map(add, marks, sealed))
 
     def _mark(self, seed: bytes, subject_id: str, shown: str, record_id: str, reader: str, fresh: bytes) -> Marked:
         """`fresh`: as many random bytes as `_MARK_RANDOM` says, used nowhere else."""
@@ -136,6 +134,17 @@ class Outbox:
     def _seal_own(self, record_id: str, seed: bytes) -> bytes:
         nonce = os.urandom(12)
         return nonce + self._own.encrypt(nonce, seed, _place(record_id, ""))
+
+
+def seeds_of(seed_ct: bytes | None, persons: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """Each person of an access event with mark and sealed seed, from its `seed_ct` and the rows of its persons. Those of one
+    record are all of one length and stand one after the other, in the order of the persons' ids: a row for each that holds the
+    id alone is a third as long, and it is the one that goes into a table by person. Before, each stood there."""
+    known = sorted(persons)
+    if seed_ct is None or not known or any(seed is not None for _, seed in known):
+        return known
+    each = len(seed_ct) // len(known)  # whoever was added or left out leaves pieces that do not open
+    return [(subject_id, seed_ct[at * each : (at + 1) * each]) for at, (subject_id, _) in enumerate(known)]
 
 
 async def put(connection: AsyncConnection, waiting: Waiting) -> None:

@@ -73,7 +73,7 @@ access_event = sa.Table(
     sa.Column("upstream", sa.Text),  # JSON array: the receipts of other gateways asked for it; null = none was
     sa.Column(
         "seed_ct", sa.LargeBinary
-    ),  # what opens its ledger entry, where it is about nobody; else with each subject
+    ),  # what opens its ledger entry; of a record about persons, the seeds of all of them in the order of their ids
 )
 sa.Index("ix_access_event_actor", access_event.c.actor_org, access_event.c.id)
 
@@ -83,7 +83,7 @@ access_event_subject = sa.Table(
     metadata,
     sa.Column("subject_id", sa.String(32), primary_key=True),
     sa.Column("event_id", sa.String(36), sa.ForeignKey("access_event.id"), primary_key=True),
-    sa.Column("seed_ct", sa.LargeBinary),  # what opens the ledger entry, under this subject's own key
+    sa.Column("seed_ct", sa.LargeBinary),  # of records of earlier versions, whose event has none: this subject's own
     sqlite_with_rowid=False,
 )
 sa.Index("ix_access_event_subject_event", access_event_subject.c.event_id)  # the persons of a record
@@ -95,7 +95,6 @@ access_event_pending = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     *(sa.Column(one.name, one.type, nullable=one.nullable) for one in access_event.c),
     sa.Column("subjects", sa.Text),  # JSON array; null = it is about nobody
-    sa.Column("seeds", sa.LargeBinary),  # their `seed_ct` in the same order, all of one length
     sa.Column("due_at_us", sa.BigInteger, nullable=False),  # of its row in `ledger_outbox`
     sa.Column("entry", sa.LargeBinary, nullable=False),
 )

@@ -14,6 +14,7 @@ from gateway.caller import AccessEvent, Admission, Receipt
 from gateway.errors import EvidenceUnavailable, NotAdmitted
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.store.recording.outbox import seeds_of
 from gateway.store.tables import access_event, access_event_pending, access_event_subject
 from gateway.store.tables.ledger import ledger_outbox
 from tests.gateway.store.conftest import HandClock, OpenStore
@@ -150,9 +151,13 @@ async def test_whoever_reads_finds_everybody(store: Store) -> None:
         async with look() as connection:
             whose = sa.select(access_event_subject).where(access_event_subject.c.event_id == receipt.id)
             found = (await connection.execute(whose)).all()
+            seeds = await connection.scalar(sa.select(access_event.c.seed_ct).where(access_event.c.id == receipt.id))
             assert await connection.scalar(sa.select(sa.func.count()).select_from(access_event_pending)) == 0
         assert sorted(one.subject_id for one in found) == many
-        assert len({bytes(one.seed_ct) for one in found}) == 20
+        assert all(one.seed_ct is None for one in found)
+        each = seeds_of(seeds, [(one.subject_id, None) for one in found])
+        assert {(whose, len(seed_ct)) for whose, seed_ct in each} == {(whose, len(seeds) // 20) for whose in many}
+        assert len(set(each)) == 20
         assert await store.openings.open(receipt.id) is not None
 
 

@@ -14,7 +14,7 @@ from gateway.caller import Decision
 from gateway.store import Store
 from gateway.store.recording import outbox
 from gateway.store.subject_keys import ring, tree
-from gateway.store.tables import access_event_subject
+from gateway.store.tables import access_event
 from tests.gateway.store.events import event
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +62,7 @@ async def test_a_refusal_about_anybody_is_the_same_work(store: Store, work: Coun
             receipt = await store.evidence.record(event([who], actor_org=round_, decision=Decision.DENY))
             spent, said = dict(work), list(statements)
             async with store.database.read() as connection:
-                query = sa.select(access_event_subject.c.seed_ct).where(access_event_subject.c.event_id == receipt.id)
+                query = sa.select(access_event.c.seed_ct).where(access_event.c.id == receipt.id)
                 sealed = bytes(await connection.scalar(query))
             found.append((round_, spent, said, len(sealed)))
     assert found[0] == found[1]
