@@ -25,8 +25,9 @@ class OfferAsked:
 class QueryContext(Protocol):
     """One operation's view of the world: already decided, already bounded by its deadline."""
 
-    def people(self, keys: Sequence[tuple[str, str]]) -> Awaitable[Sequence[Data | Exception]]:
-        """One person per (idNo, name), in order; BadInput in the place of a key that cannot be one."""
+    def people(self, keys: Sequence[tuple[str, str]], *, named: bool = False) -> Awaitable[Sequence[Data | Exception]]:
+        """One person per (idNo, name), in order; BadInput in the place of a key that cannot be one. `named`: the question
+        itself names them, no answer does."""
         ...
 
     def part(self, noun: str, by: tuple[str, ...], links: Mapping[str, str | None]) -> Awaitable[Data]:

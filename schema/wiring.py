@@ -151,12 +151,12 @@ def _records(part: Data, _info: Info | None, where: Mapping[str, Any] | None = N
 
 
 async def _person(_root: object, info: Info, idNo: str, name: str) -> Data | Exception:
-    found: Data | Exception = (await info.context.people([(idNo, name)]))[0]
+    found: Data | Exception = (await info.context.people([(idNo, name)], named=True))[0]
     return found
 
 
 async def _people(_root: object, info: Info, of: Sequence[Any]) -> Sequence[Data | Exception]:
-    found: Sequence[Data | Exception] = await info.context.people(list(map(_KEY_OF, of)))
+    found: Sequence[Data | Exception] = await info.context.people(list(map(_KEY_OF, of)), named=True)
     return found
 
 

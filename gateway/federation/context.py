@@ -102,14 +102,14 @@ class OperationContext:
     def close(self) -> None:
         self._loader.close()
 
-    async def people(self, keys: Sequence[tuple[str, str]]) -> Sequence[Person | Exception]:
+    async def people(self, keys: Sequence[tuple[str, str]], *, named: bool = False) -> Sequence[Person | Exception]:
         """See the port."""
         self._persons += len(keys)
         if self._persons > self._batch_persons:
             raise BadInput("BATCH_TOO_LARGE", most=self._batch_persons)
         good, faults = _well_formed(keys)
         met = self.met
-        subjects = await met.meet(list(map(_FIRST, good)), named=True)
+        subjects = await met.meet(list(map(_FIRST, good)), named=named)
         met.asked_for(subjects)
         if len(subjects) != len(good):
             raise ValueError("a person each")

@@ -267,6 +267,23 @@ async def test_by_his_case_number_there_is_no_such_case(watched: Watched, lin: A
     assert b'"NOT_FOUND"' in sealed.body
 
 
+async def test_whose_a_row_is_takes_a_whole_reading_though_the_asker_named_him_before(
+    watched: Watched, lin: Asker
+) -> None:
+    """Were it quicker then, it would say whose the case is."""
+    named = [await watched.look(lin, ONE, **key) for key in (key_of(MINOR), NOBODY[0]) for _ in range(2)]
+    assert named[1] == named[3]
+    sealed = await watched.look(lin, CASE, caseNo=SEALED_CASE)
+    nobody = await watched.look(lin, CASE, caseNo=NO_CASE)
+    assert sealed == nobody
+
+    def wholly(seen: Seen) -> int:
+        return sum("subject_seal" in statement for statement in seen.statements)
+
+    assert wholly(sealed) == 1
+    assert wholly(named[1]) == (0 if watched.gateway.store.database.is_sqlite else 1)
+
+
 async def test_a_claim_of_his_case_number_changes_nothing(watched: Watched, lin: Asker) -> None:
     claims = [ONE.replace(MINE, case_no) for case_no in (SEALED_CASE, NO_CASE)]
     for key in (key_of(MINOR), NOBODY[0]):  # one's own earlier questions help one

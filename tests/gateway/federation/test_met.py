@@ -10,6 +10,7 @@ import pytest
 
 from gateway.federation.met import Met
 from gateway.policy.decision import Mask, Purpose, Question
+from gateway.policy.facts import Named
 from tests.fakes.federated import OFFICER
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +56,24 @@ async def test_side_by_side_each_person_is_decided_once_and_others_do_not_wait()
     await asyncio.gather(*roots)
     assert rules.asked == [["a"], ["b"], ["c"]]
     assert all(one.mask_of(name) is REFUSED for name in "abc")
+
+
+async def test_only_whom_the_question_names_may_be_known_from_before() -> None:
+    rules = Rules()
+    rules.go.set()
+    kinds: list[type] = []
+    decide = rules.decide_subjects
+
+    async def noting(question: Question, mask: Mask, subjects: Sequence[str]) -> Sequence[Mask]:
+        kinds.append(type(subjects))
+        return await decide(question, mask, subjects)
+
+    rules.decide_subjects = noting  # type: ignore[method-assign]
+    one = met(rules)
+    await one.meet(["a"], named=True)
+    await one.meet(["b"])
+    await one.know(["c"])
+    assert kinds == [Named, list, list]
 
 
 async def test_where_the_first_fails_the_second_decides_for_itself() -> None:
