@@ -160,7 +160,8 @@ class CedarPolicy:
 
     def _by_facts(self, plan: _Plan, found: Sequence[SubjectFacts]) -> list[Mask]:
         """One mask for all of whom the same is known; equal facts often are one object."""
-        distinct = {id(facts): facts for facts in found}
+        places = list(map(id, found))
+        distinct = dict(zip(places, found, strict=True))
         masks: dict[int, Mask] = {}
         new: dict[int, SubjectFacts] = {}
         for place, facts in distinct.items():
@@ -174,7 +175,7 @@ class CedarPolicy:
             for (place, facts), core in zip(new.items(), cores, strict=True):
                 mask = self._personal(core, facts)
                 masks[place] = _keep(self._masks, (plan.mask, known_of(facts)), mask)
-        return [masks[id(facts)] for facts in found]
+        return list(map(masks.__getitem__, places))
 
     def _by_class(self, plan: _Plan, found: Sequence[SubjectFacts]) -> list[Mask]:
         classes = [PersonClass.of(facts) for facts in found]

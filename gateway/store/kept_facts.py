@@ -84,8 +84,8 @@ class OfAsker:
         if not self._since <= now_us < self._until:
             self._facts, self._until = {}, FOREVER
         facts = self._facts
-        missing = {subject: self.said[subject] for subject in subjects if subject not in facts}
-        if missing:
+        if not all(map(facts.__contains__, subjects)):
+            missing = {subject: self.said[subject] for subject in subjects if subject not in facts}
             found, until = work_out(missing, now_us)
             facts.update(found)
             self._since, self._until = now_us, min(self._until, until)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,16 +82,15 @@ class StoredSubjects:
         """See the port: the same statement for the known and the unknown, and nothing written for either."""
         # Remembered for each reader apart: whom others ask about must not be answered sooner than whom nobody knows.
         met = self._met
-        placed = self._place
-        asked = [placed(reader, id_no) for id_no in id_numbers]
-        missing = sorted({place[1] for place in asked if place not in met})
-        for start in range(0, len(missing), _CHUNK):
-            chunk = missing[start : start + _CHUNK]
-            found = {key: self._own_id(key) for key in chunk} | await self._find(chunk)
-            met.update({(reader, key): subject_id for key, subject_id in found.items()})
-        answer = [met[place] for place in asked]
-        for place in asked:
-            met.move_to_end(place)
+        asked = list(map(self._place, repeat(reader), id_numbers))
+        if not all(map(met.__contains__, asked)):
+            missing = sorted({place[1] for place in asked if place not in met})
+            for start in range(0, len(missing), _CHUNK):
+                chunk = missing[start : start + _CHUNK]
+                found = {key: self._own_id(key) for key in chunk} | await self._find(chunk)
+                met.update({(reader, key): subject_id for key, subject_id in found.items()})
+        answer = list(map(met.__getitem__, asked))
+        deque(map(met.move_to_end, asked), 0)
         while len(met) > self._remembered:
             met.popitem(last=False)
         return answer
