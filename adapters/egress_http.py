@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from yarl import URL
@@ -15,7 +16,9 @@ from adapters.egress_rules import Gate
 from adapters.errors import Reason, SourceUnavailable
 from adapters.http_connecting import connected
 from adapters.http_connection import LATE, LOST, SILENT, TLS, Connection, Failure, Fault, Unheard
+from adapters.http_exchange import Exchange
 from adapters.http_head import NotAllowed, Origin, plain_target, request_head
+from adapters.prompt import Begun, Heard
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _IDLE_S: Final = 15.0  # a pooled connection unused for so long is closed
@@ -84,6 +87,37 @@ class HttpChannel:
         except NotAllowed:
             fault = Reason.BLOCKED, "a method or header that HTTP does not allow"
         raise self._failed(fault)  # outside the handler: no error of a socket hangs on ours as context
+
+    def begin(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout_s: float, heard: Heard
+    ) -> Begun | None:
+        """As `send`, over a connection that stands idle; see `adapters.prompt`."""
+        try:
+            origin, target = self._admit(url)
+            deadline = asyncio.get_running_loop().time() + timeout_s
+            return self._pool.begin(method, target, origin, headers, body, deadline, partial(self._heard, url, heard))
+        except (SourceUnavailable, NotAllowed):
+            return None  # `send` says it again, and whoever asks is waiting there
+
+    def _heard(self, url: str, heard: Heard, exchange: Exchange) -> None:
+        reply, error = exchange.reply, exchange.error
+        if reply is None:
+            # A kept connection was closed under us, and the request may be sent anew: the long way has done so at once.
+            again = isinstance(error, Unheard) and exchange.method in _SAFE
+            fault = error.fault if isinstance(error, Failure) else LOST
+            heard(None if again else self._failed(fault))
+        elif reply.status in _REDIRECTS and (location := reply.headers.get("location")) is not None:
+            if exchange.method == "GET":
+                heard(None)  # it is asked for anew there, and followed
+                return
+            try:
+                self._gate.admit_redirect(self._gate.admit(url), location)
+            except SourceUnavailable as blocked:
+                heard(blocked)
+            else:
+                heard(reply)
+        else:
+            heard(reply)
 
     async def close(self) -> None:
         self.closed = True
@@ -187,6 +221,40 @@ class _Pool:
                 raise Failure(LOST) from None
             self._drop_idle(origin)  # they were closed as this one was: the second try goes over a fresh one
             connection = None
+
+    def begin(
+        self,
+        method: str,
+        target: str,
+        origin: Origin,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float,
+        over: Callable[[Exchange], None],
+    ) -> Exchange | None:
+        """As `exchange`, where a kept connection is free for it; `over` is called with what came of it. Raises NotAllowed."""
+        if self._line or self._closed:
+            return None
+        method = method.upper()
+        head = request_head(method, target, origin, headers, body)
+        now = asyncio.get_running_loop().time()
+        connection = self._kept(origin, now)
+        if connection is None:
+            return None
+        exchange = Exchange(method, connection, over, self._ended)
+        self._busy.add(connection)
+        connection.ask(head, body, exchange, deadline, now, head_only=method == "HEAD")
+        self._watch(min(deadline, now + self._rule.read_timeout_s), now)
+        return exchange
+
+    def _ended(self, exchange: Exchange) -> None:
+        """Without a reply."""
+        connection = exchange.connection
+        origin = self._origin_of.get(connection)
+        connection.hang_up()
+        self._forget(connection)
+        if origin is not None and exchange.method in _SAFE and isinstance(exchange.error, Unheard):
+            self._drop_idle(origin)  # they were closed as this one was: the second try goes over a fresh one
 
     def close(self) -> None:
         self._closed = True

@@ -10,7 +10,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
@@ -43,6 +43,18 @@ class Failure(Exception):
         self.fault = fault
 
 
+class Waiting(Protocol):
+    """Whoever waits for a reply: a future, or what does as one. It must not raise."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, reply: Reply, /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """A Failure or Unheard."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """`free` is called once when a reply is complete, with whether the connection can be used again; `lost` when it is
     gone. One request at a time."""
@@ -52,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._time = asyncio.get_running_loop().time
-        self._waiting: asyncio.Future[Reply] | None = None
+        self._waiting: Waiting | None = None
         self._status = 0
         self._headers: dict[str, str] = {}
         self._body: Body | None = None
@@ -69,7 +81,7 @@ class Connection(asyncio.Protocol):
         self,
         head: bytes,
         body: bytes | None,
-        waiting: asyncio.Future[Reply],
+        waiting: Waiting,
         deadline: float,
         now: float,
         *,
@@ -105,7 +117,7 @@ class Connection(asyncio.Protocol):
             self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not self._poll.poll(0)
 
-    def asked_by(self, waiting: asyncio.Future[Reply]) -> bool:
+    def asked_by(self, waiting: Waiting) -> bool:
         """Whether what comes now is for `waiting`; no longer, once its reply was complete."""
         return self._waiting is waiting
 

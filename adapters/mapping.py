@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import TypeAlias, cast
 
@@ -23,6 +24,7 @@ from adapters.identity import (
 from adapters.kind import ReadsWhole, spec_of
 from adapters.manifest import AnswerSpec, SourceManifest
 from adapters.matching import Asked, Unmatchable
+from adapters.prompt import Begun, PromptWhole, TakenUp
 from adapters.row_mapper import RowMapper
 from adapters.source import Absent, Answer, Failed, Found, FoundDraft, Key, Lookup, Match, Quality, Row, Source
 from adapters.whole_source import Whole
@@ -31,6 +33,7 @@ _MAPPERS = 256  # compiled (noun, by, fields) sets a source keeps
 _TWINS = 16  # rows of one record id a row is compared with; a bound on what a broken id column can cost
 _SLICE = 500  # rows mapped before other work gets its turn
 
+_ALL_FAILED = {Failed}
 _Slot: TypeAlias = tuple[str, tuple[str, ...], frozenset[str]]
 
 
@@ -47,6 +50,7 @@ class Mapped:
         self._manifest, self._source, self._now = manifest, source, now
         self._mappers: OrderedDict[_Slot, RowMapper] = OrderedDict()
         self._whole = source if isinstance(source, ReadsWhole) else None
+        self._prompt = source if isinstance(source, PromptWhole) else None
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         """As the port says. Raises ValueError for a noun or key this source does not answer: a caller's mistake."""
@@ -58,6 +62,42 @@ class Mapped:
             answers, done = await self._whole.fetch_whole(lookup, whole, timeout_s=timeout_s)
             if done:
                 return answers
+        return await self._each(lookup, mapper, answers, timeout_s)
+
+    def begin(self, lookup: Lookup, *, timeout_s: float, told: TakenUp) -> Begun | None:
+        """As `fetch`, for a batch that is read as a whole; see `adapters.prompt`."""
+        if self._prompt is None or not lookup.keys:
+            return None
+        mapper = self._mapper(lookup)
+        whole = _whole(mapper, lookup)
+        if whole is None:
+            return None
+        return self._prompt.begin_whole(
+            lookup, whole, timeout_s=timeout_s, told=partial(self._told, lookup, mapper, timeout_s, told)
+        )
+
+    def _told(
+        self,
+        lookup: Lookup,
+        mapper: RowMapper,
+        timeout_s: float,
+        told: TakenUp,
+        answers: Sequence[Answer] | Exception | None,
+        done: bool,
+    ) -> None:
+        if done or answers is None:
+            told(answers, None)  # type: ignore[arg-type]  # what is done is no exception
+        elif isinstance(answers, Exception):
+            told(None, _raised(answers))
+        elif set(map(type, answers)) == _ALL_FAILED:
+            told(answers, None)
+        else:
+            told(None, self._each(lookup, mapper, answers, timeout_s))
+
+    async def _each(
+        self, lookup: Lookup, mapper: RowMapper, answers: Sequence[Answer] | None, timeout_s: float
+    ) -> Sequence[Answer]:
+        """Key by key; `answers` are the raw ones to all keys, where they are there already."""
         keys, numbers, plain = _normalised(lookup.by, lookup.keys)
         number_of = dict(zip(keys, numbers, strict=True))  # each distinct key and its ID number
         unique = tuple([key for key in number_of if any(key)])
@@ -129,6 +169,10 @@ class Mapped:
         single = _without_doubles(rows, by_record_id=bool(mapper.spec.record_id))
         single.sort(key=lambda row: row.record_id)
         return Found(tuple(single), as_of, fetched_at, incomplete, none_as_of, answer.receipt)
+
+
+async def _raised(error: Exception) -> Sequence[Answer]:
+    raise error
 
 
 def _whole(mapper: RowMapper, lookup: Lookup) -> Whole | None:

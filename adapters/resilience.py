@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from random import random as uniform
-from typing import Literal
+from typing import Any, Literal
 
 from adapters.alarms import Alarms
 from adapters.answer_cache import AnswerCache
@@ -15,6 +16,7 @@ from adapters.errors import Reason
 from adapters.health import Health
 from adapters.hours import ServiceHours
 from adapters.manifest import Hours, Limits
+from adapters.prompt import OVER, Begun, Told
 from adapters.single_flight import About, Flight, Launch, SingleFlight, Wait
 from adapters.source import Answer, Failed, Key, Lookup, Source
 from adapters.tries import Tries
@@ -56,11 +58,23 @@ class Guarded:
 
         Identical keys asked for at the same time share a request, which goes on as long as anyone waits for it.
         """
+        future: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        asked = self.ask(lookup, timeout_s=timeout_s, told=partial(_settle, future))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            asked.cancel()
+            raise
+
+    def ask(self, lookup: Lookup, *, timeout_s: float, told: Told) -> Begun:
+        """As `fetch`; see `adapters.prompt`."""
         opens_at = self._hours.opens_at(self._now())
         if opens_at is not None:
-            return [Failed(Reason.CLOSED, opens_at)] * len(lookup.keys)
+            told([Failed(Reason.CLOSED, opens_at)] * len(lookup.keys))
+            return OVER
         if timeout_s <= 0 or self._closed:
-            return [_TIMEOUT if timeout_s <= 0 else _CUT] * len(lookup.keys)
+            told([_TIMEOUT if timeout_s <= 0 else _CUT] * len(lookup.keys))
+            return OVER
         about = (lookup.noun, lookup.by, lookup.fields, lookup.page, lookup.onward)
         known = self._cached(about, lookup)
         under_way = self._flights.of(about)
@@ -73,12 +87,16 @@ class Guarded:
                 known.update(dict.fromkeys(missing, barred))
             else:
                 self._launch(about, lookup, missing, self._monotonic() + timeout_s)
+        wait = Wait(lookup, known, told, self._over)
         if len(known) < len(lookup.keys):
-            await self._wait(about, lookup, known, timeout_s)
-        try:
-            return list(map(known.__getitem__, lookup.keys))
-        except KeyError:
-            return [known.get(key, _TIMEOUT) for key in lookup.keys]
+            self._join(wait, about)
+        if not wait.pending:
+            wait.end()
+            return OVER
+        # A flight that is out, and no shorter time to wait than it has: its own alarm will ring before.
+        if timeout_s < self._limits.timeout_s or any(flight.alarm is None for flight in wait.flights):
+            wait.alarm = self._alarms.after(timeout_s, wait.end)
+        return _Asked(self, wait)
 
     def health(self) -> Health:
         """How the source does at present, from what was asked of it; asks nothing itself."""
@@ -125,7 +143,25 @@ class Guarded:
                 )
             flight = Flight(about, part, launch)
             self._flights.add(flight)
-            flight.task = loop.create_task(self._fly(flight))
+            if not self._tries.begin(flight, self._alarms, self._time_is_up, self._told):
+                flight.task = loop.create_task(self._fly(flight))
+
+    def _told(
+        self,
+        flight: Flight,
+        answers: Sequence[Answer] | None,
+        later: Coroutine[Any, Any, Sequence[Answer]] | None,
+    ) -> None:
+        """Of a first try that no task awaited."""
+        if flight.done:
+            if later is not None:
+                later.close()
+        elif answers is not None and self._tries.is_all(flight, answers):
+            self._land(flight, _CUT)
+        else:
+            flight.task = asyncio.get_running_loop().create_task(self._fly_on(flight, answers, later))
+            if later is not None:
+                flight.task.add_done_callback(partial(_closed, later))
 
     async def _fly(self, flight: Flight) -> None:
         try:
@@ -134,26 +170,47 @@ class Guarded:
             if not flight.done:
                 self._land(flight, _CUT)
 
-    async def _wait(self, about: About, lookup: Lookup, known: dict[Key, Answer], timeout_s: float) -> None:
-        """Wait for the flights of all keys not yet known, and add to `known` what they brought in time."""
-        under_way, wait = self._flights.of(about), Wait()
-        keys = [key for key in lookup.keys if key not in known] if known else lookup.keys
+    async def _fly_on(
+        self,
+        flight: Flight,
+        answers: Sequence[Answer] | None,
+        later: Coroutine[Any, Any, Sequence[Answer]] | None,
+    ) -> None:
+        try:
+            await self._tries.run_on(flight, answers, later)
+        finally:
+            if not flight.done:
+                self._land(flight, _CUT)
+
+    def _join(self, wait: Wait, about: About) -> None:
+        """Wait for the flights of all keys not yet known."""
+        under_way, known = self._flights.of(about), wait.known
+        keys = [key for key in wait.lookup.keys if key not in known] if known else wait.lookup.keys
         for flight in dict.fromkeys(map(under_way.get, keys)):
             if flight is not None:
                 wait.join(flight)
-        try:
-            await wait.until(timeout_s, self._alarms)
-        finally:
-            if wait.pending:
-                for flight in wait.leave():
-                    # An impatient asker proves nothing against the source, unless it had half the time it is granted.
-                    self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
+
+    def _over(self, wait: Wait) -> None:
+        """All have landed, or the time is up: tell what they brought in time."""
+        self._leave(wait)
+        known, keys = wait.known, wait.lookup.keys
         for flight in wait.flights:
             if known:
                 for key, answer in flight.known.items():
                     known.setdefault(key, answer)
             else:
-                known.update(flight.known)
+                known = flight.known if len(wait.flights) == 1 else dict(flight.known)
+        try:
+            answers = list(map(known.__getitem__, keys))
+        except KeyError:
+            answers = [known.get(key, _TIMEOUT) for key in keys]
+        wait.told(answers)
+
+    def _leave(self, wait: Wait) -> None:
+        if wait.pending:
+            for flight in wait.leave():
+                # An impatient asker proves nothing against the source, unless it had half the time it is granted.
+                self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
 
     def _time_is_up(self, flight: Flight) -> None:
         self._cut(flight, _TIMEOUT, patience_s=0.0)
@@ -163,6 +220,8 @@ class Guarded:
         if not flight.done:
             self._tries.cut(flight, patience_s=patience_s)
             self._land(flight, otherwise)
+            if flight.sent is not None:
+                flight.sent.cancel()
             if flight.task is not None:
                 flight.task.cancel()
 
@@ -185,3 +244,26 @@ class Guarded:
         if not vitals.last_good and vitals.last_ok_at is None:
             return "DOWN"
         return "UP" if vitals.last_good and not self._tries.quiet else "DEGRADED"
+
+
+class _Asked:
+    """One asker's end."""
+
+    __slots__ = ("_guarded", "_wait")
+
+    def __init__(self, guarded: Guarded, wait: Wait) -> None:
+        self._guarded, self._wait = guarded, wait
+
+    def cancel(self) -> None:
+        if self._wait.stop() is not None:
+            self._guarded._leave(self._wait)
+
+
+def _closed(later: Coroutine[Any, Any, Sequence[Answer]], _: object) -> None:
+    """A task that is cancelled before its first step awaits nothing."""
+    later.close()
+
+
+def _settle(future: asyncio.Future[Sequence[Answer]], answers: Sequence[Answer]) -> None:
+    if not future.done():
+        future.set_result(answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any, Final
@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from adapters.asking import Deadline, together
 from adapters.body_writer import as_json
+from adapters.egress import Reply
 from adapters.errors import Reason, SourceUnavailable
 from adapters.kind import Opening, spec_of
 from adapters.limits import Turns
 from adapters.manifest import AnswerSpec, SourceManifest
+from adapters.prompt import Begun, PromptSending
 from adapters.records import Garbage, Record, pick
 from adapters.rest_answer import Records, read_reply
 from adapters.rest_batch import Asked, sort_into_keys
@@ -77,6 +79,7 @@ class RestSource:
         parts = urlsplit(opening.endpoint)
         self._origin, self._base = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         self._sending = open_sending(opening)
+        self._prompt = self._sending if isinstance(self._sending, PromptSending) else None
         self._turns = Turns(opening.manifest.limits.concurrency, None, monotonic=monotonic)
         self._requests = {(answer.noun, answer.by): read_request(answer, "")[0] for answer in opening.manifest.answers}
 
@@ -101,7 +104,39 @@ class RestSource:
         if request is None or request.echoes != whole.id_no or not _can_be_sent(request, keys):
             raw = Lookup(lookup.noun, lookup.by, keys, whole.raw_fields, lookup.page, lookup.onward)
             return await self.fetch(raw, timeout_s=timeout_s), False
-        got = await self._ask(request, keys, Deadline.after(timeout_s))
+        return self._read_whole(request, lookup, whole, await self._ask(request, keys, Deadline.after(timeout_s)))
+
+    def begin_whole(
+        self,
+        lookup: Lookup,
+        whole: Whole,
+        *,
+        timeout_s: float,
+        told: Callable[[Sequence[Answer] | Exception | None, bool], None],
+    ) -> Begun | None:
+        """As `fetch_whole`; see `adapters.prompt`."""
+        request, keys, prompt = self._requests.get((lookup.noun, lookup.by)), lookup.keys, self._prompt
+        if prompt is None or request is None or request.echoes != whole.id_no or not _can_be_sent(request, keys):
+            return None
+        outgoing = self._outgoing(request, keys, None)
+        if not self._turns.try_take():
+            return None
+        asking = _Asking(self, request, lookup, whole, told)
+        begun = None
+        try:
+            begun = prompt.begin(outgoing, self._url(outgoing), _headers(request, outgoing), timeout_s, asking.heard)
+        finally:
+            if begun is None:
+                self._turns.give_back()
+        if begun is None:
+            return None
+        asking.begun = begun
+        return asking
+
+    def _read_whole(
+        self, request: RestRequest, lookup: Lookup, whole: Whole, got: Records | Failed
+    ) -> tuple[Sequence[Answer], bool]:
+        keys = lookup.keys
         if isinstance(got, Failed):
             return [got] * len(keys), False
         now = self._now()
@@ -157,10 +192,7 @@ class RestSource:
             outgoing = self._outgoing(request, keys, page)
         except KeyPartMissing as missing:
             return Failed(Reason.KEY_MISSING, detail=str(missing))
-        url = self._origin + outgoing.path
-        if outgoing.query:
-            url = f"{url}?{query_string(outgoing.query)}"
-        headers = (_XML_BODY if outgoing.body else _XML) if request.xml else _JSON_BODY if outgoing.body else _JSON
+        url, headers = self._url(outgoing), _headers(request, outgoing)
         try:
             if not self._turns.try_take():
                 # Waiting for a turn counts too: those before us may have later deadlines.
@@ -174,8 +206,15 @@ class RestSource:
             return Failed(error.reason, error.retry_at, error.detail)
         except TimeoutError:
             return Failed(Reason.TIMEOUT, detail="the deadline passed")
+        return self._read(request, reply)
+
+    def _read(self, request: RestRequest, reply: Reply) -> Records | Failed:
         limits, hours = self._manifest.limits, self._manifest.hours
         return read_reply(request, reply, self._now(), hours.timezone, limits.max_response_bytes)
+
+    def _url(self, outgoing: Outgoing) -> str:
+        url = self._origin + outgoing.path
+        return f"{url}?{query_string(outgoing.query)}" if outgoing.query else url
 
     def _outgoing(self, request: RestRequest, keys: Sequence[Key], page: int | None) -> Outgoing:
         first = keys[0]
@@ -189,6 +228,58 @@ class RestSource:
             return Outgoing(request.method, path, query, b"")
         body: Any = request.body.render(keys) if request.body is not None else {}
         return Outgoing(request.method, path, query, as_json({**body, **numbers}))
+
+
+class _Asking:
+    """A batch that is out without anybody awaiting it; holds one turn of its source."""
+
+    __slots__ = ("_lookup", "_request", "_source", "_told", "_whole", "begun")
+
+    begun: Begun
+
+    def __init__(
+        self,
+        source: RestSource,
+        request: RestRequest,
+        lookup: Lookup,
+        whole: Whole,
+        told: Callable[[Sequence[Answer] | Exception | None, bool], None],
+    ) -> None:
+        self._source, self._request, self._lookup, self._whole = source, request, lookup, whole
+        self._told: Callable[[Sequence[Answer] | Exception | None, bool], None] | None = told
+
+    def heard(self, outcome: Reply | SourceUnavailable | None) -> None:
+        told, self._told = self._told, None
+        if told is None:
+            return
+        source = self._source
+        source._turns.give_back()
+        if outcome is None:
+            told(None, False)
+            return
+        try:
+            got: Records | Failed
+            if isinstance(outcome, SourceUnavailable):
+                got = Failed(outcome.reason, outcome.retry_at, outcome.detail)
+            else:
+                got = source._read(self._request, outcome)
+            answers, done = source._read_whole(self._request, self._lookup, self._whole, got)
+        except Exception as error:  # whoever made the request says what it means
+            told(error, False)
+        else:
+            told(answers, done)
+
+    def cancel(self) -> None:
+        if self._told is not None:
+            self._told = None
+            self.begun.cancel()
+            self._source._turns.give_back()
+
+
+def _headers(request: RestRequest, outgoing: Outgoing) -> Mapping[str, str]:
+    if request.xml:
+        return _XML_BODY if outgoing.body else _XML
+    return _JSON_BODY if outgoing.body else _JSON
 
 
 def _body(request: RestRequest, keys: Sequence[Key]) -> bytes:

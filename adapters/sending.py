@@ -12,6 +12,7 @@ from adapters.kind import Opening
 from adapters.oauth_client import OAuthClient
 from adapters.oauth_manifest import STYLE, registration_of
 from adapters.oauth_source import OAuthSending
+from adapters.prompt import Begun, Heard, PromptChannel
 from adapters.signing import Outgoing, Signer, Unsigned, open_signer
 
 
@@ -31,12 +32,25 @@ class Signed:
     def __init__(self, signer: Signer, channel: Channel, now: Now) -> None:
         self._signer, self._channel, self._now = signer, channel, now
         self._signs = not isinstance(signer, Unsigned)
+        self._prompt = channel if isinstance(channel, PromptChannel) else None
 
     async def send(self, request: Outgoing, url: str, headers: Mapping[str, str], left_s: Callable[[], float]) -> Reply:
         if self._signs:
             headers = {**headers, **self._signer.headers(request, self._now())}
         return await self._channel.send(
             request.method, url, headers=headers, body=request.body or None, timeout_s=left_s()
+        )
+
+    def begin(
+        self, request: Outgoing, url: str, headers: Mapping[str, str], timeout_s: float, heard: Heard
+    ) -> Begun | None:
+        """As `send`; see `adapters.prompt`."""
+        if self._prompt is None:
+            return None
+        if self._signs:
+            headers = {**headers, **self._signer.headers(request, self._now())}
+        return self._prompt.begin(
+            request.method, url, headers=headers, body=request.body or None, timeout_s=timeout_s, heard=heard
         )
 
     async def close(self) -> None:

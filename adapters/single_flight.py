@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from adapters.alarms import Alarm, Alarms
+from adapters.alarms import Alarm
 from adapters.breaker import Permit
 from adapters.onward import Onward
+from adapters.prompt import Begun, Told
 from adapters.source import Answer, Key, Lookup, Page
 
 About = tuple[str, tuple[str, ...], frozenset[str], Page | None, Onward | None]
@@ -36,32 +37,39 @@ class Call:
     ended: bool = False
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
     """One request for `lookup.keys` with all its tries, and everyone who waits for it.
 
     `known` holds what has been answered so far; `done` says that nothing is to come.
     """
 
-    about: About
-    lookup: Lookup
-    launch: Launch
-    known: dict[Key, Answer] = field(default_factory=dict)
-    done: bool = False
-    ends_at: float = 0.0  # of all its tries together, from the first
-    task: asyncio.Task[None] | None = None
-    alarm: Alarm | None = None
-    waits: list[Wait] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    __slots__ = (
+        "about", "admitted", "alarm", "calls", "done", "ends_at", "known", "launch", "lookup", "sent", "task", "waits",
+    )  # fmt: skip
+
+    def __init__(self, about: About, lookup: Lookup, launch: Launch) -> None:
+        self.about, self.lookup, self.launch = about, lookup, launch
+        self.known: dict[Key, Answer] = {}
+        self.done = False
+        self.ends_at = 0.0  # of all its tries together, from the first
+        self.task: asyncio.Task[None] | None = None
+        self.sent: Begun | None = None  # a first try that no task awaits
+        self.admitted: Permit | None = None  # of a first try that is still to be made, with its turn
+        self.alarm: Alarm | None = None
+        self.waits: list[Wait] = []
+        self.calls: list[Call] = []
 
 
 class Wait:
-    """One asker, waiting for several flights at once: a single future and timer, however many keys."""
+    """One asker, waiting for several flights at once; `over` is called once when all have landed or the time is up."""
 
-    __slots__ = ("_done", "flights", "pending")
+    __slots__ = ("_over", "alarm", "flights", "known", "lookup", "pending", "told")
 
-    def __init__(self) -> None:
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, lookup: Lookup, known: dict[Key, Answer], told: Told, over: Callable[[Wait], None]) -> None:
+        """`known` is what need not be waited for; `told` is for `over`."""
+        self.lookup, self.known, self.told = lookup, known, told
+        self._over: Callable[[Wait], None] | None = over
+        self.alarm: Alarm | None = None
         self.flights: list[Flight] = []
         self.pending = 0
 
@@ -74,16 +82,19 @@ class Wait:
     def landed(self) -> None:
         self.pending -= 1
         if not self.pending:
-            self._wake()
+            self.end()
 
-    async def until(self, timeout_s: float, alarms: Alarms) -> None:
-        """Return when all have landed or the time is up; `pending` tells which."""
-        if self.pending:
-            alarm = alarms.after(timeout_s, self._wake)
-            try:
-                await self._done
-            finally:
-                alarm.off()
+    def end(self) -> None:
+        """`pending` tells whether all have landed."""
+        if (over := self.stop()) is not None:
+            over(self)
+
+    def stop(self) -> Callable[[Wait], None] | None:
+        """What was to be called, the first time."""
+        over, self._over = self._over, None
+        if self.alarm is not None:
+            self.alarm.off()
+        return over
 
     def leave(self) -> Iterator[Flight]:
         """Stop waiting. Gives the flights that nobody waits for any more."""
@@ -92,10 +103,6 @@ class Wait:
                 flight.waits.remove(self)
                 if not flight.waits:
                     yield flight
-
-    def _wake(self) -> None:
-        if not self._done.done():
-            self._done.set_result(None)
 
 
 class SingleFlight:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePath
+from typing import Any
 
 from adapters.alarms import Alarms
 from adapters.breaker import Breaker, Permit
@@ -15,6 +16,7 @@ from adapters.errors import Reason, SourceUnavailable
 from adapters.health import Vitals
 from adapters.limits import TokenBucket, Turns
 from adapters.manifest import Limits
+from adapters.prompt import Prompt
 from adapters.retry_budget import RetryBudget
 from adapters.single_flight import Call, Flight
 from adapters.source import Answer, Failed, Lookup, Source
@@ -42,6 +44,8 @@ class Tries:
             limits.breaker_failures, limits.breaker_open_s, probe_s=limits.timeout_s, monotonic=monotonic
         )
         self.vitals = Vitals(now)
+        # A hedge needs somebody who waits beside the first try.
+        self._prompt = source if isinstance(source, Prompt) and limits.hedge_after_s is None else None
 
     def barred(self) -> Failed | None:
         """Why nothing may be asked at present, if so."""
@@ -63,13 +67,69 @@ class Tries:
         if isinstance(admitted, Failed):
             flight.known.update(dict.fromkeys(lookup.keys, admitted))
             return
-        flight.ends_at = self._monotonic() + self._limits.timeout_s
+        self._start(flight, self._monotonic(), alarms, time_is_up)
+        await self._retried(flight, await self._asked(flight, lookup, admitted))
+
+    def begin(
+        self, flight: Flight, alarms: Alarms, time_is_up: Callable[[Flight], None], told: Callable[..., None]
+    ) -> bool:
+        """The first try, without a task, where it may and can leave at once; `told` is called with the flight and what
+        `adapters.prompt` says. False: `run` has to make it."""
+        prompt = self._prompt
+        if prompt is None or self.barred() is not None or not self._turns.try_take():
+            return False
+        permit = self._entered(flight)
+        if permit is None:
+            self._turns.give_back()
+            return False
+        try:
+            sent = prompt.begin(flight.lookup, timeout_s=self._limits.timeout_s, told=partial(told, flight))
+        except Exception:  # it is made again, and whatever is wrong is said there
+            sent = None
+        if sent is None:
+            flight.admitted = permit
+            return False
+        now = self._monotonic()
+        self._start(flight, now, alarms, time_is_up)
+        flight.sent = sent
+        flight.calls.append(Call(permit, now))
+        self.vitals.started()
+        return True
+
+    def is_all(self, flight: Flight, answers: Sequence[Answer]) -> bool:
+        """Whether a first try brought good answers to all; it is ended then. `run_on` is for the rest."""
+        keys = flight.lookup.keys
+        if len(answers) != len(keys) or Failed in set(map(type, answers)):
+            return False
+        self._end(flight, flight.calls[0], True, None)
+        flight.known.update(zip(keys, answers, strict=True))
+        return True
+
+    async def run_on(
+        self,
+        flight: Flight,
+        answers: Sequence[Answer] | None,
+        later: Coroutine[Any, Any, Sequence[Answer]] | None,
+    ) -> None:
+        """From a first try on that no task awaited: what it brought, or what is left of it to do."""
+        call, lookup = flight.calls[0], flight.lookup
+        if answers is None and later is None:
+            later = self._source.fetch(lookup, timeout_s=max(0.0, flight.ends_at - self._monotonic()))
+        await self._retried(flight, await self._outcome(flight, call, lookup, later or _ready(answers or ())))
+
+    def _start(self, flight: Flight, now: float, alarms: Alarms, time_is_up: Callable[[Flight], None]) -> None:
+        flight.ends_at = now + self._limits.timeout_s
         flight.alarm = alarms.after(self._limits.timeout_s, partial(time_is_up, flight))
         self._budget.first_try()
-        hedged = self._limits.hedge_after_s is not None
-        tries = 0
+
+    def _asked(self, flight: Flight, lookup: Lookup, permit: Permit) -> Awaitable[Sequence[Answer]]:
+        ask = self._call if self._limits.hedge_after_s is None else self._hedged
+        return ask(flight, lookup, permit)
+
+    async def _retried(self, flight: Flight, answers: Sequence[Answer]) -> None:
+        """From the first try's answers on."""
+        lookup, tries = flight.lookup, 0
         while True:
-            answers = await (self._hedged if hedged else self._call)(flight, lookup, admitted)
             flight.known.update(zip(lookup.keys, answers, strict=True))
             if Failed not in set(map(type, answers)):
                 return
@@ -85,15 +145,22 @@ class Tries:
                 return  # the failure we have says more
             lookup = Lookup(lookup.noun, lookup.by, again, lookup.fields, lookup.page, lookup.onward)
             tries += 1
+            answers = await self._asked(flight, lookup, admitted)
 
     def cut(self, flight: Flight, *, patience_s: float) -> None:
         """End what is still out. The source is blamed for a call it was silent on for `patience_s` or longer."""
+        if flight.admitted is not None:
+            permit, flight.admitted = flight.admitted, None
+            self._end(flight, Call(permit, 0.0), None, None, made=False)
         for call in flight.calls:
             silent = self._monotonic() - call.started >= patience_s
             self._end(flight, call, False if silent else None, Reason.TIMEOUT)
 
     async def _admit(self, flight: Flight) -> Permit | Failed:
         """A permit together with a turn, both given back when the call ends."""
+        if flight.admitted is not None:
+            permit, flight.admitted = flight.admitted, None
+            return permit
         while True:
             barred = self.barred()
             if barred is not None:
@@ -106,21 +173,31 @@ class Tries:
                 could_go_at = await self._turns.take(flight.launch, flight.launch.deadline)
                 if could_go_at is not None:
                     return self.barred() or Failed(Reason.RATE_LIMITED, self._instant(could_go_at))
-            permit = None if self.quiet else self.breaker.enter()
-            if permit is not None:
-                if permit.probe:
-                    flight.launch.verdict = asyncio.Event()
-                return permit
+            entered = None if self.quiet else self._entered(flight)
+            if entered is not None:
+                return entered
             self._turns.give_back()  # things changed while we waited
+
+    def _entered(self, flight: Flight) -> Permit | None:
+        permit = self.breaker.enter()
+        if permit is not None and permit.probe:
+            flight.launch.verdict = asyncio.Event()
+        return permit
 
     async def _call(self, flight: Flight, lookup: Lookup, permit: Permit) -> Sequence[Answer]:
         call = Call(permit, self._monotonic())
         flight.calls.append(call)
         self.vitals.started()
+        asked = self._source.fetch(lookup, timeout_s=max(0.0, flight.ends_at - call.started))
+        return await self._outcome(flight, call, lookup, asked)
+
+    async def _outcome(
+        self, flight: Flight, call: Call, lookup: Lookup, asked: Awaitable[Sequence[Answer]]
+    ) -> Sequence[Answer]:
         failed: Failed | None = None
         answers: Sequence[Answer] = ()
         try:
-            answers = await self._source.fetch(lookup, timeout_s=max(0.0, flight.ends_at - call.started))
+            answers = await asked
             if len(answers) != len(lookup.keys):
                 failed = Failed(Reason.GARBAGE, detail="another number of answers than keys")
         except SourceUnavailable as error:
@@ -182,12 +259,14 @@ class Tries:
         counted = next((one.reason for one in failures if one.reason in _COUNTED and not _recorded(one)), None)
         self._end(flight, call, None if counted is None else False, counted or failures[0].reason)
 
-    def _end(self, flight: Flight, call: Call, good: bool | None, reason: Reason | None) -> None:
+    def _end(self, flight: Flight, call: Call, good: bool | None, reason: Reason | None, *, made: bool = True) -> None:
         """Give back what the call held and count it; the first end counts, a late answer changes nothing."""
         if call.ended:
             return
         call.ended = True
-        if good:
+        if not made:
+            pass
+        elif good:
             self.vitals.answered(self._monotonic() - call.started)
         elif reason is None or reason is Reason.KEY_MISSING or (good is None and reason is Reason.TIMEOUT):
             self.vitals.abandoned()
@@ -202,6 +281,10 @@ class Tries:
 
     def _instant(self, monotonic: float) -> datetime:
         return self._now() + timedelta(seconds=monotonic - self._monotonic())
+
+
+async def _ready(answers: Sequence[Answer]) -> Sequence[Answer]:
+    return answers
 
 
 def _worth_a_retry(answer: Answer) -> bool:

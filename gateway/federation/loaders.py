@@ -10,26 +10,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-from adapters.errors import Reason, SourceUnavailable
+from adapters.errors import Reason
+from adapters.prompt import ADAPTER_FAULT, Begun, answers_of, asked
 from adapters.source import Answer, Failed, Key, Lookup, Page
 from gateway.federation.abroad import Abroad
 from gateway.federation.catalog import Offer, Snapshot
 
 _GRACE_S = 0.05
+_TIMEOUT = Failed(Reason.TIMEOUT)
 Asked = tuple[Sequence[Offer], Sequence[Answer]]
 
 
 class Batch:
     """Keys that leave together; those who wait for them are told once, when they are answered or given up."""
 
-    __slots__ = ("_found", "answers", "done", "group", "keys", "task", "waiting")
+    __slots__ = ("_found", "answers", "done", "group", "keys", "left", "sent", "told", "under_way", "waiting")
 
     def __init__(self, group: Group, keys: Sequence[Key]) -> None:
         self.group = group
         self.keys = list(keys)
         self.answers: Sequence[Sequence[Answer]] = ()  # one for each key, in step with the group's offers
-        self.task: asyncio.Task[None] | None = None
+        self.sent = False
+        self.left = 0  # offers that have not answered
+        self.told: list[Sequence[Answer]] = []  # what each of them did, in step
+        self.under_way: list[Begun] = []
         self.waiting: list[_One | _All] = []
         self.done = False
         self._found: dict[Key, Sequence[Answer]] | None = None
@@ -43,6 +49,13 @@ class Batch:
         self.answers, self.done = answers, True
         for waiting in self.waiting:
             waiting.settled(self)
+
+    def stop(self) -> None:
+        """What is still under way is not waited for."""
+        under_way, self.under_way = self.under_way, []
+        if self.left:
+            for begun in under_way:
+                begun.cancel()
 
     def cancel(self) -> None:
         self.done = True
@@ -189,13 +202,21 @@ class Loader:
         await asyncio.wait({task}, timeout=max(self._deadline - self._loop.time(), 0))
         if not task.done() or task.cancelled():
             offers = self._answering(noun, by)[:1]
-            return offers, [Failed(Reason.TIMEOUT)] * len(offers)
+            return offers, [_TIMEOUT] * len(offers)
         return task.result()
 
     async def _page(self, noun: str, by: tuple[str, ...], key: Key, page: Page, fields: frozenset[str]) -> Asked:
         offers = self._answering(noun, by)[:1]
-        answers = [await self._ask(offer, by, (key,), page, fields) for offer in offers]
-        return offers, [found[0] for found in answers]
+        answers = []
+        for offer in offers:
+            left_s = self._left_s(offer)
+            if left_s > 0:
+                lookup = self._lookup(offer, by, (key,), page, fields)
+                found = self._checked(offer, lookup, await answers_of(offer.source.source, lookup, left_s))
+            else:
+                found = [_TIMEOUT]
+            answers.append(found[0])
+        return offers, answers
 
     def _answering(self, noun: str, by: tuple[str, ...]) -> Sequence[Offer]:
         return self._abroad.asked(self._snapshot.answering(noun, by))
@@ -225,61 +246,64 @@ class Loader:
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline + _GRACE_S, self._expire)
         for batch in self._batches:
-            if batch.task is None and not batch.done:
+            if not batch.sent and not batch.done:
                 batch.group.pending = None
-                batch.task = self._loop.create_task(self._answer(batch))
+                self._begin(batch)
 
-    async def _answer(self, batch: Batch) -> None:
-        group, keys = batch.group, tuple(batch.keys)
-        offers = group.offers
-        try:
-            if len(offers) == 1:
-                answers = [await self._ask(offers[0], group.by, keys, None, group.fields)]
-            else:
-                answers = await asyncio.gather(
-                    *(self._ask(offer, group.by, keys, None, group.fields) for offer in offers)
-                )
-        except asyncio.CancelledError:
-            if not batch.done:
-                batch.cancel()
-            raise
-        if not batch.done:
-            batch.settle(list(zip(*answers, strict=True)) if offers else [()] * len(keys))
+    def _begin(self, batch: Batch) -> None:
+        """Every source of a batch is asked at once."""
+        group = batch.group
+        offers, keys = group.offers, tuple(batch.keys)
+        batch.sent = True
+        batch.left = len(offers)
+        batch.told = [()] * len(offers)
+        if not offers:
+            batch.settle([()] * len(keys))
+        for place, offer in enumerate(offers):
+            left_s = self._left_s(offer)
+            if left_s <= 0:
+                self._told(batch, place, [_TIMEOUT] * len(keys))
+                continue
+            lookup = self._lookup(offer, group.by, keys, None, group.fields)
+            heard = partial(self._heard, batch, place, offer, lookup)
+            batch.under_way.append(asked(offer.source.source, lookup, left_s, heard))
+
+    def _heard(self, batch: Batch, place: int, offer: Offer, lookup: Lookup, answers: Sequence[Answer]) -> None:
+        self._told(batch, place, self._checked(offer, lookup, answers))
+
+    def _told(self, batch: Batch, place: int, answers: Sequence[Answer]) -> None:
+        batch.told[place] = answers
+        batch.left -= 1
+        if batch.left == 0 and not batch.done:
+            batch.settle(list(zip(*batch.told, strict=True)))
 
     def _expire(self) -> None:
         """Each source keeps its own time; this is for one that does not. What is open is not known, and that is said."""
         for batch in self._batches:
             if not batch.done:
                 batch.group.pending = None
-                unknown = [Failed(Reason.TIMEOUT)] * len(batch.group.offers)
+                unknown = [_TIMEOUT] * len(batch.group.offers)
                 batch.settle([unknown] * len(batch.keys))
         self._stop()
 
     def _stop(self) -> None:
         for batch in self._batches:
-            if batch.task is not None and not batch.task.done():
-                batch.task.cancel()
+            batch.stop()
         for task in self._pages.values():
             task.cancel()
 
-    async def _ask(
+    def _left_s(self, offer: Offer) -> float:
+        return min(self._deadline - self._loop.time(), offer.source.manifest.limits.timeout_s)
+
+    def _lookup(
         self, offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...], page: Page | None, fields: frozenset[str]
-    ) -> Sequence[Answer]:
-        remaining = self._deadline - self._loop.time()
-        if remaining <= 0:
-            return [Failed(Reason.TIMEOUT)] * len(keys)
+    ) -> Lookup:
         own, along = self._snapshot.fields_of(offer, fields), self._abroad.along(offer)
-        lookup = Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), own, page, along)
-        try:
-            answers = await offer.source.source.fetch(
-                lookup, timeout_s=min(remaining, offer.source.manifest.limits.timeout_s)
-            )
-        except SourceUnavailable as error:
-            return [Failed(error.reason, error.retry_at, error.detail)] * len(keys)
-        except Exception:  # a fault in an adapter is that source's fault, not the answer's
-            return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
-        if len(answers) != len(keys):
-            return [Failed(Reason.GARBAGE, detail="adapter fault")] * len(keys)
+        return Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), own, page, along)
+
+    def _checked(self, offer: Offer, lookup: Lookup, answers: Sequence[Answer]) -> Sequence[Answer]:
+        if len(answers) != len(lookup.keys):
+            return [ADAPTER_FAULT] * len(lookup.keys)
         if offer.hops is not None:
             self._abroad.keep(answers)
         return answers

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from adapters.prompt import OVER, Asks, Begun, Told, in_a_task
 from adapters.source import Answer, Failed, Lookup, Source
 from gateway.caller import Metrics
 from gateway.errors import GatewayError
-from gateway.services.tracing import UNTRACED, Tracing
+from gateway.services.tracing import UNTRACED, Span, Tracing
 
 
 class Observed:
@@ -19,6 +20,7 @@ class Observed:
 
     def __init__(self, source: Source, code: str, metrics: Metrics, tracing: Tracing = UNTRACED) -> None:
         self._source, self._code, self._metrics, self._tracing = source, code, metrics, tracing
+        self._asks = source if isinstance(source, Asks) else None
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
         started = time.perf_counter()
@@ -26,10 +28,7 @@ class Observed:
         with self._tracing.lookup(self._code, lookup.noun, len(lookup.keys)) as span:
             try:
                 answers = await self._source.fetch(lookup, timeout_s=timeout_s)
-                if Failed not in set(map(type, answers)):
-                    outcome, reason = "OK", ""
-                else:
-                    reason = next(answer.reason.value for answer in answers if isinstance(answer, Failed))
+                outcome, reason = _told_by(answers)
                 return answers
             except asyncio.CancelledError:
                 reason = "CANCELLED"
@@ -38,8 +37,64 @@ class Observed:
                 self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - started)
                 span.say(outcome=outcome, reason=reason)
 
+    def ask(self, lookup: Lookup, *, timeout_s: float, told: Told) -> Begun:
+        """As `fetch`; see `adapters.prompt`."""
+        if self._asks is None:
+            return in_a_task(self, lookup, timeout_s, told)
+        span = self._tracing.lookup(self._code, lookup.noun, len(lookup.keys))
+        asking = _Asking(self._metrics, self._code, span.__enter__(), told)
+        try:
+            asking.begun = self._asks.ask(lookup, timeout_s=timeout_s, told=asking.answered)
+        except BaseException as error:
+            asking.failed("FAULT", error)
+            raise
+        return asking
+
     async def close(self) -> None:
         await self._source.close()
+
+
+class _Asking:
+    """One lookup until it is answered or given up."""
+
+    __slots__ = ("_code", "_metrics", "_span", "_started", "_told", "begun")
+
+    def __init__(self, metrics: Metrics, code: str, span: Span, told: Told) -> None:
+        self._metrics, self._code, self._span = metrics, code, span
+        self._told: Told | None = told
+        self._started = time.perf_counter()
+        self.begun: Begun = OVER
+
+    def answered(self, answers: Sequence[Answer]) -> None:
+        told, self._told = self._told, None
+        self.begun = OVER  # no circle of two that know each other
+        if told is not None:
+            outcome, reason = _told_by(answers)
+            self._note(outcome, reason)
+            self._span.__exit__(None, None, None)
+            told(answers)
+
+    def cancel(self) -> None:
+        if self._told is not None:
+            self.begun.cancel()
+            self.begun = OVER
+            self.failed("CANCELLED", asyncio.CancelledError())
+
+    def failed(self, reason: str, error: BaseException) -> None:
+        if self._told is not None:
+            self._told = None
+            self._note("FAILED", reason)
+            self._span.__exit__(type(error), error, error.__traceback__)
+
+    def _note(self, outcome: str, reason: str) -> None:
+        self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - self._started)
+        self._span.say(outcome=outcome, reason=reason)
+
+
+def _told_by(answers: Sequence[Answer]) -> tuple[str, str]:
+    if Failed not in set(map(type, answers)):
+        return "OK", ""
+    return "FAILED", next(answer.reason.value for answer in answers if isinstance(answer, Failed))
 
 
 class Watched:
