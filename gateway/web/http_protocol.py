@@ -140,25 +140,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_waiting()
         parser = self.parser
         version = parser.get_http_version()
-        url = self.url
-        path, raw_path, query = _KNOWN.get(url) or _parsed(url)
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,  # type: ignore[typeddict-item]
-            "root_path": "",
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-            "method": parser.get_method().decode("ascii"),
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": query,
-        }
         self._upgrading = parser.should_upgrade() and self._should_upgrade()
         if self._upgrading:
+            self.scope = self._scope(version)
             return
         # What was asked to become another protocol and does not: the parser drops what it read behind such a request.
         keep_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
@@ -169,10 +153,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if gate.closing or gate.retiring:
                 keep_alive = False  # told with its answer, so that the next request goes elsewhere
             elif free and keep_alive and gate.full and self._shed(gate):
-                return
+                return  # before anything is made for it
             elif self.settings.connection_requests is not None:
                 self._requests += 1
                 keep_alive = keep_alive and self._requests < self.settings.connection_requests
+        self.scope = self._scope(version)
         cycle = self.cycle = Cycle(
             self.scope,
             self.transport,
@@ -191,6 +176,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, self.app))
             if len(self.pipeline) >= _MOST_BEHIND:
                 cycle.keep_alive = False
+
+    def _scope(self, version: str) -> Any:
+        """What ASGI calls a request. Raises httptools' error for what is no address."""
+        url = self.url
+        path, raw_path, query = _KNOWN.get(url) or _parsed(url)
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "root_path": "",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "method": self.parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+        }
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
@@ -257,7 +262,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return False  # who does not read is not written to without end
         if gate.reader_fits and self.url.startswith(_LOG):
             return False
-        gate.turn_back(self.scope["method"])
+        gate.turn_back(self.parser.get_method().decode("ascii"))
         self.cycle = _REFUSED
         self.transport.write(_overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers))))
         self.server_state.total_requests += 1

@@ -2,7 +2,9 @@
 
 One process has one thread. Past the number that keeps it busy, more requests at once make nobody faster: they stand in
 line inside, and with enough of them every answer comes too late for its client. As in CoDel (RFC 8289) what counts is a
-line that does not go away, not one that is long for a moment: the shortest wait of an interval.
+line that does not go away, not one that is long for a moment. The shortest wait of an interval, by which CoDel knows it,
+says nothing here: those who are let in go in step (they wait for the same answers and the same commit), and even among far
+too many the loop has nothing to do for a moment, again and again.
 """
 
 from __future__ import annotations
@@ -11,16 +13,28 @@ import asyncio
 import time
 from collections.abc import Callable
 
-TARGET_S = 0.012  # a wait that is never shorter than this for a whole interval is a standing line
+TARGET_S = 0.012  # whoever gets ready and has to wait longer than this, most of the time, stands in a line
 INTERVAL_S = 0.1
+WINDOW_S = 0.6  # long enough for those inside to have been in step both ways: all ready, and all waiting elsewhere
 _PROBE_S = 0.01
-_LEAST_PROBES = 2  # one long pause (a collection, a stolen processor) is no line
+_LEAST_PROBES = 2
+_LONG_S = 2 * TARGET_S
 _MOST_CUT = 0.25
 _FLOOR = 16
 
 
+def standing_s(waits: list[float]) -> float:
+    """How long somebody waits who gets ready at any time: each wait counts for as long as it lasted. The longest is passed
+    over: one long pause (a collection, a stolen processor) is no line."""
+    if len(waits) < _LEAST_PROBES:
+        return 0.0
+    kept = sorted(waits)[:-1]
+    return sum(wait * (wait + _PROBE_S) for wait in kept) / sum(wait + _PROBE_S for wait in kept)
+
+
 class InFlightLimit:
-    """`limit` moves between a floor and `most`: down to what the line's length says while there is one, up by a part while some are refused.
+    """`limit` moves between a floor and `most`: down to what the line's length says while there is one, up by a part while
+    some are refused.
 
     It watches by itself while more than the floor are inside, and costs nothing otherwise.
     """
@@ -32,7 +46,7 @@ class InFlightLimit:
         self._floor = min(_FLOOR, most)
         self._inside: Callable[[], int] = lambda: 0
         self._watching = False
-        self._waits: list[float] = []
+        self._waits: list[tuple[float, float]] = []  # when it was seen, how long it was
         self._until = 0.0
         self._pressed = False
 
@@ -47,30 +61,43 @@ class InFlightLimit:
         """One was refused."""
         self._pressed = True
 
-    def turn(self, waits: list[float], inside: int, *, pressed: bool) -> None:
-        """What an interval's waits say. `inside`: how many are at work now."""
-        if len(waits) >= _LEAST_PROBES and min(waits) > TARGET_S:
-            if inside <= self.limit + 1:  # else those let in before the last cut are still there, and prove nothing
-                part = max(_MOST_CUT, min(0.875, TARGET_S / min(waits)))  # the line is about as long as they are many
-                self.limit = max(self._floor, int(min(self.limit, inside) * part))
-        elif pressed or inside < self.limit // 2:
-            self.limit = min(self.most, self.limit + max(1, self.limit // 8))
+    def turn(self, waits: list[float], inside: int, *, pressed: bool) -> bool:
+        """What the waits of a while say; whether they brought the limit down. `inside`: how many are at work now."""
+        line = standing_s(waits)
+        if line <= TARGET_S:
+            if pressed or inside < self.limit // 2:
+                self.limit = min(self.most, self.limit + max(1, self.limit // 8))
+            return False
+        if inside > self.limit + 1:  # those let in before the last cut are still there, and prove nothing
+            return False
+        part = max(_MOST_CUT, min(0.875, TARGET_S / line))  # the line is about as long as they are many
+        self.limit = max(self._floor, int((self.limit if pressed else min(self.limit, inside)) * part))
+        return True
 
     def _probe(self) -> None:
         # From a timer, which comes first, to the end of the line of those who are ready.
-        asyncio.get_running_loop().call_soon(self._waited, time.monotonic())
+        asyncio.get_running_loop().call_soon(self._waited, time.monotonic(), time.thread_time())
 
-    def _waited(self, since: float) -> None:
+    def _waited(self, since: float, worked: float) -> None:
         now = time.monotonic()
         self.seen(now - since)
-        self._waits.append(now - since)
+        # What others took of the processor meanwhile makes the line no longer: up to as much as we had.
+        wait = max(time.thread_time() - worked, (now - since) / 2)
+        self._waits.append((now, wait))
         self.looked()
         inside = self._inside()
-        # A line that is long enough leaves no room for two probes in an interval: it is then as long as they take.
-        if now >= self._until and len(self._waits) >= _LEAST_PROBES:
-            self.turn(self._waits, inside, pressed=self._pressed)
-            self._waits, self._pressed, self._until = [], False, now + INTERVAL_S
+        # Many who come at once are seen before an interval is over; one long pause alone never brings the limit down.
+        if now >= self._until or (wait > _LONG_S and standing_s([one for _, one in self._waits]) > TARGET_S):
+            self._turn(now, inside)
         if inside > self._floor or self.limit < self.most:
             asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
         else:
             self._watching = False
+
+    def _turn(self, now: float, inside: int) -> None:
+        if len(self._waits) < _LEAST_PROBES:  # a line that is long enough leaves no room for more in an interval
+            return
+        cut = self.turn([wait for _, wait in self._waits], inside, pressed=self._pressed)
+        # What was seen before a cut says nothing of the line after it.
+        self._waits = [] if cut else [one for one in self._waits if one[0] > now - WINDOW_S]
+        self._pressed, self._until = False, now + INTERVAL_S

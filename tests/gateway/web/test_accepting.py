@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from gateway.web import accepting as accepting_module
 from gateway.web.accepting import Accepting
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
@@ -28,7 +29,10 @@ def knocking(port: int, many: int) -> list[socket.socket]:
     return [socket.create_connection(("127.0.0.1", port)) for _ in range(many)]
 
 
-async def test_as_many_as_wait_are_taken_up_to_a_number_and_none_after_the_end() -> None:
+async def test_as_many_as_wait_are_taken_some_in_each_turn_and_none_after_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accepting_module, "_AT_ONCE", 64)
     made: list[asyncio.BaseTransport] = []
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
         listener.setblocking(False)
@@ -37,11 +41,13 @@ async def test_as_many_as_wait_are_taken_up_to_a_number_and_none_after_the_end()
         await asyncio.sleep(0.05)
         assert made == []
         callers = knocking(listener.getsockname()[1], 100)
-        for all_told in (64, 100, 100):
-            accepting.more()
-            await asyncio.sleep(0.1)
-            assert len(made) == all_told
+        accepting.more()
+        assert len(accepting._opening) == 64, "the others of this turn come to theirs"
+        await asyncio.sleep(0.1)
+        assert len(made) == 100
         callers += knocking(listener.getsockname()[1], 1)
+        await asyncio.sleep(0.05)
+        assert len(made) == 100, "nobody is looked for where nobody is left"
         accepting.stop()
         accepting.more()
         await asyncio.sleep(0.05)

@@ -16,7 +16,7 @@ from gateway.web import gate as gate_module
 from gateway.web import in_flight as in_flight_module
 from gateway.web import shed_lines as shed_lines_module
 from gateway.web.gate import Gate
-from gateway.web.in_flight import TARGET_S, InFlightLimit
+from gateway.web.in_flight import TARGET_S, InFlightLimit, standing_s
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
 from tests.gateway.web.conftest import Start
@@ -232,24 +232,73 @@ async def test_who_was_refused_and_never_sends_the_rest_is_cut_off(start: Start)
 
 def test_a_line_that_stays_lowers_the_limit_and_one_that_passes_does_not() -> None:
     limit = InFlightLimit(200)
-    limit.turn([TARGET_S * 9, TARGET_S * 9, 0.0001], 200, pressed=True)
-    assert limit.limit == 200, "once in between there was no line"
-    limit.turn([TARGET_S * 9], 200, pressed=True)
+    limit.turn([TARGET_S * 9, 0.0001, 0.0001], 200, pressed=True)
     assert limit.limit == 200, "one long pause is no line"
-    limit.turn([TARGET_S * 2] * 5, 200, pressed=True)
+    limit.turn([TARGET_S * 9], 200, pressed=True)
+    assert limit.limit == 200, "nor is one that is all there was"
+    assert limit.turn([TARGET_S * 2] * 5, 200, pressed=True)
     assert limit.limit == 100
-    limit.turn([TARGET_S * 2] * 5, 160, pressed=True)
+    assert not limit.turn([TARGET_S * 2] * 5, 160, pressed=True)
     assert limit.limit == 100, "those let in before are still there"
-    limit.turn([TARGET_S * 1.01] * 5, 100, pressed=True)
-    assert limit.limit == 87
-    limit.turn([TARGET_S * 100] * 2, 80, pressed=True)
-    assert limit.limit == 20
-    limit.turn([TARGET_S * 100] * 2, 20, pressed=True)
+    limit.turn([TARGET_S * 1.01] * 5, 60, pressed=True)
+    assert limit.limit == 87, "it was full, though it is not now"
+    limit.turn([TARGET_S * 100] * 2, 64, pressed=False)
+    assert limit.limit == 16, "of those who were there"
+    limit.turn([TARGET_S * 100] * 2, 16, pressed=True)
     assert limit.limit == 16
     limit.turn([0.001] * 5, 12, pressed=False)
     assert limit.limit == 16, "nobody asks for more"
     for _ in range(50):
         limit.turn([0.001] * 5, limit.limit, pressed=True)
+    assert limit.limit == 200
+
+
+def test_those_who_go_in_step_are_a_line_though_the_loop_is_idle_now_and_then() -> None:
+    idle = [0.0002] * 4
+    assert standing_s([*idle, 0.1, *idle]) < TARGET_S, "once is once"
+    assert standing_s([*idle, 0.1, *idle, 0.1, *idle, 0.1]) > 3 * TARGET_S
+    assert standing_s([0.003] * 40) < TARGET_S, "short turns are no line, however many"
+    assert standing_s([]) == standing_s([1.0]) == 0.0
+
+
+@pytest.mark.parametrize(("pauses", "lowered"), [(1, False), (2, True)])
+def test_many_at_once_are_seen_before_an_interval_is_over_and_one_pause_is_not(
+    monkeypatch: pytest.MonkeyPatch, pauses: int, lowered: bool
+) -> None:
+    crowd = Crowd(monkeypatch)
+    limit, loop = crowd.gate.in_flight, crowd.loop
+    monkeypatch.setattr(in_flight_module, "INTERVAL_S", 10.0)
+    for _ in range(100):
+        crowd.gate.enter("request")
+    long: list[float] = []
+    limit.seen = lambda wait_s: long.append(wait_s) if wait_s > 0.05 else None
+
+    def work() -> None:
+        loop.spend(0.1 if len(long) < pauses else 0.001)
+        loop.call_soon(work)
+
+    loop.call_soon(work)
+    loop.run_until(1.0)
+    assert len(long) == pauses
+    assert (limit.limit < 100) == lowered
+
+
+def test_what_others_take_of_the_processor_makes_the_line_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd(monkeypatch)
+    limit, loop = crowd.gate.in_flight, crowd.loop
+    seen: list[float] = []
+    limit.seen = seen.append
+    for _ in range(100):
+        crowd.gate.enter("request")
+
+    def stolen() -> None:
+        loop.spend(0.02)
+        loop.stolen += 0.01
+        loop.call_soon(stolen)
+
+    loop.call_soon(stolen)
+    loop.run_until(2.0)
+    assert max(seen) > 1.5 * TARGET_S, "the metric says what it was"
     assert limit.limit == 200
 
 
@@ -263,6 +312,8 @@ async def test_it_looks_only_while_many_are_inside() -> None:
     gate = Gate(in_flight=40, streams=1)
     seen: list[float] = []
     gate.in_flight.seen = seen.append
+    looked: list[None] = []
+    gate.in_flight.looked = lambda: looked.append(None)
     for _ in range(10):
         gate.enter("request")
     await asyncio.sleep(0.05)
@@ -271,6 +322,7 @@ async def test_it_looks_only_while_many_are_inside() -> None:
         gate.enter("request")
     await asyncio.sleep(0.05)
     assert seen
+    assert len(looked) == len(seen)
     for _ in range(30):
         gate.leave("request")
     await asyncio.sleep(0.05)

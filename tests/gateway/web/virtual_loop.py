@@ -17,7 +17,7 @@ class VirtualLoop:
     """As asyncio's: what is due is appended to what is ready, and all that was ready has its turn before anything newer."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.stolen = 0.0
         self._ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._timers: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._set = 0
@@ -26,6 +26,9 @@ class VirtualLoop:
         return self.now
 
     monotonic = time
+
+    def thread_time(self) -> float:
+        return self.now - self.stolen
 
     def get_running_loop(self) -> VirtualLoop:
         return self
