@@ -43,27 +43,21 @@ class StoredFacts:
         if caller.kind is CallerKind.PARTNER:
             return await self._of_partner(caller, purpose, subjects, now_us)
         claimed, kept = purpose.case_no, self.kept
-
-        def work_out(said: Mapping[str, Said], at_us: int) -> tuple[Mapping[str, SubjectFacts], int]:
-            return _facts_at(said, claimed, at_us)
-
         if kept is None or type(subjects) is not Named:
             said, _ = await self._read(caller, subjects, now_us)
-            facts, _ = work_out(said, now_us)
-            return [facts[subject] for subject in subjects]
-        asker = (caller.user_id, caller.org_id, claimed)
+            return _in_order(subjects, said, claimed, now_us)
+        asker = (caller.user_id, caller.org_id)
         mine = kept.of(asker)
         if mine is not None and mine.holds(subjects, now_us):
             state = kept.state  # `mine` is of this one, whatever others keep while the database is asked
             if state == await self._state():
-                return mine.at(subjects, now_us, work_out)
+                return mine.at(subjects, claimed, now_us, _facts_at)
             kept.clear()
         said, state = await self._read(caller, subjects, now_us)
         mine = kept.keep(asker, state, said, now_us) if state is not None and await self._is_watched() else None
         if mine is not None:
-            return mine.at(subjects, now_us, work_out)
-        facts, _ = work_out(said, now_us)
-        return [facts[subject] for subject in subjects]
+            return mine.at(subjects, claimed, now_us, _facts_at)
+        return _in_order(subjects, said, claimed, now_us)
 
     async def _of_partner(
         self, caller: Caller, purpose: Purpose, subjects: Sequence[str], now_us: int
@@ -115,3 +109,10 @@ def _facts_at(said: Mapping[str, Said], claimed: str | None, now_us: int) -> tup
     alike = {id(one): one for one in known.values()}
     facts = {place: facts_of(one, claimed, now) for place, one in alike.items()}
     return {subject: facts[id(one)] for subject, one in known.items()}, until
+
+
+def _in_order(
+    subjects: Sequence[str], said: Mapping[str, Said], claimed: str | None, now_us: int
+) -> Sequence[SubjectFacts]:
+    facts, _ = _facts_at(said, claimed, now_us)
+    return [facts[subject] for subject in subjects]

@@ -1,6 +1,6 @@
 """What was said of persons lately, for as long as nothing was written since (SQLite, ADR 0023).
 
-Kept for each asker and claim apart: what others asked makes nobody's question quicker. All of it belongs to one state of
+Kept for each asker apart: what others asked makes nobody's question quicker. All of it belongs to one state of
 the tables; in another, nothing of it is left.
 """
 
@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from gateway.policy.facts import SubjectFacts
 from gateway.store.facts_rows import FOREVER, Said
 
-Asker = tuple[str, str, str | None]  # user, organisation, the case claimed
-WorkOut = Callable[[Mapping[str, Said], int], tuple[Mapping[str, SubjectFacts], int]]
-_MOST = 4096  # persons, counted for each asker: about 4 MB
+Asker = tuple[str, str]  # user, organisation
+WorkOut = Callable[[Mapping[str, Said], str | None, int], tuple[Mapping[str, SubjectFacts], int]]
+_MOST = 4096  # persons, counted for each asker: about 6 MB
+_CLAIMS = 4  # by each asker, of which what it comes to is at hand
 
 
 class KeptFacts:
@@ -68,7 +69,7 @@ class OfAsker:
     def __init__(self) -> None:
         self.said: dict[str, Said] = {}
         self.read_us = 0  # what was over by then is not there
-        self._facts: dict[str, SubjectFacts] = {}
+        self._facts: dict[str | None, dict[str, SubjectFacts]] = {}  # by the case claimed
         self._since, self._until = 0, FOREVER
 
     def add(self, said: Mapping[str, Said], at_us: int) -> None:
@@ -79,14 +80,18 @@ class OfAsker:
         """Whether of all these something is there that can be told at `now_us`."""
         return self.read_us <= now_us and all(map(self.said.__contains__, subjects))
 
-    def at(self, subjects: Sequence[str], now_us: int, work_out: WorkOut) -> list[SubjectFacts]:
+    def at(self, subjects: Sequence[str], claimed: str | None, now_us: int, work_out: WorkOut) -> list[SubjectFacts]:
         """Of those it `holds`. Nothing is asked for it, whatever began or ended since."""
         if not self._since <= now_us < self._until:
             self._facts, self._until = {}, FOREVER
-        facts = self._facts
+        facts = self._facts.get(claimed)
+        if facts is None:
+            if len(self._facts) >= _CLAIMS:
+                self._facts, self._until = {}, FOREVER
+            facts = self._facts[claimed] = {}
         if not all(map(facts.__contains__, subjects)):
             missing = {subject: self.said[subject] for subject in subjects if subject not in facts}
-            found, until = work_out(missing, now_us)
+            found, until = work_out(missing, claimed, now_us)
             facts.update(found)
             self._since, self._until = now_us, min(self._until, until)
         return list(map(facts.__getitem__, subjects))

@@ -30,7 +30,19 @@ from gateway.store.tables import metadata
 from gateway.store.tables.fact_version import TRIGGERS, WATCHED
 from gateway.supervision.case_facts import MonitoringEntry, Part, PartyEntry, SealEntry
 from tests.gateway.store.conftest import START, Databases, HandClock
-from tests.gateway.store.test_facts import ADULT, BANK, CASE, COURT, EARLIER, MINOR, NOBODY, OFFICER, REGISTER, STRANGER
+from tests.gateway.store.test_facts import (
+    ADULT,
+    BANK,
+    CASE,
+    COURT,
+    EARLIER,
+    MINOR,
+    NOBODY,
+    OFFICER,
+    REGISTER,
+    SEALED,
+    STRANGER,
+)
 
 pytestmark = pytest.mark.anyio
 PAST = int(EARLIER.timestamp() * 1_000_000)
@@ -314,12 +326,27 @@ async def test_what_others_asked_makes_nobody_quicker_and_partners_are_never_tol
     await told(facts, ADULT)
     statements = heard(store.database)
     for caller, case in (
-        (replace(OFFICER, user_id="officer-he"), CASE), (replace(OFFICER, org_id="cc-9"), CASE), (OFFICER, None),
+        (replace(OFFICER, user_id="officer-he"), CASE), (replace(OFFICER, org_id="cc-9"), CASE),
         (BANK, CASE), (BANK, CASE),
     ):  # fmt: skip
         statements.clear()
         assert await told(facts, ADULT, caller=caller, case=case) == await fresh(facts, ADULT, caller=caller, case=case)
         assert READ_STATE not in statements
+
+
+async def test_another_claim_by_the_same_asker_is_worked_out_of_the_same_rows(
+    settings: Settings, store: Store, facts: StoredFacts
+) -> None:
+    await told(facts, *EVERYBODY, caller=COURT)
+    statements = heard(store.database)
+    for claim in (SEALED, CASE, None, "k1", "k2", "k3", SEALED, CASE):
+        statements.clear()
+        now = await told(facts, *EVERYBODY, caller=COURT, case=claim)
+        assert (statements == [READ_STATE]) is settings.sqlite
+        assert now == await fresh(facts, *EVERYBODY, caller=COURT, case=claim)
+        assert now[1].unsealed is (claim == SEALED)
+    if facts.kept is not None:
+        assert all(len(mine._facts) <= 4 for mine in facts.kept._askers.values())
 
 
 async def test_a_write_between_the_reading_and_the_keeping_is_seen_by_the_next(
@@ -378,15 +405,15 @@ def test_only_so_many_persons_are_kept_and_who_asked_longest_ago_is_forgotten() 
     nothing = (None, None, 0, None, None, None, None)
     kept = KeptFacts(most=10)
     many = {f"{number}": nothing for number in range(11)}
-    assert kept.keep(("big", "o", None), "1/1", many, 0) is None
+    assert kept.keep(("big", "o"), "1/1", many, 0) is None
     for number in range(5):
-        kept.keep((f"u{number}", "o", None), "1/1", {"a": nothing, "b": nothing, "c": nothing}, 0)
-        kept.of(("u0", "o", None))
+        kept.keep((f"u{number}", "o"), "1/1", {"a": nothing, "b": nothing, "c": nothing}, 0)
+        kept.of(("u0", "o"))
     assert len(kept) == 9
-    assert [user for user, _, _ in kept._askers] == ["u3", "u4", "u0"]
-    kept.keep(("u0", "o", None), "1/1", {f"{number}": nothing for number in range(9)}, 0)
+    assert [user for user, _ in kept._askers] == ["u3", "u4", "u0"]
+    kept.keep(("u0", "o"), "1/1", {f"{number}": nothing for number in range(9)}, 0)
     assert len(kept) == 9, "who asks for more than there is room for begins anew"
-    kept.keep(("u1", "o", None), "2/1", {"a": nothing}, 0)
+    kept.keep(("u1", "o"), "2/1", {"a": nothing}, 0)
     assert len(kept) == 1, "of another state nothing is left"
 
 
