@@ -32,6 +32,10 @@ class Breaker:
         self._closed_permit = Permit(probe=False)  # one for all calls between two changes of state
 
     @property
+    def closed(self) -> bool:
+        return self._open_until is None
+
+    @property
     def state(self) -> State:
         if self._open_until is None:
             return "CLOSED"
@@ -64,6 +68,8 @@ class Breaker:
 
     def settle(self, permit: Permit, good: bool | None) -> bool:
         """Count the outcome; None says the call proved nothing either way. Returns whether this opened the breaker."""
+        if good and not self._failures and permit is self._closed_permit:
+            return False  # as ever
         if permit.probe:
             if permit is not self._probe:
                 return False

@@ -26,6 +26,11 @@ class ServiceHours:
         self._known_from = self._known_to = datetime.max.replace(tzinfo=UTC)
         self._opens_at: datetime | None = None
 
+    @property
+    def always(self) -> bool:
+        """Whether it is never closed."""
+        return not self._windows
+
     def opens_at(self, now: datetime) -> datetime | None:
         """None while open, otherwise the next opening, UTC. `now` is aware."""
         if not self._windows:

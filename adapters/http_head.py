@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from yarl import URL
@@ -44,6 +45,9 @@ class Origin:
         return cls(host, port, secure, f" HTTP/1.1\r\nHost: {pair}\r\n")
 
 
+_NOWHERE: Final = Origin("", 0, False, " HTTP/1.1\r\nHost: -\r\n")
+
+
 def plain_target(url: str, end: int) -> str | None:
     """What stands behind the origin, which ends at `end`, if it can be sent as it is."""
     target = url[end:]
@@ -54,6 +58,12 @@ def request_head(
     method: str, target: str, origin: Origin, headers: Mapping[str, str] | None, body: bytes | None
 ) -> bytes:
     """The bytes before the body. Raises NotAllowed."""
+    if headers.__class__ is MappingProxyType and method in _names:
+        start = f"{method} {target}{origin.host_line}"
+        try:
+            return start.encode("ascii") + (_blocks.get(id(headers)) or _block(headers))[1] + _length(method, body)
+        except UnicodeEncodeError:
+            raise NotAllowed from None
     headers = headers or {}
     if not _names.issuperset(headers) or method not in _names:
         _look_at(method, headers)
@@ -69,6 +79,25 @@ def request_head(
         return f"{method} {target}{origin.host_line}".encode("ascii") + ("\r\n".join(lines) + "\r\n\r\n").encode()
     except UnicodeEncodeError:
         raise NotAllowed from None
+
+
+_blocks: dict[int, tuple[Mapping[str, str], bytes]] = {}
+"""What callers send each time, by the mapping that can not be changed (and is kept here, so that its id stays its own)."""
+_MOST_BLOCKS: Final = 64
+
+
+def _block(headers: Mapping[str, str]) -> tuple[Mapping[str, str], bytes]:
+    whole = request_head("GET", "/", _NOWHERE, dict(headers), None)
+    block = headers, whole.partition(b"\r\n\r\n")[0].partition(b"\r\n")[2].partition(b"\r\n")[2] + b"\r\n"
+    if len(_blocks) < _MOST_BLOCKS:
+        _blocks[id(headers)] = block
+    return block
+
+
+def _length(method: str, body: bytes | None) -> bytes:
+    if body is not None or method not in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        return b"Content-Length: %d\r\n\r\n" % len(body or b"")
+    return b"\r\n"
 
 
 def _look_at(method: str, headers: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ _CUT = Failed(Reason.DOWN, detail="the request was cut")
 class Guarded:
     """A Source around a Source; it never raises SourceUnavailable, every key has its own answer.
 
-    `per_key` says (of a lookup, if it is a function) that each key is a request of its own. Belongs to one event loop.
+    `per_key` says (of a lookup's noun and key names, if it is a function) that each key is a request of its own. Belongs to one event loop.
     Raises ValueError for hours or limits that make no sense.
     """
 
@@ -51,6 +51,7 @@ class Guarded:
         self._cache = AnswerCache(limits.cache_s, monotonic=monotonic) if limits.cache_s > 0 else None
         self._flights = SingleFlight()
         self._alarms = Alarms()
+        self._sizes: dict[tuple[str, tuple[str, ...]], int] = {}  # as many as the source has answers
         self._closed = False
 
     async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
@@ -68,7 +69,7 @@ class Guarded:
 
     def ask(self, lookup: Lookup, *, timeout_s: float, told: Told) -> Begun:
         """As `fetch`; see `adapters.prompt`."""
-        opens_at = self._hours.opens_at(self._now())
+        opens_at = None if self._hours.always else self._hours.opens_at(self._now())
         if opens_at is not None:
             told([Failed(Reason.CLOSED, opens_at)] * len(lookup.keys))
             return OVER
@@ -76,8 +77,10 @@ class Guarded:
             told([_TIMEOUT if timeout_s <= 0 else _CUT] * len(lookup.keys))
             return OVER
         about = (lookup.noun, lookup.by, lookup.fields, lookup.page, lookup.onward)
-        known = self._cached(about, lookup)
         under_way = self._flights.of(about)
+        if self._cache is None and not under_way and (alone := self._alone(about, lookup, timeout_s, told)) is not None:
+            return alone
+        known = self._cached(about, lookup)
         missing = tuple(dict.fromkeys(lookup.keys))
         if known or under_way:
             missing = tuple([key for key in missing if key not in known and key not in under_way])
@@ -97,6 +100,34 @@ class Guarded:
         if timeout_s < self._limits.timeout_s or any(flight.alarm is None for flight in wait.flights):
             wait.alarm = self._alarms.after(timeout_s, wait.end)
         return _Asked(self, wait)
+
+    def _alone(self, about: About, lookup: Lookup, timeout_s: float, told: Told) -> Begun | None:
+        """As most questions are: nobody asks the like, it fits into one request, and nothing bars the way. None: it is not."""
+        keys = lookup.keys
+        if not 0 < len(keys) <= self._size(lookup) or len(set(keys)) != len(keys):
+            return None
+        flight = Flight(about, lookup, Launch(self._monotonic() + timeout_s))
+        if not self._tries.begin(flight, self._alarms, self._time_is_up, self._told):
+            if flight.admitted is None:
+                return None
+            flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
+        self._flights.add(flight)
+        wait = Wait(lookup, {}, told, self._over)
+        wait.flights.append(flight)
+        flight.waits.append(wait)
+        wait.pending = 1
+        if timeout_s < self._limits.timeout_s or flight.alarm is None:  # else the flight's own alarm rings before
+            wait.alarm = self._alarms.after(timeout_s, wait.end)
+        return _Asked(self, wait)
+
+    def _size(self, lookup: Lookup) -> int:
+        """How many keys go in one request."""
+        place = (lookup.noun, lookup.by)
+        size = self._sizes.get(place)
+        if size is None:
+            per_key = self._per_key(lookup) if callable(self._per_key) else self._per_key
+            size = self._sizes[place] = 1 if per_key else max(1, self._limits.batch_size)
+        return size
 
     def health(self) -> Health:
         """How the source does at present, from what was asked of it; asks nothing itself."""
@@ -131,8 +162,7 @@ class Guarded:
         return {key: hit for key, hit in hits if hit is not None}
 
     def _launch(self, about: About, lookup: Lookup, keys: tuple[Key, ...], deadline: float) -> None:
-        per_key = self._per_key(lookup) if callable(self._per_key) else self._per_key
-        size = 1 if per_key else max(1, self._limits.batch_size)
+        size = self._size(lookup)
         launch, loop = Launch(deadline), asyncio.get_running_loop()
         for start in range(0, len(keys), size):
             if len(keys) == len(lookup.keys) <= size:
@@ -192,7 +222,8 @@ class Guarded:
 
     def _over(self, wait: Wait) -> None:
         """All have landed, or the time is up: tell what they brought in time."""
-        self._leave(wait)
+        if wait.pending:
+            self._leave(wait)
         known, keys = wait.known, wait.lookup.keys
         for flight in wait.flights:
             if known:
@@ -207,10 +238,9 @@ class Guarded:
         wait.told(answers)
 
     def _leave(self, wait: Wait) -> None:
-        if wait.pending:
-            for flight in wait.leave():
-                # An impatient asker proves nothing against the source, unless it had half the time it is granted.
-                self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
+        for flight in wait.leave():
+            # An impatient asker proves nothing against the source, unless it had half the time it is granted.
+            self._cut(flight, _TIMEOUT, patience_s=self._limits.timeout_s / 2)
 
     def _time_is_up(self, flight: Flight) -> None:
         self._cut(flight, _TIMEOUT, patience_s=0.0)

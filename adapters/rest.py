@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -42,11 +43,11 @@ from adapters.source import (
 from adapters.templates import KeyPartMissing
 from adapters.whole_source import Whole
 
-_JSON: Final = {"accept": "application/json"}
-_JSON_BODY_ONLY: Final = {"content-type": "application/json"}
-_JSON_BODY: Final = _JSON | _JSON_BODY_ONLY
-_XML: Final = {"accept": "application/xml, text/xml"}
-_XML_BODY: Final = _XML | _JSON_BODY_ONLY
+_JSON: Final = MappingProxyType({"accept": "application/json"})
+_JSON_BODY_ONLY: Final = MappingProxyType({"content-type": "application/json"})
+_JSON_BODY: Final = MappingProxyType({**_JSON, **_JSON_BODY_ONLY})
+_XML: Final = MappingProxyType({"accept": "application/xml, text/xml"})
+_XML_BODY: Final = MappingProxyType({**_XML, **_JSON_BODY_ONLY})
 
 
 class RestKind:

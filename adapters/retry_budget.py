@@ -16,6 +16,7 @@ class RetryBudget:
     def __init__(self, ratio: float, *, monotonic: Callable[[], float]) -> None:
         self._ratio, self._monotonic = ratio, monotonic
         self._slot = int(monotonic() // _SLOT_S)
+        self._ends_at = 0.0  # of the slot
         self._first, self._extra = [0] * _SLOTS, [0] * _SLOTS
 
     def first_try(self) -> None:
@@ -31,7 +32,11 @@ class RetryBudget:
         return True
 
     def _turn(self) -> None:
-        slot = int(self._monotonic() // _SLOT_S)
+        now = self._monotonic()
+        if now < self._ends_at:
+            return
+        slot = int(now // _SLOT_S)
+        self._ends_at = (max(slot, self._slot) + 1) * _SLOT_S
         if slot == self._slot:
             return
         for passed in range(self._slot + 1, min(slot, self._slot + _SLOTS) + 1):

@@ -75,10 +75,11 @@ class Tries:
     ) -> bool:
         """The first try, without a task, where it may and can leave at once; `told` is called with the flight and what
         `adapters.prompt` says. False: `run` has to make it."""
-        prompt = self._prompt
-        if prompt is None or self.barred() is not None or not self._turns.try_take():
+        prompt, now = self._prompt, self._monotonic()
+        # Whatever is amiss with the source is for `run`: what lets it be asked again is not to be spent twice.
+        if prompt is None or self._quiet_until > now or not self.breaker.closed or not self._turns.try_take():
             return False
-        permit = self._entered(flight)
+        permit = self.breaker.enter()
         if permit is None:
             self._turns.give_back()
             return False
@@ -89,7 +90,6 @@ class Tries:
         if sent is None:
             flight.admitted = permit
             return False
-        now = self._monotonic()
         self._start(flight, now, alarms, time_is_up)
         flight.sent = sent
         flight.calls.append(Call(permit, now))
@@ -158,9 +158,9 @@ class Tries:
 
     async def _admit(self, flight: Flight) -> Permit | Failed:
         """A permit together with a turn, both given back when the call ends."""
-        if flight.admitted is not None:
-            permit, flight.admitted = flight.admitted, None
-            return permit
+        admitted, flight.admitted = flight.admitted, None
+        if admitted is not None:
+            return admitted
         while True:
             barred = self.barred()
             if barred is not None:
@@ -173,16 +173,12 @@ class Tries:
                 could_go_at = await self._turns.take(flight.launch, flight.launch.deadline)
                 if could_go_at is not None:
                     return self.barred() or Failed(Reason.RATE_LIMITED, self._instant(could_go_at))
-            entered = None if self.quiet else self._entered(flight)
-            if entered is not None:
-                return entered
+            permit = None if self.quiet else self.breaker.enter()
+            if permit is not None:
+                if permit.probe:
+                    flight.launch.verdict = asyncio.Event()
+                return permit
             self._turns.give_back()  # things changed while we waited
-
-    def _entered(self, flight: Flight) -> Permit | None:
-        permit = self.breaker.enter()
-        if permit is not None and permit.probe:
-            flight.launch.verdict = asyncio.Event()
-        return permit
 
     async def _call(self, flight: Flight, lookup: Lookup, permit: Permit) -> Sequence[Answer]:
         call = Call(permit, self._monotonic())

@@ -212,7 +212,7 @@ class Loader:
             left_s = self._left_s(offer)
             if left_s > 0:
                 lookup = self._lookup(offer, by, (key,), page, fields)
-                found = self._checked(offer, lookup, await answers_of(offer.source.source, lookup, left_s))
+                found = self._checked(offer, 1, await answers_of(offer.source.source, lookup, left_s))
             else:
                 found = [_TIMEOUT]
             answers.append(found[0])
@@ -265,14 +265,11 @@ class Loader:
                 self._told(batch, place, [_TIMEOUT] * len(keys))
                 continue
             lookup = self._lookup(offer, group.by, keys, None, group.fields)
-            heard = partial(self._heard, batch, place, offer, lookup)
-            batch.under_way.append(asked(offer.source.source, lookup, left_s, heard))
-
-    def _heard(self, batch: Batch, place: int, offer: Offer, lookup: Lookup, answers: Sequence[Answer]) -> None:
-        self._told(batch, place, self._checked(offer, lookup, answers))
+            told = partial(self._told, batch, place)
+            batch.under_way.append(asked(offer.source.source, lookup, left_s, told))
 
     def _told(self, batch: Batch, place: int, answers: Sequence[Answer]) -> None:
-        batch.told[place] = answers
+        batch.told[place] = self._checked(batch.group.offers[place], len(batch.keys), answers)
         batch.left -= 1
         if batch.left == 0 and not batch.done:
             batch.settle(list(zip(*batch.told, strict=True)))
@@ -301,9 +298,9 @@ class Loader:
         own, along = self._snapshot.fields_of(offer, fields), self._abroad.along(offer)
         return Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), own, page, along)
 
-    def _checked(self, offer: Offer, lookup: Lookup, answers: Sequence[Answer]) -> Sequence[Answer]:
-        if len(answers) != len(lookup.keys):
-            return [ADAPTER_FAULT] * len(lookup.keys)
+    def _checked(self, offer: Offer, keys: int, answers: Sequence[Answer]) -> Sequence[Answer]:
+        if len(answers) != keys:
+            return [ADAPTER_FAULT] * keys
         if offer.hops is not None:
             self._abroad.keep(answers)
         return answers

@@ -41,14 +41,21 @@ class Observed:
         """As `fetch`; see `adapters.prompt`."""
         if self._asks is None:
             return in_a_task(self, lookup, timeout_s, told)
-        span = self._tracing.lookup(self._code, lookup.noun, len(lookup.keys))
-        asking = _Asking(self._metrics, self._code, span.__enter__(), told)
+        span = None
+        if self._tracing is not UNTRACED:
+            span = self._tracing.lookup(self._code, lookup.noun, len(lookup.keys)).__enter__()
+        asking = _Asking(self, span, told)
         try:
             asking.begun = self._asks.ask(lookup, timeout_s=timeout_s, told=asking.answered)
         except BaseException as error:
             asking.failed("FAULT", error)
             raise
         return asking
+
+    def note(self, span: Span | None, outcome: str, reason: str, started: float) -> None:
+        self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - started)
+        if span is not None:
+            span.say(outcome=outcome, reason=reason)
 
     async def close(self) -> None:
         await self._source.close()
@@ -57,22 +64,24 @@ class Observed:
 class _Asking:
     """One lookup until it is answered or given up."""
 
-    __slots__ = ("_code", "_metrics", "_span", "_started", "_told", "begun")
+    __slots__ = ("_observed", "_span", "_started", "_told", "begun")
 
-    def __init__(self, metrics: Metrics, code: str, span: Span, told: Told) -> None:
-        self._metrics, self._code, self._span = metrics, code, span
+    def __init__(self, observed: Observed, span: Span | None, told: Told) -> None:
+        self._observed, self._span = observed, span
         self._told: Told | None = told
-        self._started = time.perf_counter()
         self.begun: Begun = OVER
+        self._started = time.perf_counter()
 
     def answered(self, answers: Sequence[Answer]) -> None:
         told, self._told = self._told, None
         self.begun = OVER  # no circle of two that know each other
-        if told is not None:
-            outcome, reason = _told_by(answers)
-            self._note(outcome, reason)
+        if told is None:
+            return
+        outcome, reason = _told_by(answers)
+        self._observed.note(self._span, outcome, reason, self._started)
+        if self._span is not None:
             self._span.__exit__(None, None, None)
-            told(answers)
+        told(answers)
 
     def cancel(self) -> None:
         if self._told is not None:
@@ -83,12 +92,9 @@ class _Asking:
     def failed(self, reason: str, error: BaseException) -> None:
         if self._told is not None:
             self._told = None
-            self._note("FAILED", reason)
-            self._span.__exit__(type(error), error, error.__traceback__)
-
-    def _note(self, outcome: str, reason: str) -> None:
-        self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - self._started)
-        self._span.say(outcome=outcome, reason=reason)
+            self._observed.note(self._span, "FAILED", reason, self._started)
+            if self._span is not None:
+                self._span.__exit__(type(error), error, error.__traceback__)
 
 
 def _told_by(answers: Sequence[Answer]) -> tuple[str, str]:
