@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class Rule:
     redirects: int = 2  # how many a GET follows, on the list
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A complete answer; the body is already within the cap. Header names are lower case."""
 
     status: int

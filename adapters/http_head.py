@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from yarl import URL
 
@@ -27,8 +26,7 @@ class NotAllowed(ValueError):
     """A method or header HTTP does not allow, or that is ours to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request goes: as connected to, and as its Host header says."""
 
     host: str

@@ -105,7 +105,8 @@ class RestSource:
         if request is None or request.echoes != whole.id_no or not _can_be_sent(request, keys):
             raw = Lookup(lookup.noun, lookup.by, keys, whole.raw_fields, lookup.page, lookup.onward)
             return await self.fetch(raw, timeout_s=timeout_s), False
-        return self._read_whole(request, lookup, whole, await self._ask(request, keys, Deadline.after(timeout_s)))
+        got = await self._ask(request, keys, Deadline.after(timeout_s))
+        return self._read_whole(request, lookup, whole, got, self._now())
 
     def begin_whole(
         self,
@@ -135,12 +136,11 @@ class RestSource:
         return asking
 
     def _read_whole(
-        self, request: RestRequest, lookup: Lookup, whole: Whole, got: Records | Failed
+        self, request: RestRequest, lookup: Lookup, whole: Whole, got: Records | Failed, now: datetime
     ) -> tuple[Sequence[Answer], bool]:
         keys = lookup.keys
         if isinstance(got, Failed):
             return [got] * len(keys), False
-        now = self._now()
         answers = None if got.short else whole(got.records, now)
         if answers is not None:
             return answers, True
@@ -207,11 +207,11 @@ class RestSource:
             return Failed(error.reason, error.retry_at, error.detail)
         except TimeoutError:
             return Failed(Reason.TIMEOUT, detail="the deadline passed")
-        return self._read(request, reply)
+        return self._read(request, reply, self._now())
 
-    def _read(self, request: RestRequest, reply: Reply) -> Records | Failed:
+    def _read(self, request: RestRequest, reply: Reply, now: datetime) -> Records | Failed:
         limits, hours = self._manifest.limits, self._manifest.hours
-        return read_reply(request, reply, self._now(), hours.timezone, limits.max_response_bytes)
+        return read_reply(request, reply, now, hours.timezone, limits.max_response_bytes)
 
     def _url(self, outgoing: Outgoing) -> str:
         url = self._origin + outgoing.path
@@ -260,11 +260,12 @@ class _Asking:
             return
         try:
             got: Records | Failed
+            now = source._now()
             if isinstance(outcome, SourceUnavailable):
                 got = Failed(outcome.reason, outcome.retry_at, outcome.detail)
             else:
-                got = source._read(self._request, outcome)
-            answers, done = source._read_whole(self._request, self._lookup, self._whole, got)
+                got = source._read(self._request, outcome, now)
+            answers, done = source._read_whole(self._request, self._lookup, self._whole, got, now)
         except Exception as error:  # whoever made the request says what it means
             told(error, False)
         else:
