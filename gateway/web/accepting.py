@@ -11,20 +11,24 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 
-_AT_ONCE = 256  # a connection costs about a tenth of what a request does
+_FEW = (
+    32  # begun in one turn they are a tenth of a second's work: the turns between tell whether there is room for more
+)
+_MANY = 256  # to be refused, which is a fiftieth of that
 
 
 class Accepting:
     """`more` is for those who look at the line, and does nothing where nobody waits. Beside the event loop's own servers,
-    on the same sockets; `stop` comes before those are closed."""
+    on the same sockets; `stop` comes before those are closed. `full`: whoever comes now will be refused."""
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
         protocol: Callable[[], asyncio.Protocol],
+        full: Callable[[], bool],
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._listeners, self._protocol, self._tls = tuple(listeners), protocol, tls
+        self._listeners, self._protocol, self._full, self._tls = tuple(listeners), protocol, full, tls
         self._opening: set[asyncio.Task[None]] = set()
         self._coming = False
 
@@ -32,10 +36,11 @@ class Accepting:
         self._listeners = ()
 
     def more(self) -> None:
-        """On the event loop. Where as many come as are taken, again in its next turn."""
+        """On the event loop. Where many are refused, again in its next turn."""
         loop = asyncio.get_running_loop()
+        full = self._full()
         for listener in self._listeners:
-            for _ in range(_AT_ONCE):
+            for _ in range(_MANY if full else _FEW):
                 try:
                     connection, _ = listener.accept()
                 except OSError:  # nobody is left, or who was there is gone; what is wrong is the server's own to say
@@ -45,7 +50,7 @@ class Accepting:
                 self._opening.add(task)
                 task.add_done_callback(self._opening.discard)
             else:
-                if not self._coming:
+                if full and not self._coming:
                     self._coming = True
                     loop.call_soon(self._again)
 

@@ -80,7 +80,7 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._accepting = Accepting(sockets or (), self._protocol, self.config.ssl)
+            self._accepting = Accepting(sockets or (), self._protocol, lambda: self._gate.full, self.config.ssl)
             self._gate.in_flight.looked = self._accepting.more
             self.listening()
 

@@ -29,29 +29,35 @@ def knocking(port: int, many: int) -> list[socket.socket]:
     return [socket.create_connection(("127.0.0.1", port)) for _ in range(many)]
 
 
-async def test_as_many_as_wait_are_taken_some_in_each_turn_and_none_after_the_end(
+async def test_few_are_taken_at_a_look_where_they_are_let_in_and_all_who_wait_where_they_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accepting_module, "_AT_ONCE", 64)
+    monkeypatch.setattr(accepting_module, "_MANY", 64)
     made: list[asyncio.BaseTransport] = []
-    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+    full = False
+    with socket.create_server(("127.0.0.1", 0), backlog=250) as listener:
         listener.setblocking(False)
-        accepting = Accepting([listener], lambda: Line(made))
+        accepting = Accepting([listener], lambda: Line(made), lambda: full)
         accepting.more()
         await asyncio.sleep(0.05)
         assert made == []
-        callers = knocking(listener.getsockname()[1], 100)
+        callers = knocking(listener.getsockname()[1], 200)
+        for all_told in (32, 64):
+            accepting.more()
+            await asyncio.sleep(0.05)
+            assert len(made) == all_told
+        full = True
         accepting.more()
         assert len(accepting._opening) == 64, "the others of this turn come to theirs"
         await asyncio.sleep(0.1)
-        assert len(made) == 100
+        assert len(made) == 200
         callers += knocking(listener.getsockname()[1], 1)
         await asyncio.sleep(0.05)
-        assert len(made) == 100, "nobody is looked for where nobody is left"
+        assert len(made) == 200, "nobody is looked for where nobody is left"
         accepting.stop()
         accepting.more()
         await asyncio.sleep(0.05)
-        assert len(made) == 100
+        assert len(made) == 200
     for one in made:
         assert isinstance(one, asyncio.Transport)
         one.abort()
@@ -67,7 +73,7 @@ async def test_who_hung_up_while_waiting_does_no_harm() -> None:
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # with a reset
         gone.close()
         stays = knocking(listener.getsockname()[1], 1)[0]
-        Accepting([listener], lambda: Line(made)).more()
+        Accepting([listener], lambda: Line(made), lambda: False).more()
         await asyncio.sleep(0.1)
         assert made
         stays.close()
@@ -75,12 +81,12 @@ async def test_who_hung_up_while_waiting_does_no_harm() -> None:
 
 async def test_the_server_takes_them_at_each_look_at_the_line(start: Start) -> None:
     async with start(WebSettings()) as web:
-        callers = knocking(web.port, 40)
+        callers = knocking(web.port, 32)
         web.app.state.gate.in_flight.looked()  # before the event loop has a turn
         connections = web.server.server_state.connections
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert len(connections) >= 40
+        assert len(connections) >= 32
         caller = callers[-1]
         caller.setblocking(False)
         body = b'{"query":"{ hello }"}'
