@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 _LARGEST_BATCH = 256
 _LARGEST_QUEUE = 4096
 _PATIENCE_S = 0.001  # the shortest a timer of the loop goes; a commit takes about as long
+_MOST_WAITED_FOR = 8
+_QUIET_S = 0.000_05  # a turn of the loop that took less did nothing for anybody
 _IN_VAIN = 16  # commits that wait for nobody after one for which nobody came
 
 HALTED = "SELECT halted FROM ledger_shard WHERE state = 'ACTIVE' AND halted IS NOT NULL"
@@ -147,10 +150,28 @@ class StoredEvidence:
     async def _write_on(self) -> None:
         """Until nobody waits any more: whoever comes while a commit is under way shares the next one."""
         while self._queue:
-            if len(self._queue) < self._company() and not self._closed:
+            if self._lacks_company():
+                await self._let_others_go_on()
+            if self._lacks_company():
                 await self._wait_for_others()
             batch, self._queue = self._queue[:_LARGEST_BATCH], self._queue[_LARGEST_BATCH:]
             await self._write([entry for entry in batch if not entry[2].done()])
+
+    def _lacks_company(self) -> bool:
+        return len(self._queue) < self._company() and not self._closed
+
+    async def _let_others_go_on(self) -> None:
+        """As long as the loop has work it is others' and brings them here: to go first would only delay them, and cost each a
+        commit of its own. A millisecond for each of them, of a few at most; a loop with nothing to do is seen by its turn.
+        """
+        now = time.perf_counter()
+        until = now + _PATIENCE_S * min(self._company(), _MOST_WAITED_FOR)
+        while self._lacks_company() and now < until:
+            before = now
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            if now - before < _QUIET_S:
+                break
 
     async def _wait_for_others(self) -> None:
         """A commit costs the same for one and for ten (a sync of the disk, a way there and back), so those who are at work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 
 import psycopg
@@ -82,6 +83,39 @@ async def test_who_never_comes_is_waited_for_once_and_not_again_at_once() -> Non
         await kept.record(event())
     assert journal.batches == [1] * 10
     assert kept._in_vain > 0
+
+
+async def worked(turns: int) -> None:
+    """What another request does on the loop, in turns that each take their time."""
+    for _ in range(turns):
+        time.sleep(0.000_3)
+        await asyncio.sleep(0)
+
+
+async def test_whose_work_the_loop_is_at_shares_the_commit_whoever_did_not_come_before() -> None:
+    journal = Noting()
+    kept = evidence(journal, 2)
+    kept._in_vain = 16  # nobody is waited for with hands in the lap
+
+    async def other() -> None:
+        await worked(4)
+        await kept.record(event())
+
+    await asyncio.gather(kept.record(event()), other())
+    assert journal.batches == [2]
+
+
+async def test_a_loop_that_is_always_busy_keeps_nobodys_record_for_long() -> None:
+    journal = Noting()
+    kept = evidence(journal, 2)
+    kept._in_vain = 16
+    busy = asyncio.create_task(worked(10_000))
+    began = time.perf_counter()
+    await asyncio.wait_for(kept.record(event()), 2)
+    assert time.perf_counter() - began < 0.5  # two milliseconds, where nobody else wants this processor
+    assert journal.batches == [1]
+    assert not busy.done()
+    busy.cancel()
 
 
 async def test_closing_waits_for_no_company() -> None:
