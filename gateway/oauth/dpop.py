@@ -88,10 +88,9 @@ class DpopProofs:
             raise self._invalid("dpop_htm")
         if not isinstance(htu, str) or normalised(htu) != self._base + path:
             raise self._invalid("dpop_htu")
-        now = self._clock.now().timestamp()
-        next_nonce = self._check_nonce(claims.get("nonce"), now, given="nonce" in claims)
-        iat = claims.get("iat")
-        if type(iat) not in _NUMBERS or abs(now - iat) > WINDOW_S:
+        next_nonce = self._check_nonce(claims.get("nonce"), given="nonce" in claims)
+        iat, now = claims.get("iat"), self._clock.now()
+        if type(iat) not in _NUMBERS or abs(now.timestamp() - iat) > WINDOW_S:
             raise self._invalid("dpop_iat")
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
@@ -125,15 +124,15 @@ class DpopProofs:
             self._headers.popitem(last=False)
         return jws, key
 
-    def _check_nonce(self, nonce: object, now: float, *, given: bool) -> str | None:
+    def _check_nonce(self, nonce: object, *, given: bool) -> str | None:
         """The nonce to hand out next, if the client should change. Raises OAuthError use_dpop_nonce."""
         if not given:
             if self._required:
                 raise self._wants_nonce()
             return None
-        if self._nonces is None or not isinstance(nonce, str) or not self._nonces.good(nonce, now):
+        if self._nonces is None or not isinstance(nonce, str) or not self._nonces.good(nonce):
             raise self._wants_nonce()
-        current = self._nonces.current(now)
+        current = self._nonces.current()
         return None if nonce == current else current
 
     def _wants_nonce(self) -> OAuthError:

@@ -24,18 +24,18 @@ class Nonces:
         self._secret, self._clock, self._period_s = secret, clock, period_s
         self._made: tuple[int, str, str] = (-1, "", "")
 
-    def current(self, at: float | None = None) -> str:
-        """The one to hand out now; `at` where the time is known already, in seconds."""
-        return self._now(at)[1]
+    def current(self) -> str:
+        """The one to hand out now."""
+        return self._now()[1]
 
-    def good(self, nonce: str, at: float | None = None) -> bool:
-        _, current, previous = self._now(at)
+    def good(self, nonce: str) -> bool:
+        _, current, previous = self._now()
         given = nonce.encode()
         # Both are always compared; neither is a secret, but then nobody has to think about it.
         return hmac.compare_digest(given, current.encode()) | hmac.compare_digest(given, previous.encode())
 
-    def _now(self, at: float | None) -> tuple[int, str, str]:
-        period = int(self._clock.now().timestamp() if at is None else at) // self._period_s
+    def _now(self) -> tuple[int, str, str]:
+        period = int(self._clock.now().timestamp()) // self._period_s
         if self._made[0] != period:
             self._made = (period, self._of(period), self._of(period - 1))
         return self._made
