@@ -40,7 +40,7 @@ WINDOW_S = 60
 _LONGEST = 4_096
 _LONGEST_JTI = 256
 _KEPT = 4_096
-_NUMBERS = (int, float)  # as JSON has them: neither true nor false is one
+_NUMBERS = (int, float)  # a union would be made anew for every proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class DpopProofs:
             raise self._invalid("dpop_htu")
         next_nonce = self._check_nonce(claims.get("nonce"), given="nonce" in claims)
         iat, now = claims.get("iat"), self._clock.now()
-        if type(iat) not in _NUMBERS or abs(now.timestamp() - iat) > WINDOW_S:
+        if not isinstance(iat, _NUMBERS) or isinstance(iat, bool) or abs(now.timestamp() - iat) > WINDOW_S:
             raise self._invalid("dpop_iat")
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:

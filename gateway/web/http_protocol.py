@@ -187,7 +187,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             "http_version": version,
             "server": self.server,
             "client": self.client,
-            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "scheme": self.scheme,
             "root_path": "",
             "headers": self.headers,
             "state": self.app_state.copy(),
