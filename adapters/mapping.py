@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TypeAlias, cast
 
@@ -177,17 +177,30 @@ async def _raised(error: Exception) -> Sequence[Answer]:
 
 def _whole(mapper: RowMapper, lookup: Lookup) -> Whole | None:
     """For keys that need no normalising, each another certain person's; None where a single one is otherwise."""
-    batch, keys = mapper.whole, lookup.keys
-    if batch is None or lookup.page is not None or set(map(len, keys)) != {len(lookup.by)}:
+    batch = mapper.whole
+    if batch is None or lookup.page is not None:
+        return None
+    known = _certain(lookup.keys, len(lookup.by), mapper.id_at, mapper.name_at)
+    return None if known is None else Whole(batch, mapper.lag, *known, mapper.id_no, mapper.raw_fields)
+
+
+# A level asks several departments about the same persons, one after the other: what was found of the keys asked last holds for
+# the next. The memory is one question long.
+@lru_cache(maxsize=1)
+def _certain(
+    keys: tuple[Key, ...], parts: int, id_at: int, name_at: int
+) -> tuple[Mapping[str, int], Sequence[str | None]] | None:
+    """The place of each ID number, and the names; None where a key is not a certain person's."""
+    if set(map(len, keys)) != {parts}:
         return None
     columns = tuple(zip(*keys, strict=True))
-    id_numbers, names = columns[mapper.id_at], columns[mapper.name_at] if mapper.name_at >= 0 else ()
+    id_numbers, names = columns[id_at], columns[name_at] if name_at >= 0 else ()
     places = dict(zip(id_numbers, range(len(keys)), strict=True))
     if len(places) != len(keys) or not are_sure_ids(id_numbers):
         return None
-    if mapper.name_at >= 0 and not (all(names) and is_plain_name("".join(names))):
+    if name_at >= 0 and not (all(names) and is_plain_name("".join(names))):
         return None
-    return Whole(batch, mapper.lag, places, names, mapper.id_no, mapper.raw_fields)
+    return places, names
 
 
 def _clear_ones(

@@ -78,7 +78,7 @@ class PromptWhole(Protocol):
 
 @runtime_checkable
 class Prompt(Protocol):
-    """A `Source` that can ask so."""
+    """A `Source` that can ask so: for keys that are distinct."""
 
     def begin(self, lookup: Lookup, *, timeout_s: float, told: TakenUp) -> Begun | None: ...
 

@@ -104,12 +104,14 @@ class Guarded:
     def _alone(self, about: About, lookup: Lookup, timeout_s: float, told: Told) -> Begun | None:
         """As most questions are: nobody asks the like, it fits into one request, and nothing bars the way. None: it is not."""
         keys = lookup.keys
-        if not 0 < len(keys) <= self._size(lookup) or len(set(keys)) != len(keys):
+        if not 0 < len(keys) <= self._size(lookup):
             return None
         flight = Flight(about, lookup, Launch(self._monotonic() + timeout_s))
         if not self._tries.begin(flight, self._alarms, self._time_is_up, self._told):
             if flight.admitted is None:
                 return None
+            if len(distinct := tuple(dict.fromkeys(keys))) < len(keys):
+                flight.lookup = Lookup(lookup.noun, lookup.by, distinct, lookup.fields, lookup.page, lookup.onward)
             flight.task = asyncio.get_running_loop().create_task(self._fly(flight))
         self._flights.add(flight)
         wait = Wait(lookup, {}, told, self._over)
@@ -224,13 +226,16 @@ class Guarded:
         """All have landed, or the time is up: tell what they brought in time."""
         if wait.pending:
             self._leave(wait)
-        known, keys = wait.known, wait.lookup.keys
-        for flight in wait.flights:
+        known, keys, flights = wait.known, wait.lookup.keys, wait.flights
+        if len(flights) == 1 and flights[0].answers is not None and flights[0].lookup is wait.lookup:
+            wait.told(flights[0].answers)
+            return
+        for flight in flights:
             if known:
-                for key, answer in flight.known.items():
+                for key, answer in flight.by_key().items():
                     known.setdefault(key, answer)
             else:
-                known = flight.known if len(wait.flights) == 1 else dict(flight.known)
+                known = flight.by_key() if len(flights) == 1 else dict(flight.by_key())
         try:
             answers = list(map(known.__getitem__, keys))
         except KeyError:
@@ -260,7 +265,7 @@ class Guarded:
             flight.alarm.off()
         self._flights.land(flight, otherwise)
         if self._cache is not None:
-            for key, answer in flight.known.items():
+            for key, answer in flight.by_key().items():
                 self._cache.put(flight.about, key, answer)
 
     def _state(self) -> Literal["UP", "DEGRADED", "DOWN", "CLOSED", "UNKNOWN"]:

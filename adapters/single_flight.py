@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.alarms import Alarm
@@ -40,16 +40,17 @@ class Call:
 class Flight:
     """One request for `lookup.keys` with all its tries, and everyone who waits for it.
 
-    `known` holds what has been answered so far; `done` says that nothing is to come.
+    `known` holds what has been answered so far, unless `answers` has it all, a key each; `done` says that nothing is to come.
     """
 
     __slots__ = (
-        "about", "admitted", "alarm", "calls", "done", "ends_at", "known", "launch", "lookup", "sent", "task", "waits",
+        "about", "admitted", "alarm", "answers", "calls", "done", "ends_at", "known", "launch", "lookup", "sent", "task", "waits",
     )  # fmt: skip
 
     def __init__(self, about: About, lookup: Lookup, launch: Launch) -> None:
         self.about, self.lookup, self.launch = about, lookup, launch
         self.known: dict[Key, Answer] = {}
+        self.answers: Sequence[Answer] | None = None
         self.done = False
         self.ends_at = 0.0  # of all its tries together, from the first
         self.task: asyncio.Task[None] | None = None
@@ -58,6 +59,12 @@ class Flight:
         self.alarm: Alarm | None = None
         self.waits: list[Wait] = []
         self.calls: list[Call] = []
+
+    def by_key(self) -> dict[Key, Answer]:
+        """What has been answered so far."""
+        if self.answers is not None and not self.known:
+            self.known = dict(zip(self.lookup.keys, self.answers, strict=True))
+        return self.known
 
 
 class Wait:
@@ -109,26 +116,26 @@ class SingleFlight:
     """The flights under way, found by what is asked."""
 
     def __init__(self) -> None:
-        self._by_about: dict[About, dict[Key, Flight]] = {}
+        self._by_about: dict[
+            About, dict[Key, Flight] | Flight
+        ] = {}  # mostly there is one, and nobody looks for its keys
 
     def of(self, about: About) -> Mapping[Key, Flight]:
-        return self._by_about.get(about, _NONE)
+        return self._keys(about) if about in self._by_about else _NONE
 
     def add(self, flight: Flight) -> None:
-        mine = dict.fromkeys(flight.lookup.keys, flight)
-        others = self._by_about.get(flight.about)
-        if others is None:
-            self._by_about[flight.about] = mine
+        if flight.about in self._by_about:
+            self._keys(flight.about).update(dict.fromkeys(flight.lookup.keys, flight))
         else:
-            others.update(mine)
+            self._by_about[flight.about] = flight
 
     def land(self, flight: Flight, otherwise: Answer) -> None:
         """Nothing more is to come: `otherwise` stands for what did not, and all who wait are told."""
         keys, known = self._by_about[flight.about], flight.known
-        if len(known) < len(flight.lookup.keys):
+        if flight.answers is None and len(known) < len(flight.lookup.keys):
             for key in flight.lookup.keys:
                 known.setdefault(key, otherwise)
-        if len(keys) == len(flight.lookup.keys):  # no other flight is about this
+        if isinstance(keys, Flight) or len(keys) == len(flight.lookup.keys):  # no other flight is about this
             del self._by_about[flight.about]
         else:
             for key in flight.lookup.keys:
@@ -138,8 +145,14 @@ class SingleFlight:
         for wait in waits:
             wait.landed()
 
+    def _keys(self, about: About) -> dict[Key, Flight]:
+        found = self._by_about[about]
+        if isinstance(found, Flight):
+            found = self._by_about[about] = dict.fromkeys(found.lookup.keys, found)
+        return found
+
     def under_way(self) -> list[Flight]:
-        flights = (flight for keys in self._by_about.values() for flight in keys.values())
+        flights = (flight for about in list(self._by_about) for flight in self._keys(about).values())
         return list(dict.fromkeys(flights))
 
 

@@ -102,7 +102,7 @@ class Tries:
         if len(answers) != len(keys) or Failed in set(map(type, answers)):
             return False
         self._end(flight, flight.calls[0], True, None)
-        flight.known.update(zip(keys, answers, strict=True))
+        flight.answers = answers
         return True
 
     async def run_on(

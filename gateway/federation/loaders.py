@@ -209,7 +209,7 @@ class Loader:
         offers = self._answering(noun, by)[:1]
         answers = []
         for offer in offers:
-            left_s = self._left_s(offer)
+            left_s = min(self._deadline - self._loop.time(), offer.source.manifest.limits.timeout_s)
             if left_s > 0:
                 lookup = self._lookup(offer, by, (key,), page, fields)
                 found = self._checked(offer, 1, await answers_of(offer.source.source, lookup, left_s))
@@ -255,24 +255,26 @@ class Loader:
         group = batch.group
         offers, keys = group.offers, tuple(batch.keys)
         batch.sent = True
+        left_s = self._deadline - self._loop.time()
         batch.left = len(offers)
         batch.told = [()] * len(offers)
         if not offers:
             batch.settle([()] * len(keys))
         for place, offer in enumerate(offers):
-            left_s = self._left_s(offer)
             if left_s <= 0:
                 self._told(batch, place, [_TIMEOUT] * len(keys))
                 continue
             lookup = self._lookup(offer, group.by, keys, None, group.fields)
+            limit_s = offer.source.manifest.limits.timeout_s
             told = partial(self._told, batch, place)
-            batch.under_way.append(asked(offer.source.source, lookup, left_s, told))
+            batch.under_way.append(asked(offer.source.source, lookup, limit_s if limit_s < left_s else left_s, told))
 
     def _told(self, batch: Batch, place: int, answers: Sequence[Answer]) -> None:
         batch.told[place] = self._checked(batch.group.offers[place], len(batch.keys), answers)
         batch.left -= 1
         if batch.left == 0 and not batch.done:
-            batch.settle(list(zip(*batch.told, strict=True)))
+            told = batch.told
+            batch.settle(list(zip(told[0]) if len(told) == 1 else zip(*told, strict=True)))
 
     def _expire(self) -> None:
         """Each source keeps its own time; this is for one that does not. What is open is not known, and that is said."""
@@ -289,14 +291,12 @@ class Loader:
         for task in self._pages.values():
             task.cancel()
 
-    def _left_s(self, offer: Offer) -> float:
-        return min(self._deadline - self._loop.time(), offer.source.manifest.limits.timeout_s)
-
     def _lookup(
         self, offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...], page: Page | None, fields: frozenset[str]
     ) -> Lookup:
-        own, along = self._snapshot.fields_of(offer, fields), self._abroad.along(offer)
-        return Lookup(offer.spec.noun, offer.spec.by, _narrowed(offer, by, keys), own, page, along)
+        spec, own = offer.spec, self._snapshot.fields_of(offer, fields)
+        along = None if offer.hops is None else self._abroad.along(offer)
+        return Lookup(spec.noun, spec.by, keys if spec.by == by else _narrowed(offer, by, keys), own, page, along)
 
     def _checked(self, offer: Offer, keys: int, answers: Sequence[Answer]) -> Sequence[Answer]:
         if len(answers) != keys:
@@ -316,7 +316,5 @@ def _in_order(group: Group, keys: Sequence[Key]) -> Sequence[Sequence[Answer]]:
 
 def _narrowed(offer: Offer, by: tuple[str, ...], keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """The keys in the parts this offer is asked by."""
-    if offer.spec.by == by:
-        return keys
     places = [by.index(name) for name in offer.spec.by]
     return tuple(tuple(key[place] for place in places) for key in keys)

@@ -176,6 +176,37 @@ async def test_equal_questions_share_a_request_and_it_outlives_who_gives_up(room
         assert here.at_rest()
 
 
+async def test_whoever_asks_for_some_of_it_waits_for_the_same_request(room: Open) -> None:
+    async with room(listing(record(LI_MEI, "R2"), record(ZHANG))) as here:
+        both, one, again = here.ask(ZHANG, LI_MEI), here.ask(LI_MEI), here.ask(LI_MEI, ZHANG)
+        first, second = await both.answers()
+        assert await one.answers() == [second]
+        assert await again.answers() == [second, first]
+        assert [one.record_id for found in (first, second) if isinstance(found, Found) for one in found.rows] == [
+            "R1",
+            "R2",
+        ]
+        assert len(here.server.seen) == 2
+        assert here.at_rest()
+        assert here.guarded._flights._by_about == {}
+
+
+async def test_a_key_asked_twice_is_sent_once(room: Open) -> None:
+    async with room(listing(record(ZHANG))) as here:
+        for _ in range(2):  # over the kept connection, and where there is none
+            asked, beside = here.ask(ZHANG, LI_MEI, ZHANG), here.ask(LI_MEI)
+            first, second, third = await asked.answers()
+            assert await beside.answers() == [second]
+            assert isinstance(first, Found)
+            assert first == third
+            assert isinstance(second, Absent)
+            for idle in here.guarded._source._source._sending._channel._pool._idle.values():
+                for connection in list(idle):
+                    connection.close()
+        assert here.at_rest()
+        assert (here.guarded.health().calls, here.guarded.health().failures) == (3, 0)
+
+
 async def test_when_nobody_waits_any_more_the_request_is_cut(room: Open) -> None:
     async with room(hangs) as here:
         first, second = here.ask(), here.ask()
