@@ -95,7 +95,7 @@ def test_at_five_times_what_it_can_nearly_all_of_what_it_can_is_answered_in_time
     good = [one for one in asked if one.answered is not None and one.answered - one.at <= PATIENCE_S]
     free_s = 8.0 - sum(one.refused for one in asked) * REFUSAL_S
     assert len(good) >= 0.9 * CAPACITY * free_s
-    assert took_s(asked) < 0.25
+    assert took_s(asked) < 0.5
     assert sum(one.refused for one in asked) > 0.7 * len(asked)
     crowd.ask(0.2 * CAPACITY, 1.0)
     after = crowd.ask(0.2 * CAPACITY, 3.0)  # within five seconds
@@ -256,7 +256,7 @@ def test_a_line_that_stays_lowers_the_limit_and_one_that_passes_does_not() -> No
 def test_those_who_go_in_step_are_a_line_though_the_loop_is_idle_now_and_then() -> None:
     idle = [0.0002] * 4
     assert standing_s([*idle, 0.1, *idle]) < TARGET_S, "once is once"
-    assert standing_s([*idle, 0.1, *idle, 0.1, *idle, 0.1]) > 3 * TARGET_S
+    assert standing_s([*idle, 0.2, *idle, 0.2, *idle, 0.2]) > 3 * TARGET_S
     assert standing_s([0.003] * 40) < TARGET_S, "short turns are no line, however many"
     assert standing_s([]) == standing_s([1.0]) == 0.0
 
@@ -292,8 +292,8 @@ def test_what_others_take_of_the_processor_makes_the_line_no_longer(monkeypatch:
         crowd.gate.enter("request")
 
     def stolen() -> None:
-        loop.spend(0.02)
-        loop.stolen += 0.01
+        loop.spend(1.7 * TARGET_S)
+        loop.stolen += 0.85 * TARGET_S
         loop.call_soon(stolen)
 
     loop.call_soon(stolen)
