@@ -63,6 +63,7 @@ class Field:
     children: Mapping[str, Node]  # object type -> what is shown of it; none for leaves
     reading: Reading  # of the parent
     place: int = 0  # of the arguments of a computed field, among the run's
+    kept: bool = False  # a computed value below which something is fetched: worked out once, so that it is fetched once
     read: Callable[[Any], Any] | None = None  # made when first needed, see `compiled_code.reader`
 
 
@@ -101,6 +102,15 @@ class _Making:
     computed: list[Field] = field(default_factory=list)
 
 
+def _fetching(nodes: Sequence[Node]) -> set[Node]:
+    """Those in or below which something is fetched. `nodes` are children before parents."""
+    found: set[Node] = set()
+    for node in nodes:
+        if node.batched or any(not found.isdisjoint(one.children.values()) for one in node.fields):
+            found.add(node)
+    return found
+
+
 class Compiler:
     """Compiles the queries of one schema."""
 
@@ -130,8 +140,9 @@ class Compiler:
         waiting = tuple(node for node in making.nodes if node.batched)
         for place, node in enumerate(waiting):
             node.place = place
+        fetches = _fetching(making.nodes)
         for place, one in enumerate(making.computed):
-            one.place = place
+            one.place, one.kept = place, not fetches.isdisjoint(one.children.values())
         return Compiled(self._schema, operation, fragments, root, tuple(making.nodes), waiting, tuple(making.computed))
 
     def _node(self, making: _Making, kind: GraphQLObjectType, group: Group) -> Node:

@@ -150,7 +150,12 @@ class _Writer:
                 value = f"v{len(read)}"
                 if isinstance(one.how, Computed):
                     self._uses_run = True
-                    read.append(f"    {value} = {self.constant(one.how.of)}(d, p[{self._argument(one)}])")
+                    given = f"p[{self._argument(one)}]"
+                    read.append(
+                        f"    {value} = {given}(d)"
+                        if one.kept
+                        else f"    {value} = {self.constant(one.how.of)}(d, {given})"
+                    )
                 else:
                     read.append(f"    {value} = {_read(node.reading, one)}")
                 shown.append(f"{key}: {self.completed(one.type, value, one)}")

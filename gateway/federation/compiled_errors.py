@@ -10,7 +10,7 @@ for there, and nothing more is told.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -65,12 +65,10 @@ Level: TypeAlias = Callable[[Sequence[tuple[Field, Sequence[Any]]]], Awaitable[S
 class Judge:
     """One answer, with its errors."""
 
-    def __init__(
-        self, compiled: Compiled, info: Callable[[Field], Any], arguments: Callable[[Field], Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, compiled: Compiled, info: Callable[[Field], Any], computed: Callable[[Field, Any], Any]) -> None:
         self._compiled = compiled
         self._info = info
-        self._arguments = arguments
+        self._computed = computed
         self._errors: list[GraphQLError] = []
         self._waiting: list[list[tuple[dict[str, Any], Any, _Place]]] = [[] for _ in compiled.waiting]
 
@@ -130,7 +128,7 @@ class Judge:
         place = _Place(before, out, one.key, not is_non_null_type(one.type))
         try:
             if isinstance(one.how, Computed):
-                value = one.how.of(parent, self._arguments(one))
+                value = self._computed(one, parent)
             else:
                 if one.read is None:
                     one.read = reader(one.reading, one.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +21,7 @@ from gateway.federation.compiled import Compiled, Field
 from gateway.federation.compiled_code import Irregular
 from gateway.federation.compiled_errors import Judge
 from gateway.federation.plan import Asked
-from schema.fetching import Ask, Batched, Fetch
+from schema.fetching import Ask, Batched, Computed, Fetch
 
 _log = structlog.get_logger(__name__)
 _NOTHING: Mapping[str, Any] = {}
@@ -64,7 +64,7 @@ async def run_form(
         run.fault = error
     if counts is not None:
         counts["JUDGED"] = counts.get("JUDGED", 0) + 1
-    found = await Judge(form, run.info, run.arguments)(run.level_again)
+    found = await Judge(form, run.info, run.computed)(run.level_again)
     if run.fault is not None and not found.errors:  # a bug must not hide behind the right answer
         _log.warning("compiled_failed", kind=type(run.fault).__name__)
     return found
@@ -72,9 +72,10 @@ async def run_form(
 
 class _Run:
     """One pass over a form. The code sees it as a list: what gives the resolve info of a field, then for each node that
-    waits where its objects and their values go, then the arguments of computed fields."""
+    waits where its objects and their values go, then for each computed field its arguments, or what gives its value where that
+    is kept."""
 
-    __slots__ = ("_context", "_fetched", "_form", "_infos", "_kept", "_variables", "fault")
+    __slots__ = ("_context", "_fetched", "_form", "_infos", "_kept", "_values", "_variables", "fault")
 
     def __init__(self, form: Compiled, context: Any, variables: VariableValues) -> None:
         self._form = form
@@ -82,6 +83,9 @@ class _Run:
         self._variables = variables
         self._fetched: dict[tuple[Field, int], tuple[Any, Any]] = {}
         self._kept: list[tuple[Any, Any]] = []  # (asks, values) of each level of the plain road
+        self._values: dict[
+            tuple[Field, int], tuple[Any, Any]
+        ] = {}  # of computed fields below which something is fetched
         self._infos: dict[Field, Any] = {}
         self.fault: Exception | None = None
 
@@ -90,7 +94,7 @@ class _Run:
         form = self._form
         waiting, fill = form.waiting, form.code.fill
         run: list[Any] = [self.info, *([None] * (2 * len(waiting)))]
-        run += [self.arguments(one) for one in form.computed]
+        run += [self._keeping(one) if one.kept else self.arguments(one) for one in form.computed]
         owed = [_renewed(run, place) for place in range(len(waiting))]
         data: dict[str, Any] = form.code.root(None, run)
         while True:
@@ -176,6 +180,27 @@ class _Run:
     def arguments(self, one: Field) -> Mapping[str, Any]:
         """Raises GraphQLError."""
         return _NOTHING if one.arguments is None else one.arguments(self._variables)
+
+    def computed(self, one: Field, parent: Any) -> Any:
+        """A computed field's value, the very objects the plain road had where something is fetched for them. Raises what
+        its function raises."""
+        how = one.how
+        if not isinstance(how, Computed):
+            raise TypeError(one.name)
+        return self._keeping(one)(parent) if one.kept else how.of(parent, self.arguments(one))
+
+    def _keeping(self, one: Field) -> Callable[[Any], Any]:
+        how, arguments, values = one.how, self.arguments(one), self._values
+        if not isinstance(how, Computed):
+            raise TypeError(one.name)
+
+        def of(parent: Any) -> Any:
+            held = values.get((one, id(parent)))
+            if held is None:
+                held = values[one, id(parent)] = parent, how.of(parent, arguments)
+            return held[1]
+
+        return of
 
     def info(self, one: Field) -> Any:
         """What graphql-core hands to `resolve_type` and `is_type_of`; the path is not known here."""
