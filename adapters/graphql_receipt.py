@@ -58,7 +58,8 @@ def _receipt(said: object, policy: object, source: str, url: str) -> UpstreamRec
         raise _Unfit
     if len(at) > _LONGEST_TIME or datetime.fromisoformat(at).tzinfo is None:
         raise _Unfit
-    if len(leaf) != 44 or len(base64.b64decode(leaf, validate=True)) != 32:
+    leaf_hash = base64.b64decode(leaf, validate=True)
+    if len(leaf_hash) != 32 or base64.b64encode(leaf_hash).decode() != leaf:  # there is one way to write it
         raise _Unfit
     if _text(said, "proof") != f"/ledger/receipts/{entry_id}":  # where else it points is none of our business
         raise _Unfit

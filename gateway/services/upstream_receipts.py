@@ -7,7 +7,7 @@ side's keys, and keeps it. What does not fit is a finding about the other side; 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -28,6 +28,11 @@ MOST = 1000
 LOOKED_BACK = timedelta(days=7)
 """How old a receipt the gateway's own rounds still ask after; the command goes as far as it is told."""
 
+LATE = timedelta(days=1)
+"""How long a receipt may stay without its proof before people are told: who never answers hides as much as who lies."""
+
+_PAGES = 100
+
 
 class Verdict(StrEnum):
     """`PENDING` passes by itself; `UNREACHABLE` may; the last three are for people."""
@@ -42,6 +47,7 @@ class Verdict(StrEnum):
 
 
 BAD = frozenset({Verdict.UNKNOWN, Verdict.DIFFERS, Verdict.UNPROVEN})
+_LATER = frozenset({Verdict.PENDING, Verdict.UNREACHABLE})
 OVER = frozenset({Verdict.GOOD})
 _KINDS = frozenset({"query", "refusal"})
 
@@ -74,9 +80,12 @@ class Found:
 
 
 class KeptReceipts(Protocol):
-    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
-        """Those not found good yet, newest first; without those that are a note only, and without those that were looked
-        at since `unseen_since`."""
+    async def open(
+        self, *, since: datetime, most: int, unseen_since: datetime | None = None, without: Collection[str] = ()
+    ) -> Sequence[Kept]:
+        """Those not found good yet, newest first; without those that are a note only, those of the sources `without`, and
+        those that were looked at since `unseen_since`. What was found good is so for what had been recorded by then: the
+        same id given again is another receipt."""
         ...
 
     async def good(self, *, since: datetime) -> int:
@@ -112,12 +121,20 @@ class CheckReceipts:
         self._receipts, self._logs = receipts, logs
 
     async def __call__(
-        self, *, since: datetime, most: int, now: datetime, unseen_since: datetime | None = None
+        self,
+        *,
+        since: datetime,
+        most: int,
+        now: datetime,
+        unseen_since: datetime | None = None,
+        without: Collection[str] = (),
     ) -> Sequence[Found]:
         """One after the other, so that nobody is flooded. A gateway that does not answer is asked once."""
         found: list[Found] = []
         silent: set[str] = set()
-        for kept in await self._receipts.open(since=since, most=min(most, MOST), unseen_since=unseen_since):
+        for kept in await self._receipts.open(
+            since=since, most=min(most, MOST), unseen_since=unseen_since, without=without
+        ):
             one = Found(kept, Verdict.UNREACHABLE, str(kept.said.get("level", "")), detail="not asked again")
             if kept.source not in silent:
                 one = await self._one(kept)
@@ -148,28 +165,49 @@ class CheckReceipts:
 
 
 class WatchReceipts:
-    """One round of the check as work of our own, and an alert where a receipt is false.
+    """One round of the check as work of our own, and an alert where a receipt is false, or stays without proof.
 
     Replicas share the work by what was looked at last: what one saw in this half of the interval, no other asks for. An
     open alert about the same source and verdict is not doubled.
     """
 
-    def __init__(self, check: CheckReceipts, alerts: Alerts, clock: Clock, *, every_s: float, org_id: str) -> None:
-        """`org_id`: whose alert it is."""
+    def __init__(
+        self, check: CheckReceipts, alerts: Alerts, clock: Clock, *, every_s: float, org_id: str, most: int = MOST
+    ) -> None:
+        """`org_id`: whose alert it is. `most`: receipts looked for at once."""
         self._check, self._alerts, self._clock, self._org_id = check, alerts, clock, org_id
-        self._every = timedelta(seconds=every_s)
+        self._every, self._most = timedelta(seconds=every_s), most
 
-    async def __call__(self) -> Sequence[Found]:
-        now = self._clock.now()
-        found = await self._check(since=now - LOOKED_BACK, most=MOST, now=now, unseen_since=now - self._every / 2)
-        for one in found:
-            if one.verdict in BAD:
-                detail = {"source": one.kept.source, "receipt": one.kept.id, "event": one.kept.event_id}
-                about = f"receipts of {one.kept.source}: {one.verdict}"
-                await self._alerts.raise_alert(
-                    Alert("A13_LEDGER_BREAK", "S1", "SYSTEM", about, self._org_id, detail=detail)
-                )
-        return found
+    async def __call__(self) -> None:
+        """All there are, for each page leaves out what was seen, and whoever did not answer: nobody stands before others."""
+        now, silent, told = self._clock.now(), set[str](), set[str]()
+        for _ in range(_PAGES):
+            found = await self._check(
+                since=now - LOOKED_BACK, most=self._most, now=now, unseen_since=now - self._every / 2, without=silent
+            )
+            for one in found:
+                await self._tell(one, now, told)
+            if len(found) < self._most:
+                return
+            silent |= {one.kept.source for one in found if one.verdict is Verdict.UNREACHABLE}
+
+    async def _tell(self, one: Found, now: datetime, told: set[str]) -> None:
+        if one.verdict in BAD:
+            about, severity = f"receipts of {one.kept.source}: {one.verdict}", "S1"
+        elif one.verdict in _LATER and now - _recorded_at(one.kept) > LATE:
+            about, severity = f"receipts of {one.kept.source}: {one.verdict} for a day", "S2"
+        else:
+            return
+        if about not in told:
+            told.add(about)
+            detail = {"source": one.kept.source, "receipt": one.kept.id, "event": one.kept.event_id}
+            await self._alerts.raise_alert(
+                Alert("A13_LEDGER_BREAK", severity, "SYSTEM", about, self._org_id, detail=detail)
+            )
+
+
+def _recorded_at(kept: Kept) -> datetime:
+    return datetime.fromisoformat(str(kept.said["recordedAt"])).astimezone(UTC)
 
 
 def _compared(kept: Kept, state: bytes) -> tuple[str, str]:
@@ -178,10 +216,10 @@ def _compared(kept: Kept, state: bytes) -> tuple[str, str]:
         said = json.loads(state)
         entry = str(said["entry"]).encode()
         level = said["level"] if said["level"] in ("DURABLE", "INCLUDED", "SEALED") else ""
-        face, at = parse_entry(entry), datetime.fromisoformat(str(kept.said["recordedAt"])).astimezone(UTC)
-    except (ValueError, KeyError, TypeError, LedgerError):
+        face, at, leaf = parse_entry(entry), _recorded_at(kept), hash_of(str(kept.said["leafHash"]))
+    except (ValueError, KeyError, TypeError, RecursionError, LedgerError):
         return "no receipt", ""
-    if leaf_hash(entry) != hash_of(str(kept.said["leafHash"])):
+    if leaf_hash(entry) != leaf:
         return "another entry", level
     if face.kind not in _KINDS or face.time.replace(tzinfo=None) != at.replace(tzinfo=None, microsecond=0):
         return "an entry of another kind or time", level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.store.tables.upstream import upstream_proof
 
 _PAGE = 500
 _OVER = [one.value for one in OVER]
+_FOREVER = 1 << 62
 
 
 class StoredReceipts:
@@ -25,21 +26,28 @@ class StoredReceipts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
+    async def open(
+        self, *, since: datetime, most: int, unseen_since: datetime | None = None, without: Collection[str] = ()
+    ) -> Sequence[Kept]:
         """See the port."""
         found: list[Kept] = []
         before: str | None = None
         event = access_event.c
         while len(found) < most:
-            query = sa.select(event.id, event.upstream).where(event.upstream.is_not(None))
+            query = sa.select(event.id, event.recorded_at_us, event.upstream).where(event.upstream.is_not(None))
             query = query.where(event.recorded_at_us >= to_us(since)).order_by(event.id.desc()).limit(_PAGE)
             if before is not None:
                 query = query.where(event.id < before)
             async with self._database.read() as connection:
                 rows = (await connection.execute(query)).all()
-                kept = [one for row in rows for one in _receipts(row.id, row.upstream) if one.id]
-                over = await self._over(connection, kept, unseen_since)
-            found += [one for one in kept if (one.source, one.id) not in over]
+                kept = [
+                    (row.recorded_at_us, one)
+                    for row in rows
+                    for one in _receipts(row.id, row.upstream)
+                    if one.id and one.source not in without
+                ]
+                over = await self._over(connection, [one.id for _, one in kept], unseen_since)
+            found += [one for at_us, one in kept if at_us > over.get((one.source, one.id), -1)]
             if len(rows) < _PAGE:
                 break
             before = rows[-1].id
@@ -73,13 +81,20 @@ class StoredReceipts:
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def _over(self, connection: Any, kept: Sequence[Kept], unseen_since: datetime | None) -> set[tuple[str, str]]:
+    async def _over(
+        self, connection: Any, ids: Sequence[str], unseen_since: datetime | None
+    ) -> dict[tuple[str, str], int]:
+        """Until when what was recorded need not be asked for."""
         proof = upstream_proof.c
-        over: sa.ColumnElement[bool] = proof.verdict.in_(_OVER)
-        if unseen_since is not None:
-            over |= proof.checked_at_us > to_us(unseen_since)
-        query = sa.select(proof.source, proof.receipt_id).where(proof.receipt_id.in_([one.id for one in kept]), over)
-        return {(row.source, row.receipt_id) for row in (await connection.execute(query)).all()}
+        query = sa.select(proof.source, proof.receipt_id, proof.verdict, proof.checked_at_us)
+        unseen_us = _FOREVER if unseen_since is None else to_us(unseen_since)
+        over: dict[tuple[str, str], int] = {}
+        for row in (await connection.execute(query.where(proof.receipt_id.in_(ids)))).all():
+            if row.checked_at_us > unseen_us:
+                over[row.source, row.receipt_id] = _FOREVER
+            elif row.verdict in _OVER:
+                over[row.source, row.receipt_id] = row.checked_at_us
+        return over
 
 
 def _receipts(event_id: str, upstream: str) -> list[Kept]:

@@ -60,6 +60,7 @@ def test_a_refusal_has_a_receipt_and_no_policy() -> None:
         {"leafHash": LEAF[:-4]},
         {"leafHash": "*" * 44},
         {"leafHash": base64.b64encode(bytes(33)).decode()},
+        {"leafHash": LEAF[:-2] + "9="},  # the same bytes, as no proof writes them
         {"level": "GUARANTEED"},
         {"recordedAt": "yesterday"},
         {"recordedAt": "2026-11-26T06:00:00"},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,9 +32,12 @@ class Receipts:
         self.known, self.kept = known, list[Found]()
         self.asked_for: tuple[datetime, datetime | None] | None = None
 
-    async def open(self, *, since: datetime, most: int, unseen_since: datetime | None = None) -> Sequence[Kept]:
+    async def open(
+        self, *, since: datetime, most: int, unseen_since: datetime | None = None, without: Collection[str] = ()
+    ) -> Sequence[Kept]:
         self.asked_for = since, unseen_since
-        return self.known[:most]
+        seen = [] if unseen_since is None else [one.kept for one in self.kept]
+        return [one for one in self.known if one not in seen and one.source not in without][:most]
 
     async def good(self, *, since: datetime) -> int:
         return 0
@@ -78,6 +82,7 @@ async def verdicts(log: Log, *known: Kept) -> list[Verdict]:
         ({"": b"{}"}, Verdict.DIFFERS),
         ({"": b"\xff"}, Verdict.DIFFERS),
         ({"": b"[]"}, Verdict.DIFFERS),
+        ({"": b"[" * 200_000}, Verdict.DIFFERS),
         ({"": state(bytes(Entry("query", "bank", NOW, bytes(32))))}, Verdict.DIFFERS),
         (None, Verdict.UNREACHABLE),
     ],
@@ -91,6 +96,15 @@ async def test_a_receipt_that_points_at_something_else_is_found_out() -> None:
     other = bytes(Entry("identity", "a-corrections", NOW, bytes(32)))
     assert await verdicts(Log({"": state(other)}), kept(other)) == [Verdict.DIFFERS]
     assert await verdicts(Log({"": state()}), kept(at=NOW + timedelta(seconds=60))) == [Verdict.DIFFERS]
+
+
+async def test_a_hash_kept_as_no_proof_writes_it_is_a_finding_and_ends_no_round() -> None:
+    """The same bytes: of the last letter two bits mean nothing. Versions before took it for a receipt."""
+    good = kept()
+    leaf = str(good.said["leafHash"])
+    spoiled = leaf[:-2] + chr(ord(leaf[-2]) + 1) + "="
+    odd = Kept("ours", {**good.said, "leafHash": spoiled})
+    assert await verdicts(Log({"": state()}), odd, good) == [Verdict.DIFFERS, Verdict.PENDING]
 
 
 async def test_who_does_not_answer_is_asked_once() -> None:
@@ -137,3 +151,34 @@ async def test_a_false_receipt_is_an_alert_and_one_that_cannot_be_checked_is_non
     assert all((one.type, one.severity, one.about) == ("A13_LEDGER_BREAK", "S1", "SYSTEM") for one in alerts.alerts)
     assert all(one.detail == {"source": "B", "receipt": ID, "event": "ours"} for one in alerts.alerts)
     assert receipts.asked_for == (NOW - timedelta(days=7), NOW - timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("answers", "age", "raised"),
+    [
+        ({"": state()}, timedelta(hours=23), []),
+        ({"": state()}, timedelta(hours=25), ["receipts of B: PENDING for a day"]),
+        (None, timedelta(hours=25), ["receipts of B: UNREACHABLE for a day"]),
+    ],
+)
+async def test_who_never_proves_what_they_said_is_an_alert_once_a_round(
+    answers: Mapping[str, bytes | None] | None, age: timedelta, raised: list[str]
+) -> None:
+    entry = bytes(Entry("query", "a-corrections", NOW - age, bytes(32)))
+    answers = answers and {"": state(entry)}
+    mine = kept(entry, NOW - age)
+    receipts, alerts = Receipts(mine, replace(mine, event_id="another")), Raised()
+    watch = WatchReceipts(CheckReceipts(receipts, {"B": Log(answers)}), alerts, Now(), every_s=3600, org_id="")
+    await watch()
+    assert [(one.about_id, one.severity) for one in alerts.alerts] == [(about, "S2") for about in raised]
+
+
+async def test_a_round_sees_all_there_are_and_a_silent_neighbour_hides_nobody() -> None:
+    silent = [Kept(f"s{number}", kept(source="S").said) for number in range(7)]
+    many = [Kept(f"b{number}", kept().said) for number in range(8)]
+    receipts, alerts, down = Receipts(*silent, *many), Raised(), Log(None)
+    check = CheckReceipts(receipts, {"B": Log({}), "S": down})
+    await WatchReceipts(check, alerts, Now(), every_s=3600, org_id="", most=3)()
+    assert [one.kept.event_id for one in receipts.kept] == ["s0", *(f"b{number}" for number in range(8))]
+    assert down.asked == 1
+    assert [one.about_id for one in alerts.alerts] == ["receipts of B: UNKNOWN"]
