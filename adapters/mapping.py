@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import TypeAlias, cast
 
@@ -184,13 +184,24 @@ def _whole(mapper: RowMapper, lookup: Lookup) -> Whole | None:
     return None if known is None else Whole(batch, mapper.lag, *known, mapper.id_no, mapper.raw_fields)
 
 
-# A level asks several departments about the same persons, one after the other: what was found of the keys asked last holds for
-# the next. The memory is one question long.
-@lru_cache(maxsize=1)
-def _certain(
-    keys: tuple[Key, ...], parts: int, id_at: int, name_at: int
-) -> tuple[Mapping[str, int], Sequence[str | None]] | None:
+_Known: TypeAlias = tuple[Mapping[str, int], Sequence[str | None]] | None
+_at_hand: dict[tuple[tuple[Key, ...], int, int, int], _Known] = {}
+"""A level asks several departments about the same persons, one after the other in one turn of the event loop: what was found
+of their keys holds for all of them, and is gone with that turn. No person's number or name stays behind."""
+
+
+def _certain(keys: tuple[Key, ...], parts: int, id_at: int, name_at: int) -> _Known:
     """The place of each ID number, and the names; None where a key is not a certain person's."""
+    place = keys, parts, id_at, name_at
+    try:
+        return _at_hand[place]
+    except KeyError:
+        asyncio.get_running_loop().call_soon(_at_hand.clear)
+        found = _at_hand[place] = _looked_at(*place)
+        return found
+
+
+def _looked_at(keys: tuple[Key, ...], parts: int, id_at: int, name_at: int) -> _Known:
     if set(map(len, keys)) != {parts}:
         return None
     columns = tuple(zip(*keys, strict=True))

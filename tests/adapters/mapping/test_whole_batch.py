@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -159,3 +161,26 @@ def test_whatever_comes_both_ways_say_the_same(data: st.DataObject) -> None:
     lag = data.draw(st.sampled_from([0, 3]))
     dated = data.draw(st.sampled_from(["", "djrq"]))
     both_ways(records, spec=replace(SPEC, lag_days=lag, as_of=dated))
+
+
+def test_keys_are_looked_at_once_for_all_who_are_asked_together_and_stay_with_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[str] = []
+
+    def looks(numbers: Sequence[str]) -> bool:
+        looked.extend(numbers)
+        return True
+
+    monkeypatch.setattr("adapters.mapping.are_sure_ids", looks)
+
+    async def level() -> None:
+        asked = [PEOPLE[:2] for _ in range(3)]
+        held = list(map(sys.getrefcount, asked))
+        for number in range(3):
+            await answers_of(WholeDepartment([record(0)]), asked[number], SPEC)
+        await asyncio.sleep(0)
+        assert list(map(sys.getrefcount, asked)) == held, "numbers and names outlive their question"
+
+    anyio.run(level)
+    assert looked == [number for number, _ in PEOPLE[:2]]
