@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from adapters.errors import whereabouts
+
 
 class Alarm:
     """One of them; `off` may be said at any time."""
@@ -25,6 +27,11 @@ class Alarm:
 
     def off(self) -> None:
         self.ring = None
+
+
+def unheard(fault: Exception) -> None:
+    """Say what failed where nobody waits to hear it."""
+    asyncio.get_running_loop().call_exception_handler({"message": f"a call back failed: {whereabouts(fault)}"})
 
 
 class Alarms:
@@ -69,6 +76,9 @@ class Alarms:
         while heap and (heap[0].ring is None or heap[0].at <= now):
             ring = heappop(heap).ring
             if ring is not None:
-                ring()
+                try:
+                    ring()
+                except Exception as fault:  # of one of them: the others ring all the same
+                    unheard(fault)
         if heap and self._timer is None:
             self._wind(loop, heap[0].at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from pathlib import PurePath
 
 
 class Reason(StrEnum):
@@ -48,3 +49,12 @@ class ManifestInvalid(AdapterError):
 
 class RuleInvalid(AdapterError):
     """An egress rule cannot be used: a host that is no `host:port`, or a certificate file that does not load."""
+
+
+def whereabouts(error: BaseException) -> str:
+    """The kind of error and its place in the code; its message may hold what a department sent."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = "" if at is None else f" at {PurePath(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
+    return type(error).__name__ + place

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.alarms import Alarm
+from adapters.alarms import Alarm, unheard
 from adapters.breaker import Permit
 from adapters.onward import Onward
 from adapters.prompt import Begun, Told
@@ -143,7 +143,10 @@ class SingleFlight:
         flight.done = True
         waits, flight.waits = flight.waits, []  # no circle: both go as soon as the last asker has its answer
         for wait in waits:
-            wait.landed()
+            try:
+                wait.landed()
+            except Exception as fault:  # of one asker's own: the others are told all the same
+                unheard(fault)
 
     def _keys(self, about: About) -> dict[Key, Flight]:
         found = self._by_about[about]

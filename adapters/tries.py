@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from adapters.alarms import Alarms
 from adapters.breaker import Breaker, Permit
 from adapters.clock import Now
-from adapters.errors import Reason, SourceUnavailable
+from adapters.errors import Reason, SourceUnavailable, whereabouts
 from adapters.health import Vitals
 from adapters.limits import TokenBucket, Turns
 from adapters.manifest import Limits
@@ -201,7 +200,7 @@ class Tries:
         except TimeoutError:
             failed = Failed(Reason.TIMEOUT)
         except Exception as error:  # a fault of ours on their dirt must not take the other departments along
-            failed = Failed(Reason.GARBAGE, detail=_where(error))
+            failed = Failed(Reason.GARBAGE, detail=whereabouts(error))
         except BaseException:
             self._end(flight, call, None, Reason.TIMEOUT)
             raise
@@ -289,12 +288,3 @@ def _worth_a_retry(answer: Answer) -> bool:
 
 def _recorded(failed: Failed) -> bool:
     return failed.receipt is not None and not failed.receipt.note
-
-
-def _where(error: Exception) -> str:
-    """The kind of error and its place in the code; its message may hold what the department sent."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    place = "" if at is None else f" at {PurePath(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
-    return type(error).__name__ + place

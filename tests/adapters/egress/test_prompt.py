@@ -294,6 +294,23 @@ async def test_a_fault_of_ours_stays_with_its_source(room: Open, monkeypatch: py
         assert here.at_rest()
 
 
+async def test_an_asker_that_fails_when_it_is_told_takes_nobody_along(room: Open) -> None:
+    async with room(listing(record(ZHANG))) as here:
+        said: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(str(context)))
+
+        def fails(_: Sequence[Answer]) -> None:
+            raise KeyError(ZHANG[0])
+
+        here.guarded.ask(lookup(ZHANG), timeout_s=5, told=fails)
+        assert isinstance((await here.ask().answers())[0], Found)
+        assert here.at_rest()
+        assert isinstance((await here.fetch())[0], Found)
+        assert here.server.connections == 1, "the connection has nothing to do with it"
+        (fault,) = said
+        assert ZHANG[0] not in fault
+
+
 async def test_closing_cuts_what_is_out(room: Open) -> None:
     async with room(hangs) as here:
         asked = here.ask()

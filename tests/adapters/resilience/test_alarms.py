@@ -49,3 +49,20 @@ async def test_one_that_rings_may_set_the_next_and_close_silences_all() -> None:
     alarms.close()
     await asyncio.sleep(10)
     assert rung == [1.0, 2.0, 3.0]
+
+
+async def test_one_that_fails_keeps_no_other_from_ringing_and_its_words_to_itself() -> None:
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(str(context)))
+    alarms, rung = Alarms(), []
+
+    def fails() -> None:
+        raise KeyError("440606199003070017")
+
+    alarms.after(1.0, fails)
+    alarms.after(1.0, lambda: rung.append(1))
+    alarms.after(2.0, lambda: rung.append(2))
+    await asyncio.sleep(3)
+    assert rung == [1, 2]
+    assert "KeyError at test_alarms.py:" in said[0]
+    assert "4406" not in "".join(said)
