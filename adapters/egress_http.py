@@ -243,7 +243,11 @@ class _Pool:
             return None
         exchange = Exchange(method, connection, over, self._ended)
         self._busy.add(connection)
-        connection.ask(head, body, exchange, deadline, now, head_only=method == "HEAD")
+        try:
+            connection.ask(head, body, exchange, deadline, now, head_only=method == "HEAD")
+        except BaseException:
+            exchange.cancel()  # whoever asks hears of it here, and of nothing later
+            raise
         self._watch(min(deadline, now + self._rule.read_timeout_s), now)
         return exchange
 

@@ -18,6 +18,7 @@ from stdnum.iso7064 import mod_11_2
 from adapters.clock import utc_now
 from adapters.egress_http import HttpEgress
 from adapters.errors import Reason
+from adapters.http_connection import Connection
 from adapters.manifest import (
     AnswerSpec,
     CatalogueEntry,
@@ -309,6 +310,27 @@ async def test_an_asker_that_fails_when_it_is_told_takes_nobody_along(room: Open
         assert here.server.connections == 1, "the connection has nothing to do with it"
         (fault,) = said
         assert ZHANG[0] not in fault
+
+
+async def test_what_cannot_be_sent_is_asked_once_more_and_heard_of_once(
+    room: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with room(listing(record(ZHANG)), timeout_s=0.3) as here:
+        true, asked = Connection.ask, []
+
+        def fails_once(self: Connection, *args: Any, **also: Any) -> None:
+            asked.append(args)
+            true(self, *args, **also)
+            if len(asked) == 1:
+                raise RuntimeError("the handle is closed")
+
+        monkeypatch.setattr(Connection, "ask", fails_once)
+        one = here.ask()
+        assert isinstance((await one.answers())[0], Found)
+        await asyncio.sleep(0.5)
+        assert isinstance((await here.fetch())[0], Found)
+        assert len(one.told) == 1
+        assert here.at_rest()
 
 
 async def test_closing_cuts_what_is_out(room: Open) -> None:
