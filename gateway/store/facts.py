@@ -89,7 +89,10 @@ class StoredFacts:
             "now": now_us,
         }
         rows = await self._database.rows(self._statement, asked)
-        return {row[0]: tuple(row[1:-1]) for row in rows}, rows[0][-1] if rows else None
+        state = rows[0][-1] if rows else None
+        if self.kept is not None and state != self.kept.state:  # whoever asks, nothing older is left
+            self.kept.clear()
+        return {row[0]: tuple(row[1:-1]) for row in rows}, state
 
     async def _state(self) -> str | None:
         rows = await self._database.rows(_STATE, {})

@@ -143,7 +143,8 @@ def seeds_of(seed_ct: bytes | None, persons: Iterable[tuple[str, bytes | None]])
     known = sorted(persons)
     if seed_ct is None or not known or any(seed is not None for _, seed in known):
         return known
-    each = len(seed_ct) // len(known)  # whoever was added or left out leaves pieces that do not open
+    each, over = divmod(len(seed_ct), len(known))  # whoever was added or left out leaves pieces that do not open
+    each = 0 if over else each
     return [(subject_id, seed_ct[at * each : (at + 1) * each]) for at, (subject_id, _) in enumerate(known)]
 
 

@@ -21,7 +21,7 @@ from gateway.caller import Caller
 from gateway.policy.decision import Purpose
 from gateway.policy.facts import CaseLink, Named, Relationship, Seal, SubjectFacts
 from gateway.settings import Settings
-from gateway.store import Store
+from gateway.store import Store, migrate_store
 from gateway.store.engine import Database
 from gateway.store.facts import StoredFacts
 from gateway.store.facts_rows import VERSION, facts_statement
@@ -382,6 +382,32 @@ async def test_a_restored_database_that_counts_up_to_the_same_number_is_another(
         there.backup(here)
     elsewhere(f"INSERT INTO subject_seal VALUES ('{NOBODY}', 'SEALED_PUBLIC_ORDER', 0)")
     assert (await told(facts, NOBODY))[0].seal is Seal.SEALED_PUBLIC_ORDER
+
+
+async def test_two_databases_brought_to_this_version_are_never_in_the_same_state(databases: Databases) -> None:
+    """Or what was read in one would be told of a backup that took its place and was brought here, too."""
+    if databases.kind != "sqlite":
+        pytest.skip("nothing is kept there")
+    marks = set()
+    for _ in range(2):
+        settings = databases.empty()
+        await migrate_store(settings)
+        with closing(sqlite3.connect(settings.database_url.removeprefix("sqlite:///"))) as connection:
+            marks.add(connection.execute(READ_STATE).fetchone())
+    assert len(marks) == 2
+
+
+@pytest.mark.parametrize("who", ["met in rows", "partner"])
+async def test_after_an_erasure_any_question_at_all_leaves_nothing_behind(
+    settings: Settings, facts: StoredFacts, elsewhere: Write, who: str
+) -> None:
+    if not settings.sqlite:
+        pytest.skip("nothing is kept there")
+    await told(facts, ADULT, MINOR)
+    elsewhere(f"INSERT INTO subject_erasure (subject_id, change_id, begun_at_us) VALUES ('{MINOR}', 'c', 1)")
+    await facts.of(OFFICER if who == "met in rows" else BANK, Purpose("CC_PLAN", CASE), [ADULT])
+    assert facts.kept is not None
+    assert len(facts.kept) == 0
 
 
 async def test_an_erasure_leaves_nothing_of_anybody_behind(

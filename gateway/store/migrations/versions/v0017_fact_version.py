@@ -36,10 +36,11 @@ def upgrade() -> None:
         sa.Column("mark", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fact_version")),
     )
-    op.execute("INSERT INTO fact_version (id, number, mark) VALUES (1, 0, 0)")
-    if (
-        op.get_bind().dialect.name == "sqlite"
-    ):  # elsewhere nothing is kept, and a row everybody writes would hold them up
+    if op.get_bind().dialect.name != "sqlite":  # nothing is kept there, and a row everybody writes would hold them up
+        op.execute("INSERT INTO fact_version (id, number, mark) VALUES (1, 0, 0)")
+    else:
+        # A backup of before, put back and brought here again, begins as another.
+        op.execute("INSERT INTO fact_version (id, number, mark) VALUES (1, 0, random())")
         for table in _READ:
             for event in ("INSERT", "UPDATE", "DELETE"):
                 op.execute(_CHANGED.format(table=table, event=event))

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 def test_each_has_their_piece_in_the_order_of_ids_and_what_stands_apart_stays_there() -> None:
     assert seeds_of(b"aabb", [("y", None), ("x", None)]) == [("x", b"aa"), ("y", b"bb")]
     assert seeds_of(b"aabb", []) == []
+    assert seeds_of(b"aabbc", [("y", None), ("x", None)]) == [("x", b""), ("y", b"")], "nothing goes unseen behind them"
     assert seeds_of(None, [("x", b"aa"), ("y", None)]) == [("x", b"aa"), ("y", None)]
     assert seeds_of(b"aabb", [("x", b"cc"), ("y", None)]) == [("x", b"cc"), ("y", None)]
 
@@ -39,7 +40,7 @@ async def test_a_record_of_an_earlier_version_still_opens(store: Store) -> None:
     receipt = await store.evidence.record(event(["s2", "s1"]))
     assert await fits(store, receipt.id)
     async with store.database.write() as connection:
-        joined = await connection.scalar(sa.select(access_event.c.seed_ct))
+        joined = await connection.scalar(sa.select(access_event.c.seed_ct)) or b""
         for subject_id, seed_ct in seeds_of(bytes(joined), [("s1", None), ("s2", None)]):
             whose = access_event_subject.c.subject_id == subject_id
             await connection.execute(sa.update(access_event_subject).where(whose).values(seed_ct=seed_ct))
