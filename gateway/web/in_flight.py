@@ -86,7 +86,6 @@ class InFlightLimit:
         # What others took of the processor meanwhile makes the line no longer: up to as much as we had.
         wait = max(time.thread_time() - worked, (now - since) / 2)
         self._waits.append((now, wait))
-        self.looked()
         inside = self._inside()
         # Many who come at once are seen before an interval is over; one long pause alone never brings the limit down.
         if now >= self._until or (wait > _LONG_S and standing_s([one for _, one in self._waits]) > TARGET_S):
@@ -95,6 +94,7 @@ class InFlightLimit:
             asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
         else:
             self._watching = False
+        self.looked()  # last: whatever that meets, the line is looked at again
 
     def _turn(self, now: float, inside: int) -> None:
         if len(self._waits) < _LEAST_PROBES:  # a line that is long enough leaves no room for more in an interval

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.errors import GatewayError
-from gateway.web.accepting import Accepting
+from gateway.web.accepting import BEYOND, Accepting
 from gateway.web.gate import Gate
 from gateway.web.http_protocol import bounded
 from gateway.web.settings import WebSettings
@@ -80,7 +80,9 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._accepting = Accepting(sockets or (), self._protocol, lambda: self._gate.full, self.config.ssl)
+            self._accepting = Accepting(
+                sockets or (), self._protocol, lambda: self._gate.full, self._room, self.config.ssl
+            )
             self._gate.in_flight.looked = self._accepting.more
             self.listening()
 
@@ -94,6 +96,9 @@ class DrainingServer(uvicorn.Server):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
         return made
+
+    def _room(self) -> int:
+        return self._settings.connections + BEYOND - len(self.server_state.connections)
 
     def _accept_no_more(self) -> None:
         if self._accepting is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import pytest
+import trustme
 
 from gateway.web import accepting as accepting_module
-from gateway.web.accepting import Accepting
+from gateway.web.accepting import BEYOND, Accepting
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
 from tests.gateway.web.conftest import Start
@@ -37,7 +39,7 @@ async def test_few_are_taken_at_a_look_where_they_are_let_in_and_all_who_wait_wh
     full = False
     with socket.create_server(("127.0.0.1", 0), backlog=250) as listener:
         listener.setblocking(False)
-        accepting = Accepting([listener], lambda: Line(made), lambda: full)
+        accepting = Accepting([listener], lambda: Line(made), lambda: full, lambda: 1_000)
         accepting.more()
         await asyncio.sleep(0.05)
         assert made == []
@@ -73,10 +75,52 @@ async def test_who_hung_up_while_waiting_does_no_harm() -> None:
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # with a reset
         gone.close()
         stays = knocking(listener.getsockname()[1], 1)[0]
-        Accepting([listener], lambda: Line(made), lambda: False).more()
+        Accepting([listener], lambda: Line(made), lambda: False, lambda: 1_000).more()
         await asyncio.sleep(0.1)
         assert made
         stays.close()
+
+
+@pytest.fixture
+def certificate() -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(made)
+    return made
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_flood_of_them_takes_no_more_than_there_is_room_for(
+    certificate: ssl.SSLContext, encrypted: bool
+) -> None:
+    """Neither of those who are connected nor of those who never say what TLS waits for, a minute long."""
+    made: list[asyncio.BaseTransport] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=250) as listener:
+        listener.setblocking(False)
+        tls = certificate if encrypted else None
+        accepting = Accepting([listener], lambda: Line(made), lambda: True, lambda: 50 - len(made), tls)
+        callers = knocking(listener.getsockname()[1], 100)
+        for _ in range(5):
+            accepting.more()
+            await asyncio.sleep(0.02)
+        assert len(made) + len(accepting._opening) == 50
+        assert len(made) == (0 if encrypted else 50)
+        for caller in callers:
+            caller.close()
+        await asyncio.sleep(0.1)
+        assert not accepting._opening, "those who hung up are gone"
+    for one in made:
+        assert isinstance(one, asyncio.Transport)
+        one.abort()
+
+
+async def test_the_server_has_room_for_a_few_beyond_its_bound(start: Start) -> None:
+    async with start(WebSettings(connections=10)) as web:
+        assert web.server._room() == 10 + BEYOND
+        callers = knocking(web.port, 20)
+        await asyncio.sleep(0.1)
+        assert web.server._room() == BEYOND - 10
+        for caller in callers:
+            caller.close()
 
 
 async def test_the_server_takes_them_at_each_look_at_the_line(start: Start) -> None:

@@ -308,6 +308,21 @@ def test_a_small_limit_is_kept() -> None:
     assert limit.limit == 3
 
 
+async def test_what_fails_at_a_look_keeps_nobody_from_looking_again() -> None:
+    limit = InFlightLimit(40)
+    looked: list[None] = []
+
+    def fails() -> None:
+        looked.append(None)
+        raise MemoryError
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    limit.looked = fails
+    limit.busy(lambda: 40)
+    await asyncio.sleep(0.1)
+    assert len(looked) > 2
+
+
 async def test_it_looks_only_while_many_are_inside() -> None:
     gate = Gate(in_flight=40, streams=1)
     seen: list[float] = []
