@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import socket
 import ssl
+from typing import cast
 
 import pytest
 import trustme
 
 from gateway.web import accepting as accepting_module
 from gateway.web.accepting import BEYOND, Accepting
+from gateway.web.serve import bind
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
 from tests.gateway.web.conftest import Start
@@ -18,12 +22,18 @@ from tests.gateway.web.conftest import Start
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Both event loops: the gateway runs on uvloop, their sockets differ."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 class Line(asyncio.Protocol):
-    def __init__(self, made: list[asyncio.BaseTransport]) -> None:
+    def __init__(self, made: list[asyncio.Transport]) -> None:
         self._made = made
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._made.append(transport)
+        self._made.append(cast(asyncio.Transport, transport))  # uvloop's own class
 
 
 def knocking(port: int, many: int) -> list[socket.socket]:
@@ -35,7 +45,7 @@ async def test_few_are_taken_at_a_look_where_they_are_let_in_and_all_who_wait_wh
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(accepting_module, "_MANY", 64)
-    made: list[asyncio.BaseTransport] = []
+    made: list[asyncio.Transport] = []
     full = False
     with socket.create_server(("127.0.0.1", 0), backlog=250) as listener:
         listener.setblocking(False)
@@ -61,14 +71,13 @@ async def test_few_are_taken_at_a_look_where_they_are_let_in_and_all_who_wait_wh
         await asyncio.sleep(0.05)
         assert len(made) == 200
     for one in made:
-        assert isinstance(one, asyncio.Transport)
         one.abort()
     for caller in callers:
         caller.close()
 
 
 async def test_who_hung_up_while_waiting_does_no_harm() -> None:
-    made: list[asyncio.BaseTransport] = []
+    made: list[asyncio.Transport] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         gone = knocking(listener.getsockname()[1], 1)[0]
@@ -93,7 +102,7 @@ async def test_a_flood_of_them_takes_no_more_than_there_is_room_for(
     certificate: ssl.SSLContext, encrypted: bool
 ) -> None:
     """Neither of those who are connected nor of those who never say what TLS waits for, a minute long."""
-    made: list[asyncio.BaseTransport] = []
+    made: list[asyncio.Transport] = []
     with socket.create_server(("127.0.0.1", 0), backlog=250) as listener:
         listener.setblocking(False)
         tls = certificate if encrypted else None
@@ -109,8 +118,35 @@ async def test_a_flood_of_them_takes_no_more_than_there_is_room_for(
         await asyncio.sleep(0.1)
         assert not accepting._opening, "those who hung up are gone"
     for one in made:
-        assert isinstance(one, asyncio.Transport)
         one.abort()
+
+
+async def test_without_files_nobody_is_taken_and_afterwards_all_is_as_before() -> None:
+    made: list[asyncio.Transport] = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with bind("127.0.0.1", 0) as listener:
+        listener.listen(250)
+        listener.setblocking(False)
+        accepting = Accepting([listener], lambda: Line(made), lambda: True, lambda: 1_000)
+        callers = knocking(listener.getsockname()[1], 20)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 5, hard))
+        try:
+            for _ in range(3):
+                accepting.more()
+                await asyncio.sleep(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(made) <= 5
+        accepting.more()
+        await asyncio.sleep(0.05)
+        assert len(made) == 20
+    for one in made:
+        assert one.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        one.abort()
+    for caller in callers:
+        caller.close()
 
 
 async def test_the_server_has_room_for_a_few_beyond_its_bound(start: Start) -> None:
