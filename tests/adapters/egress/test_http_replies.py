@@ -78,6 +78,8 @@ WHOLE = {
     "chunks": (reply_of("200 OK\r\nTransfer-Encoding: chunked", b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"), 200, b"hello", True),
     "a trailer": (reply_of("200 OK\r\nTransfer-Encoding: Chunked", b"1\r\na\r\n0\r\nX-One: b\r\n\r\n"), 200, b"a", True),
     "no content": (reply_of("204 No Content"), 204, b"", True),
+    "content all the same": (reply_of("204 No Content\r\nContent-Length: 5"), 204, b"", False),
+    "no content, said twice": (reply_of("204 No Content\r\nContent-Length: 0"), 204, b"", True),
     "not modified": (reply_of("304 Not Modified\r\nContent-Length: 9"), 304, b"", True),
     "interim first": (reply_of("100 Continue") + reply_of("103 E\r\nX: y") + reply_of("200 OK\r\nContent-Length: 1", b"a"), 200, b"a", True),
     "its last": (reply_of("200 OK\r\nConnection: close\r\nContent-Length: 1", b"a"), 200, b"a", False),
