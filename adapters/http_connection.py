@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
             if self._head_only:
                 self._complete = self._surplus = True  # the parser would wait for a body that never comes
             elif status == 204 and (coding is not None or length not in (None, "0")):
-                self._surplus = True  # what it must not announce may follow all the same, and be taken for the next reply
+                self._surplus = True  # it may follow all the same, and be taken for the next reply
         elif length is not None and int(length) > self._cap:
             self._fault = _too_large(self._cap)
         else:
