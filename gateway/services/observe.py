@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from adapters.alarms import unheard
 from adapters.prompt import OVER, Asks, Begun, Told, in_a_task
 from adapters.source import Answer, Failed, Lookup, Source
 from gateway.caller import Metrics
@@ -52,10 +53,20 @@ class Observed:
             raise
         return asking
 
-    def note(self, span: Span | None, outcome: str, reason: str, started: float) -> None:
-        self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - started)
-        if span is not None:
-            span.say(outcome=outcome, reason=reason)
+    def note(
+        self, span: Span | None, outcome: str, reason: str, started: float, error: BaseException | None = None
+    ) -> None:
+        """The end of it. Whoever counts costs nobody an answer: there is no task that would fail, and say so."""
+        try:
+            self._metrics.upstream(self._code, outcome, reason, time.perf_counter() - started)
+            if span is not None:
+                span.say(outcome=outcome, reason=reason)
+                if error is None:
+                    span.__exit__(None, None, None)
+                else:
+                    span.__exit__(type(error), error, error.__traceback__)
+        except Exception as fault:
+            unheard(fault)
 
     async def close(self) -> None:
         await self._source.close()
@@ -79,8 +90,6 @@ class _Asking:
             return
         outcome, reason = _told_by(answers)
         self._observed.note(self._span, outcome, reason, self._started)
-        if self._span is not None:
-            self._span.__exit__(None, None, None)
         told(answers)
 
     def cancel(self) -> None:
@@ -92,9 +101,7 @@ class _Asking:
     def failed(self, reason: str, error: BaseException) -> None:
         if self._told is not None:
             self._told = None
-            self._observed.note(self._span, "FAILED", reason, self._started)
-            if self._span is not None:
-                self._span.__exit__(type(error), error, error.__traceback__)
+            self._observed.note(self._span, "FAILED", reason, self._started, error)
 
 
 def _told_by(answers: Sequence[Answer]) -> tuple[str, str]:

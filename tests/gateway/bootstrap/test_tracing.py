@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.trace import StatusCode
 
 from adapters.egress_http import HttpEgress
+from adapters.prompt import OVER, Begun, Told
+from adapters.source import Absent, Answer, Lookup
 from gateway.bootstrap.trace_export import check_tracing, open_tracing, traces_url
 from gateway.errors import EvidenceUnavailable, SettingsInvalid
 from gateway.services.execute import GraphQLRequest
@@ -149,6 +151,35 @@ async def test_an_adapter_that_breaks_with_a_name_in_its_mouth_says_nothing(span
     [lookup] = spans.named("lookup")
     assert (said(lookup)["reason"], said(lookup)["exception"]) == ("FAULT", "RuntimeError")
     nobody_in(spans)
+
+
+async def test_who_counts_badly_costs_nobody_an_answer(spans: Spans) -> None:
+    class Miscounts(NoMetrics):
+        def upstream(self, source: str, outcome: str, reason: str, seconds: float) -> None:
+            raise KeyError(PERSON[0])
+
+    class Answers:
+        def ask(self, lookup: Lookup, *, timeout_s: float, told: Told) -> Begun:
+            asyncio.get_running_loop().call_soon(told, [Absent()])
+            return OVER
+
+        async def fetch(self, lookup: Lookup, *, timeout_s: float) -> Sequence[Answer]:
+            raise AssertionError
+
+        async def close(self) -> None: ...
+
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context)))
+    told: list[Sequence[Answer]] = []
+    lookup = Lookup("residence", ("idNo",), (PERSON[:1],), frozenset())
+    for give_up in (False, True):
+        asked = Observed(Answers(), "LGB", Miscounts(), spans.tracing).ask(lookup, timeout_s=1, told=told.append)
+        if give_up:
+            asked.cancel()
+        await asyncio.sleep(0)
+    assert told == [[Absent()]]
+    assert [fault.split(" at ")[0] for fault in faults] == ["{'message': 'a call back failed: KeyError"] * 2
+    assert PERSON[0] not in "".join(faults)
 
 
 async def test_a_stream_closed_by_another_task_ends_its_span(spans: Spans) -> None:
