@@ -262,9 +262,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return False  # who does not read is not written to without end
         if gate.reader_fits and self.url.startswith(_LOG):
             return False
-        gate.turn_back(self.parser.get_method().decode("ascii"))
+        method = self.parser.get_method().decode("ascii")
+        gate.turn_back(method)
         self.cycle = _REFUSED
-        self.transport.write(_overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers))))
+        head, content = _overloaded(self.settings.retry_after_s, lines(tuple(self.server_state.default_headers)))
+        self.transport.write(head if method == "HEAD" else head + content)
         self.server_state.total_requests += 1
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -338,12 +340,13 @@ def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
 
 
 @lru_cache(maxsize=4)
-def _overloaded(retry_after_s: int, server: bytes) -> bytes:
-    """A whole 503. It has no request id: no line of the log is its own."""
+def _overloaded(retry_after_s: int, server: bytes) -> tuple[bytes, bytes]:
+    """A 503, and its body. It has no request id: no line of the log is its own."""
     content = body("OVERLOADED")
-    return b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nretry-after: %d\r\n%b\r\n%b" % (
-        server, JSON, len(content), retry_after_s, lines(ALWAYS_SENT), content,
+    head = b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nretry-after: %d\r\n%b\r\n" % (
+        server, JSON, len(content), retry_after_s, lines(ALWAYS_SENT),
     )  # fmt: skip
+    return head, content
 
 
 def bounded(settings: WebSettings, gate: Gate | None = None) -> type[Any]:

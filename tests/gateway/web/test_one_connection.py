@@ -128,6 +128,21 @@ async def test_bodies_that_wait_behind_another_request_are_bounded(start: Start)
         writer.transport.abort()
 
 
+async def test_a_refused_head_brings_no_body_that_would_begin_the_next_answer(start: Start) -> None:
+    async with start(WebSettings(in_flight=1)) as web:
+        held = asyncio.create_task(web.post({"query": "query Held { hello }", "operationName": "Held"}))
+        await eventually(lambda: web.execute.running == 1)
+        asks = b"HEAD /graphql HTTP/1.1\r\n" + AUTHORIZED + b"\r\n"
+        ends = LIVEZ.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        text = await web.talk(asks, ends)
+        web.execute.held.set()
+        assert (await held).status == 200
+    refused, _, rest = text.partition(b"\r\n\r\n")
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert re.search(rb"content-length: [1-9]", refused)
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 @pytest.mark.parametrize("full", [True, False])
 async def test_a_refusal_instead_of_go_on_ends_the_connection(start: Start, full: bool) -> None:
     """Its client may send the body now or not: taken for the next request it would be one nobody wrote."""
