@@ -151,9 +151,10 @@ class Guarded:
         """Cut what is under way, then close the source."""
         self._closed = True
         flights = self._flights.under_way()
+        tasks = [flight.task for flight in flights if flight.task is not None]
         for flight in flights:
             self._cut(flight, _CUT, patience_s=float("inf"))
-        await asyncio.gather(*(flight.task for flight in flights if flight.task), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._alarms.close()
         await self._source.close()
 
@@ -259,6 +260,7 @@ class Guarded:
                 flight.sent.cancel()
             if flight.task is not None:
                 flight.task.cancel()
+                flight.task = None  # its end tells of its flight: a circle, and keys in it until the collector comes
 
     def _land(self, flight: Flight, otherwise: Failed) -> None:
         if flight.alarm is not None:

@@ -362,13 +362,25 @@ async def test_beyond_its_turns_a_question_waits_as_ever(room: Open) -> None:
         assert here.at_rest()
 
 
-async def test_nothing_is_left_for_the_collector(room: Open) -> None:
-    async with room(listing(record(ZHANG))) as here:
+@pytest.mark.parametrize(
+    ("behaviour", "kept"), [(listing(record(ZHANG)), True), (hangs, True), (hangs, False), (hangs_up, True)]
+)
+async def test_nothing_is_left_for_the_collector(room: Open, behaviour: Behaviour, kept: bool) -> None:
+    """Least of all keys: who is asked about."""
+    async with room(behaviour, timeout_s=0.1, breaker_failures=100) as here:
         gc.collect()
         gc.disable()
         try:
             for _ in range(3):
-                await here.ask().answers()
+                if kept:
+                    here.doing[0] = listing(record(ZHANG))
+                    await here.fetch()
+                    here.doing[0] = behaviour
+                asked = here.ask()
+                assert (asked.tasks == 0) is (kept or len(here.server.seen) == 1)
+                await asked.answers()
+                del asked
+            await asyncio.sleep(0.05)
             assert not [
                 one for one in gc.get_objects() if type(one).__name__ in ("Flight", "Wait", "Exchange", "_Asking")
             ]
