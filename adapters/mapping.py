@@ -172,7 +172,10 @@ class Mapped:
 
 
 async def _raised(error: Exception) -> Sequence[Answer]:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # which knows this place: a circle, and all who are asked about in it
 
 
 def _whole(mapper: RowMapper, lookup: Lookup) -> Whole | None:
