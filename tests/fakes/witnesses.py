@@ -187,6 +187,24 @@ async def conflict_without_end(fake: FakeWitness, request: web.Request, body: by
     return web.Response(status=409, body=f"{size}\n".encode(), content_type="text/x.tlog.size")
 
 
+def taken_along(times: int) -> Behaviour:
+    """409 with a size one larger than the one it was sent, so many times, as where another leader of the same log is asking
+    too; then it cosigns."""
+    left = [times]
+
+    async def behave(fake: FakeWitness, request: web.Request, body: bytes) -> web.StreamResponse:
+        if request.method == "GET":
+            return await honest(fake, request, body)
+        if left[0] == 0:
+            return await blind(fake, request, body)
+        left[0] -= 1
+        return web.Response(
+            status=409, body=f"{parse_request(body).old + 1}\n".encode(), content_type="text/x.tlog.size"
+        )
+
+    return behave
+
+
 async def sizes_of_nonsense(fake: FakeWitness, request: web.Request, body: bytes) -> web.StreamResponse:
     """409 of the right type, and a number that is none."""
     return web.Response(status=409, body=b"-00" + b"9" * 400 + b"\n", content_type="text/x.tlog.size")

@@ -18,6 +18,7 @@ _REFUSALS = {400: "REJECTED", 403: "NOT_TRUSTED", 404: "UNKNOWN_ORIGIN", 409: "C
 _OTHER_TREE = frozenset({409, 422})
 """What a witness says to a tree that does not continue the one it saw: 422, and until 2025 a 409 that names no size."""
 _MOST_LINES = 64
+_MOST_SIZES = 3
 _QUOTED = 16_384
 _TIMES = range(1, 253_402_300_800)
 """POSIX seconds that a calendar knows. A witness's clock may be wrong; but pages must be able to show what it says."""
@@ -77,9 +78,10 @@ class Failed:
 async def ask(
     road: Road, key: VerifierKey, kept: KeptCheckpoint, known: int, reader: LedgerReader
 ) -> Cosigned | Failed:
-    """`known` is the size it cosigned last, as far as we know. A size it names is taken up once."""
-    old, forgot = min(known, kept.size), None
-    for last in (False, True):
+    """`known` is the size it cosigned last, as far as we know. A size it names is taken up; a further one only where it is
+    larger: another leader of ours took it along meanwhile, one that lost its lead and does not know it yet."""
+    old, forgot, taken = min(known, kept.size), None, 0
+    while True:
         proof = await reader.consistency(kept.shard, old, kept.size)
         sent = write_request(old, proof, kept.note)
         try:
@@ -92,15 +94,16 @@ async def ask(
             line = _line(said.body, key, kept.note.text)
             return Failed(GARBAGE, documents) if line is None else Cosigned(line, forgot)
         size = _size(said)
-        if size is None or last:
+        if size is None or (taken and size <= old):
             fault = _REFUSALS.get(said.status, FAILING)
             return Failed(fault, documents, suspicious=said.status in _OTHER_TREE)
         if size > kept.size:
             return Failed(CLAIMS_AHEAD, documents, suspicious=True, claimed=size)
+        if taken == _MOST_SIZES:
+            return Failed(FAILING, documents)
         if size < known:
             forgot = documents
-        old = size
-    raise AssertionError  # the second answer always returns
+        old, taken = size, taken + 1
 
 
 def _size(said: Said) -> int | None:

@@ -31,6 +31,7 @@ from tests.fakes.witnesses import (
     sizes_of_nonsense,
     slow,
     status,
+    taken_along,
     trickling,
     wrong_key,
 )
@@ -120,6 +121,25 @@ async def test_a_witness_that_forgot_is_named_and_goes_on() -> None:
         house.ledger.append()
         await until(lambda: house.status.sealed_size == 3)
         assert kinds(house) == ["WITNESS_FORGOT GA"]
+
+
+@pytest.mark.parametrize(("times", "fault"), [(2, None), (1000, "FAILING")])
+async def test_a_witness_another_leader_took_along_meanwhile_is_no_liar(times: int, fault: str | None) -> None:
+    """A leader that was stopped and goes on asks beside the one that follows it, each with the size it last heard of."""
+    async with kept(["GA"], 1) as house:
+        async with house.running():
+            for size in range(1, 4):
+                house.ledger.append()
+                await until(lambda size=size: house.status.sealed_size == size)  # type: ignore[misc]
+        house.witnesses["GA"].behave = taken_along(times)
+        for _ in range(6):
+            house.ledger.append()
+        async with house.running():
+            if fault is None:
+                await until(lambda: house.status.sealed_size == 9)
+            else:
+                await until(lambda: house.status.faults.get("GA") == fault)
+        assert kinds(house) == []
 
 
 BAD: list[tuple[Any, str]] = [
