@@ -34,16 +34,14 @@ from gateway.bootstrap.oauth_parts import OAuthParts, oauth_parts
 from gateway.bootstrap.officer_pages import officer_pages
 from gateway.bootstrap.persons import Persons, persons_of, working
 from gateway.bootstrap.trace_export import open_tracing
-from gateway.bootstrap.upstream_receipts import ONWARD_KEY, receipts_round
-from gateway.bootstrap.watching import watch_pages, watch_rounds
+from gateway.bootstrap.upstream_receipts import ONWARD_KEY
+from gateway.bootstrap.watching import watch_pages, watching
 from gateway.caller import Evidence, Messages
 from gateway.clock import Clock, SystemClock
 from gateway.errors import SettingsInvalid
 from gateway.federation.cold import ColdWork
 from gateway.policy.cedar import CedarPolicy
 from gateway.policy.facts import Facts
-from gateway.services.alarms import keep_watch
-from gateway.services.clock_watch import ClockWatch
 from gateway.services.disputes.open_disputes import OpenDisputes
 from gateway.services.event_bus import REVOKED, Events
 from gateway.services.load_sources import SourceLoads
@@ -55,11 +53,9 @@ from gateway.services.snapshots import Snapshots
 from gateway.services.tracing import Tracing
 from gateway.settings import Settings, environment
 from gateway.store import Store, open_store
-from gateway.store.clock_offset import StoredClockOffset
 from gateway.store.facts import StoredFacts
 from gateway.store.open_events import open_events
 from gateway.web.app import build_app
-from gateway.web.clock_metrics import ClockMetrics
 from gateway.web.ledger_metrics import LedgerMetrics
 from gateway.web.login_parts import LoginParts
 from gateway.web.me_routes import person_routes
@@ -68,7 +64,6 @@ from gateway.web.settings import WebSettings
 from schema.limits import Limits
 
 _log = structlog.get_logger(__name__)
-_CLOCK_POLL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,17 +195,9 @@ async def open_gateway(
         metrics.in_force(snapshots.in_force)
         metrics.plans(lambda: snapshots.current.plans.counts)
         if settings.reload_poll_s > 0:
-            for watching in (rules.watch(settings.reload_poll_s), snapshots.watch(settings.reload_poll_s)):
-                stack.callback(asyncio.create_task(watching).cancel)
-        if settings.alarm_poll_s > 0:
-            stack.callback(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)).cancel)
-        clocks = ClockWatch(StoredClockOffset(store.database, clock))
-        metrics.add(ClockMetrics(clocks))
-        await clocks()
-        stack.callback(asyncio.create_task(keep_watch([clocks], _CLOCK_POLL_S)).cancel)
-        if settings.receipt_check_s > 0:
-            walking = keep_watch([receipts_round(settings, store, clock)], settings.receipt_check_s)
-            stack.callback(asyncio.create_task(walking).cancel)
+            for looking in (rules.watch(settings.reload_poll_s), snapshots.watch(settings.reload_poll_s)):
+                stack.callback(asyncio.create_task(looking).cancel)
+        await stack.enter_async_context(watching(settings, store, clock, metrics))
         evidence = await stack.enter_async_context(flood_evidence(store, clock))
         disputed = OpenDisputes(store.disputes)
         await stack.enter_async_context(disputed.watching())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
+from gateway.bootstrap.upstream_receipts import receipts_round
 from gateway.caller import Authenticator, Evidence
 from gateway.clock import Clock
-from gateway.services.alarms import RaiseAlarms
+from gateway.services.alarms import RaiseAlarms, keep_watch
 from gateway.services.alerts import WatchAlerts
 from gateway.services.break_glass import BreakGlass
 from gateway.services.change_history import ReadChanges
+from gateway.services.clock_watch import ClockWatch
 from gateway.services.snapshots import Snapshots
 from gateway.settings import Settings
 from gateway.store import Store
@@ -21,11 +25,16 @@ from gateway.store.alert_log import StoredAlertLog
 from gateway.store.alerts import StoredAlerts
 from gateway.store.break_glass import StoredBreakGlass
 from gateway.store.change_log import StoredChangeLog
+from gateway.store.clock_offset import StoredClockOffset
 from gateway.store.credentials.presentations import StoredPresentations
 from gateway.web.changes_api import change_routes
+from gateway.web.clock_metrics import ClockMetrics
+from gateway.web.metrics import PrometheusMetrics
 from gateway.web.settings import WebSettings
 from gateway.web.token_door import token_door
 from gateway.web.watch import WatchParts, watch_routes
+
+_CLOCK_POLL_S = 60.0
 
 
 def watch_rounds(store: Store, clock: Clock) -> Sequence[Callable[[], Awaitable[object]]]:
@@ -35,6 +44,25 @@ def watch_rounds(store: Store, clock: Clock) -> Sequence[Callable[[], Awaitable[
     raising = RaiseAlarms(StoredAlarms(store.database, alerts))
     shown = StoredPresentations(store.database, store.keys, clock)
     return raising, StoredBreakGlass(store.database, store.keys, clock, alerts).overdue, shown.purge
+
+
+@asynccontextmanager
+async def watching(settings: Settings, store: Store, clock: Clock, metrics: PrometheusMetrics) -> AsyncIterator[None]:
+    """All that this process looks at by itself, again and again, while it is entered."""
+    clocks = ClockWatch(StoredClockOffset(store.database, clock))
+    metrics.add(ClockMetrics(clocks))
+    await clocks()
+    tasks = [asyncio.create_task(keep_watch([clocks], _CLOCK_POLL_S))]
+    if settings.alarm_poll_s > 0:
+        tasks.append(asyncio.create_task(keep_watch(watch_rounds(store, clock), settings.alarm_poll_s)))
+    if settings.receipt_check_s > 0:
+        walk = receipts_round(settings, store, clock)
+        tasks.append(asyncio.create_task(keep_watch([walk], settings.receipt_check_s)))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def watch_pages(

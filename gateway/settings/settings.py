@@ -1,6 +1,6 @@
 """What an operator may set: environment over settings file over default, and every fault at once.
 
-The only reader of os.environ. `yimen settings` prints `describe()`; docs/guides/operate.md carries the same table.
+With `manifests` beside it the only reader of os.environ. `yimen settings` prints `describe()`; docs/guides/operate.md carries the same table.
 """
 
 # ruff: noqa: RUF009  (`setting` is a dataclass field, made once)
@@ -331,30 +331,6 @@ class Settings:
         if settings.master_key is None:
             settings = replace(settings, master_key=demo_master_key(settings.state_dir))
         return settings
-
-
-def manifests_dir() -> Path:
-    """The manifests' folder alone, for what needs no other setting: a missing master key is not its matter.
-
-    Raises SettingsInvalid where this one setting is at fault, or the settings file it may stand in.
-    """
-    name, variable = "manifests_dir", f"{PREFIX}MANIFESTS_DIR"
-    environ = {key: os.environ[key] for key in (variable, variable + "_FILE") if key in os.environ}
-    named = os.environ.get(FILE_VARIABLE)
-    faults: list[str] = []
-    given = gather(describe(), environ, Path(named) if named else None, faults)
-    if name not in given:
-        if faults:
-            raise SettingsInvalid(tuple(faults))
-        return Settings().manifests_dir
-    where, raw = given[name]
-    try:
-        path = parsing.path(raw)
-    except parsing.Fault as fault:
-        raise SettingsInvalid((f"{where}: {name} {fault}",)) from None
-    if not path.is_dir():
-        raise SettingsInvalid((f"{name}: {path} is not a folder",))
-    return path
 
 
 def environment() -> Mapping[str, str]:
