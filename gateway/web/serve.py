@@ -21,7 +21,7 @@ from gateway.web.http_protocol import bounded
 from gateway.web.settings import WebSettings
 
 _log = structlog.get_logger("yimen.serve")
-_BACKLOG = 2048  # who finds it full tries again after a second
+BACKLOG = 2048  # who finds it full tries again after a second
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
@@ -157,7 +157,7 @@ def server_for(app: Starlette, *, certificate: str | None = None, key: str | Non
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=1,  # the drain is over by then
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )

@@ -15,6 +15,7 @@ from adapters.manifest_reader import read_manifests
 from adapters.registry import KINDS
 from gateway.services.load_sources import known_nouns
 from gateway.settings import Settings, describe
+from gateway.web.serve import BACKLOG
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
@@ -105,6 +106,7 @@ def test_the_socket_is_where_the_service_listens() -> None:
     assert host is not None
     assert port is not None
     assert f"ListenStream={host[1]}:{port[1]}\n" in socket
+    assert f"Backlog={BACKLOG}\n" in socket, "as many as the gateway asks for itself"
 
 
 def test_systemd_can_read_the_unit(tmp_path: Path) -> None:
