@@ -15,33 +15,18 @@ from typing import Any
 import pytest
 from stdnum.iso7064 import mod_11_2
 
-from adapters.clock import utc_now
 from adapters.egress_http import HttpEgress
 from adapters.errors import Reason
 from adapters.http_connection import Connection
-from adapters.manifest import (
-    AnswerSpec,
-    CatalogueEntry,
-    FieldMapping,
-    Limits,
-    ShareClass,
-    SourceManifest,
-    Subject,
-    Text,
-)
-from adapters.registry import open_source
 from adapters.resilience import Guarded
 from adapters.source import Absent, Answer, Failed, Found, Key, Lookup
+from tests.fakes.waiting import until
 
 from .conftest import Behaviour, RawServer, raw_server
+from .lab import open_lab
 
 pytestmark = pytest.mark.anyio
 ZHANG, LI_MEI = ("440606199003070017", "张三"), ("44060419910518002X", "李梅")
-TEXT = Text("实验", "lab")
-REQUEST = {
-    "mode": "batch", "method": "POST", "path": "/batch", "body": {"keys": "{keys}"},
-    "each": {"sfzh": "{idNo}", "xm": "{name}"}, "rows": "list", "key_echo": {"idNo": "sfzh"},
-}  # fmt: skip
 
 
 def record(key: Key, number: str = "R1") -> dict[str, Any]:
@@ -58,7 +43,7 @@ def listing(*records: dict[str, Any], status: str = "200 OK", headers: str = "")
 
 
 async def hangs(_: bytes, __: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(30)
+    await asyncio.sleep(30)  # longer than anybody waits
 
 
 async def hangs_up(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -94,9 +79,7 @@ class Asking:
         self.tasks = len(asyncio.all_tasks()) - tasks
 
     async def answers(self) -> Sequence[Answer]:
-        async with asyncio.timeout(5):
-            while not self.told:
-                await asyncio.sleep(0.005)
+        await until(lambda: self.told)
         (answers,) = self.told
         return answers
 
@@ -121,16 +104,7 @@ async def _room(egress: HttpEgress, folder: Path, behaviour: Behaviour, **limits
         await doing[0](head, writer)
 
     async with raw_server(behave) as server:
-        answer = AnswerSpec(
-            "residence", ("idNo", "name"), REQUEST, (FieldMapping("regNo", "djbh"),), subject=Subject("sfzh", "xm"),
-            record_id="djbh",
-        )  # fmt: skip
-        manifest = SourceManifest(
-            "LGB", TEXT, "rest", server.url("").rstrip("/"), CatalogueEntry(TEXT, TEXT, "DAILY", ShareClass.U), (answer,),
-            limits=Limits(**{"retries": 0, "cache_s": 0, "timeout_s": 2.0, "concurrency": 2, **limits}),
-            allow_plain_http=True,
-        )  # fmt: skip
-        opened = open_source(manifest, egress=egress, environ={}, base_dir=folder, state_dir=folder, now=utc_now)
+        opened = open_lab(egress, folder, server.url("").rstrip("/"), "idNo", "name", **{"concurrency": 2, **limits})
         guarded = opened.source
         assert isinstance(guarded, Guarded)
         here = Room(server, guarded, doing)
@@ -167,7 +141,7 @@ async def test_equal_questions_share_a_request_and_it_outlives_who_gives_up(room
         here.doing[0] = when_told
         first, second = here.ask(), here.ask()
         third = asyncio.create_task(here.fetch())
-        await asyncio.sleep(0.02)
+        await until(lambda: len(here.server.seen) == 2)
         first.begun.cancel()
         go.set()
         assert isinstance((await second.answers())[0], Found)
@@ -323,7 +297,7 @@ async def test_what_cannot_be_sent_is_asked_once_more_and_heard_of_once(
         monkeypatch.setattr(Connection, "ask", fails_once)
         one = here.ask()
         assert isinstance((await one.answers())[0], Found)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # past its time, when it was heard a second time
         assert isinstance((await here.fetch())[0], Found)
         assert len(one.told) == 1
         assert here.at_rest()
@@ -351,7 +325,7 @@ async def test_beyond_its_turns_a_question_waits_as_ever(room: Open) -> None:
         asked = [here.ask(key) for key in keys]
         assert asked[0].tasks == 0
         assert asked[3].tasks == 1
-        await asyncio.sleep(0.05)
+        await until(lambda: len(here.server.seen) == 3)
         assert here.guarded.health().in_flight == 2
         go.set()
         assert [type((await one.answers())[0]) for one in asked] == [Absent] * 4
@@ -389,9 +363,14 @@ async def test_nothing_is_left_for_the_collector(
                     await asked.answers()
                 assert how == "fresh" or asked.tasks == 0
                 del asked
-            await asyncio.sleep(0.05)
-            assert not [
-                one for one in gc.get_objects() if type(one).__name__ in ("Flight", "Wait", "Exchange", "_Asking")
-            ]
+            await until(
+                lambda: (
+                    not [
+                        one
+                        for one in gc.get_objects()
+                        if type(one).__name__ in ("Flight", "Wait", "Exchange", "_Asking")
+                    ]
+                )
+            )
         finally:
             gc.enable()

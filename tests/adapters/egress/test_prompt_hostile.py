@@ -16,31 +16,18 @@ from typing import Any
 import pytest
 from stdnum.iso7064 import mod_11_2
 
-from adapters.clock import utc_now
 from adapters.egress_http import HttpEgress
 from adapters.errors import Reason
-from adapters.manifest import (
-    AnswerSpec,
-    CatalogueEntry,
-    FieldMapping,
-    Limits,
-    ShareClass,
-    SourceManifest,
-    Subject,
-    Text,
-)
-from adapters.registry import OpenSource, open_source
+from adapters.http_pool import Pool
+from adapters.registry import OpenSource
 from adapters.resilience import Guarded
 from adapters.source import Answer, Failed, Found, Key, Lookup
+from tests.fakes.waiting import until
 
 from .conftest import Pki
+from .lab import open_lab
 
 pytestmark = pytest.mark.anyio
-TEXT = Text("实验", "lab")
-REQUEST = {
-    "mode": "batch", "method": "POST", "path": "/batch", "body": {"keys": "{keys}"},
-    "each": {"sfzh": "{idNo}"}, "rows": "list", "key_echo": {"idNo": "sfzh"},
-}  # fmt: skip
 _STEMS = [f"44060619900307{number:03d}" for number in range(8)]
 NUMBERS = [stem + mod_11_2.calc_check_digit(stem) for stem in _STEMS]
 PERSONS: list[Key] = [(number,) for number in NUMBERS]
@@ -82,15 +69,8 @@ async def department(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 def opened(egress: HttpEgress, folder: Path, port: int, ca_file: str = "", **limits: Any) -> OpenSource:
-    answer = AnswerSpec(
-        "residence", ("idNo",), REQUEST, (FieldMapping("regNo", "djbh"),), subject=Subject("sfzh"), record_id="djbh"
-    )
-    manifest = SourceManifest(
-        "LGB", TEXT, "rest", f"{'https' if ca_file else 'http'}://127.0.0.1:{port}", CatalogueEntry(TEXT, TEXT, "DAILY", ShareClass.U), (answer,),
-        limits=Limits(**{"retries": 0, "cache_s": 0, "timeout_s": 2.0, "concurrency": 3, **limits}),
-        allow_plain_http=True, tls={"ca": f"file:{ca_file}"} if ca_file else {},
-    )  # fmt: skip
-    return open_source(manifest, egress=egress, environ={}, base_dir=folder, state_dir=folder, now=utc_now)
+    endpoint = f"{'https' if ca_file else 'http'}://127.0.0.1:{port}"
+    return open_lab(egress, folder, endpoint, "idNo", ca_file=ca_file, **{"concurrency": 3, **limits})
 
 
 def lookup(*keys: Key) -> Lookup:
@@ -145,6 +125,19 @@ def hostile(rng: random.Random, heard: list[list[str]]) -> Talk:
     return talk
 
 
+async def at_rest(guarded: Guarded) -> None:
+    """Nothing is out, and no turn is held: of those before the guard, and of those before the department."""
+    source: Any = guarded._source
+    turns, inner = guarded._tries._turns, source._source._turns
+    await until(lambda: (turns._free, inner._free, guarded.health().in_flight) == (3, 3, 0))
+
+
+def pool_of(opened: OpenSource) -> Pool:
+    channel: Any = opened.channel
+    pool: Pool = channel._pool
+    return pool
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_a_department_does_to_its_connections(
     egress: HttpEgress, tmp_path: Path, pki: Pki, seed: int
@@ -180,7 +173,7 @@ async def test_whatever_a_department_does_to_its_connections(
                 await asyncio.sleep(rng.choice((0, 0, 0.001, 0.005, 0.02)))
                 begun.cancel()
                 before = len(told)
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.15)  # past its time and the request's: nothing is to come
                 assert len(told) == before <= 1
                 return
             async with asyncio.timeout(3):
@@ -193,13 +186,15 @@ async def test_whatever_a_department_does_to_its_connections(
 
         for _ in range(12):
             await asyncio.gather(*(asks() for _ in range(rng.randrange(1, 13))))
-        await asyncio.sleep(0.3)
-        turns, inner = guarded._tries._turns, guarded._source._source._turns  # type: ignore[attr-defined]
-        assert (turns._free, inner._free, guarded.health().in_flight) == (3, 3, 0)
+        await at_rest(guarded)
         assert guarded._flights._by_about == {}
-        pool = here.channel._pool  # type: ignore[union-attr]
-        idle = sum(map(len, pool._idle.values()))
-        assert (len(pool._busy), pool._left + idle, len(pool._line)) == (0, pool._rule.connections, 0)
+        pool = pool_of(here)
+        await until(
+            lambda: (
+                (len(pool._busy), pool._left + sum(map(len, pool._idle.values())), len(pool._line))
+                == (0, pool._rule.connections, 0)
+            )
+        )
         assert 12 < len(heard) <= guarded.health().calls, "nothing is sent a second time that no one counted"
         await here.close()
     assert faults == []
@@ -234,9 +229,7 @@ async def test_what_is_closed_while_many_ask_tells_them_all(egress: HttpEgress, 
         assert len(told) == len(PERSONS) + 1
         for one in begun:
             one.cancel()
-        pool = here.channel._pool  # type: ignore[union-attr]
-        await asyncio.sleep(0.05)
-        assert (pool._busy, pool._idle, pool._origin_of, list(pool._line)) == (set(), {}, {}, [])
-        turns, inner = guarded._tries._turns, guarded._source._source._turns  # type: ignore[attr-defined]
-        assert (turns._free, inner._free, guarded.health().in_flight) == (3, 3, 0)
+        pool = pool_of(here)
+        await until(lambda: (pool._busy, pool._idle, pool._origin_of, list(pool._line)) == (set(), {}, {}, []))
+        await at_rest(guarded)
     assert faults == []

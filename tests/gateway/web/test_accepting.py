@@ -17,6 +17,7 @@ from gateway.web.accepting import BEYOND, Accepting
 from gateway.web.serve import bind
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Start
 
 pytestmark = pytest.mark.anyio
@@ -51,25 +52,21 @@ async def test_few_are_taken_at_a_look_where_they_are_let_in_and_all_who_wait_wh
         listener.setblocking(False)
         accepting = Accepting([listener], lambda: Line(made), lambda: full, lambda: 1_000)
         accepting.more()
-        await asyncio.sleep(0.05)
-        assert made == []
+        assert not accepting._opening
         callers = knocking(listener.getsockname()[1], 200)
         for all_told in (32, 64):
             accepting.more()
-            await asyncio.sleep(0.05)
-            assert len(made) == all_told
+            await until(lambda all_told=all_told: len(made) == all_told and not accepting._opening)  # type: ignore[misc]
         full = True
         accepting.more()
         assert len(accepting._opening) == 64, "the others of this turn come to theirs"
-        await asyncio.sleep(0.1)
-        assert len(made) == 200
+        await until(lambda: len(made) == 200 and not accepting._coming)
         callers += knocking(listener.getsockname()[1], 1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # nothing is to happen
         assert len(made) == 200, "nobody is looked for where nobody is left"
         accepting.stop()
         accepting.more()
-        await asyncio.sleep(0.05)
-        assert len(made) == 200
+        assert not accepting._opening
     for one in made:
         one.abort()
     for caller in callers:
@@ -85,8 +82,7 @@ async def test_who_hung_up_while_waiting_does_no_harm() -> None:
         gone.close()
         stays = knocking(listener.getsockname()[1], 1)[0]
         Accepting([listener], lambda: Line(made), lambda: False, lambda: 1_000).more()
-        await asyncio.sleep(0.1)
-        assert made
+        await until(lambda: made)
         stays.close()
 
 
@@ -110,13 +106,14 @@ async def test_a_flood_of_them_takes_no_more_than_there_is_room_for(
         callers = knocking(listener.getsockname()[1], 100)
         for _ in range(5):
             accepting.more()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)  # as many looks as it is asked for, and none of them may take one more
+        await until(lambda: encrypted or len(made) == 50)
+        accepting.more()
         assert len(made) + len(accepting._opening) == 50
         assert len(made) == (0 if encrypted else 50)
         for caller in callers:
             caller.close()
-        await asyncio.sleep(0.1)
-        assert not accepting._opening, "those who hung up are gone"
+        await until(lambda: not accepting._opening)  # those who hung up are gone
     for one in made:
         one.abort()
 
@@ -135,13 +132,12 @@ async def test_without_files_nobody_is_taken_and_afterwards_all_is_as_before() -
         try:
             for _ in range(3):
                 accepting.more()
-                await asyncio.sleep(0.01)
+                await until(lambda: not accepting._opening)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert len(made) <= 5
         accepting.more()
-        await asyncio.sleep(0.05)
-        assert len(made) == 20
+        await until(lambda: len(made) == 20)
     for one in made:
         assert one.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         one.abort()
@@ -153,8 +149,7 @@ async def test_the_server_has_room_for_a_few_beyond_its_bound(start: Start) -> N
     async with start(WebSettings(connections=10)) as web:
         assert web.server._room() == 10 + BEYOND
         callers = knocking(web.port, 20)
-        await asyncio.sleep(0.1)
-        assert web.server._room() == BEYOND - 10
+        await until(lambda: web.server._room() == BEYOND - 10)
         for caller in callers:
             caller.close()
 
@@ -164,8 +159,8 @@ async def test_the_server_takes_them_at_each_look_at_the_line(start: Start) -> N
         callers = knocking(web.port, 32)
         web.app.state.gate.in_flight.looked()  # before the event loop has a turn
         connections = web.server.server_state.connections
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(2):  # turns of the loop: without `looked` each would take one
+            await asyncio.sleep(0)
         assert len(connections) >= 32
         caller = callers[-1]
         caller.setblocking(False)

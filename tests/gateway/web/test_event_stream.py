@@ -12,6 +12,7 @@ import pytest
 
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Running, Start
 
 pytestmark = pytest.mark.anyio
@@ -31,12 +32,6 @@ def events(text: str) -> list[tuple[str, Any]]:
     return found
 
 
-async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_answers_arrive_one_by_one_and_then_the_end(web: Running) -> None:
     async with ask(web, "subscription { count(to: 2) }") as response:
         assert response.content_type == "text/event-stream"
@@ -46,7 +41,7 @@ async def test_answers_arrive_one_by_one_and_then_the_end(web: Running) -> None:
             ("next", {"data": {"count": 1}}),
             ("complete", None),
         ]
-    await eventually(lambda: web.app.state.gate.empty)
+    await until(lambda: web.app.state.gate.empty)
 
 
 async def test_a_query_is_one_answer(web: Running) -> None:
@@ -82,14 +77,14 @@ async def test_silence_is_filled_and_the_time_limit_lifted(start: Start) -> None
             held = b""
             while held.count(b":\n\n") < 6:
                 held += await asyncio.wait_for(response.content.readany(), 5)
-        await eventually(lambda: web.execute.closed == 1)
+        await until(lambda: web.execute.closed == 1)
 
 
 async def test_a_client_that_leaves_ends_its_subscription(web: Running) -> None:
     async with ask(web, "subscription { forever }") as response:
         await response.content.readany()
-    await eventually(lambda: web.execute.closed == 1)
-    await eventually(lambda: web.app.state.gate.empty)
+    await until(lambda: web.execute.closed == 1)
+    await until(lambda: web.app.state.gate.empty)
 
 
 async def test_a_stream_never_outlives_its_token(web: Running) -> None:
@@ -103,12 +98,12 @@ async def test_a_reader_that_does_not_read_stops_the_source_and_is_cut_off(start
         async with ask(web, "subscription { flood(bytes: 100000) }") as response:
             transport = response.connection.transport
             transport.pause_reading()
-            await eventually(lambda: web.execute.closed == 1)
+            await until(lambda: web.execute.closed == 1)
             assert web.execute.produced < 300
             transport.resume_reading()
             with pytest.raises(aiohttp.ClientPayloadError):
                 await response.read()
-        await eventually(lambda: web.app.state.gate.empty)
+        await until(lambda: web.app.state.gate.empty)
 
 
 async def test_streams_are_bounded_apart_from_requests(start: Start) -> None:

@@ -21,6 +21,7 @@ from gateway.web.serve import PortInUse, bind
 from gateway.web.settings import WebSettings
 from gateway.web.streams import until_revoked
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Running, Start
 
 pytestmark = pytest.mark.anyio
@@ -28,16 +29,10 @@ HELD = {"query": "query Held { hello }", "operationName": "Held"}
 HELLO = {"query": "{ hello }"}
 
 
-async def eventually(condition: object) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
-
-
 async def test_one_more_than_fits_is_503_and_those_who_watch_still_see(start: Start) -> None:
     async with start(WebSettings(in_flight=1)) as web:
         held = asyncio.create_task(web.post(HELD))
-        await eventually(lambda: web.execute.running == 1)
+        await until(lambda: web.execute.running == 1)
         response = await web.post(HELLO)
         assert (response.status, (await response.json())["errors"][0]["extensions"]["code"]) == (503, "OVERLOADED")
         assert response.headers["retry-after"] == "2"
@@ -59,12 +54,12 @@ async def test_whoever_is_slow_to_send_takes_no_place_of_others(start: Start) ->
         connections = [await asyncio.open_connection("127.0.0.1", web.port) for _ in range(3)]
         for number, (_, writer) in enumerate(connections, 1):
             writer.write(head % TOKEN.encode())
-            await eventually(lambda number=number: gate.inside["request"] == number)
+            await until(lambda number=number: gate.inside["request"] == number)
         assert (await web.post(HELLO)).status == 200
         assert not gate.empty  # a drain still waits for them
         for _, writer in connections:
             writer.close()
-        await eventually(lambda: gate.empty and gate.waiting == 0)
+        await until(lambda: gate.empty and gate.waiting == 0)
 
 
 async def test_with_several_processes_a_connection_ends_so_that_none_keeps_them_all(start: Start) -> None:
@@ -85,9 +80,9 @@ async def test_an_answer_too_late_is_504(start: Start) -> None:
 
 async def test_a_draining_gateway_finishes_what_runs_and_refuses_the_rest(web: Running) -> None:
     held = asyncio.create_task(web.post(HELD))
-    await eventually(lambda: web.execute.running == 1)
+    await until(lambda: web.execute.running == 1)
     web.server.handle_exit(signal.SIGTERM, None)
-    await eventually(lambda: web.app.state.gate.draining)
+    await until(lambda: web.app.state.gate.draining)
     response = await web.post(HELLO)
     assert (response.status, (await response.json())["errors"][0]["extensions"]["code"]) == (503, "DRAINING")
     ready = await web.get("/readyz")
@@ -95,15 +90,15 @@ async def test_a_draining_gateway_finishes_what_runs_and_refuses_the_rest(web: R
     assert (await web.get("/livez")).status == 200
     web.execute.held.set()
     assert (await held).status == 200
-    await eventually(lambda: web.server.should_exit)
+    await until(lambda: web.server.should_exit)
 
 
 async def test_a_drain_does_not_wait_for_ever(start: Start) -> None:
     async with start(WebSettings(drain_s=0.2)) as web:
         held = asyncio.create_task(web.post(HELD))
-        await eventually(lambda: web.execute.running == 1)
+        await until(lambda: web.execute.running == 1)
         web.server.handle_exit(signal.SIGTERM, None)
-        await eventually(lambda: web.server.should_exit)
+        await until(lambda: web.server.should_exit)
         held.cancel()
 
 
@@ -203,7 +198,7 @@ async def test_what_is_said_to_be_revoked_is_looked_at_by_open_streams_at_once()
     streams = [asyncio.create_task(until_revoked(*given)) for _ in range(3)]
     await asyncio.sleep(0)
     gate.something_revoked()  # somebody else's
-    await eventually(lambda: looks == 3)
+    await until(lambda: looks == 3)
     assert not any(one.done() for one in streams)
     good = False
     gate.something_revoked()
@@ -229,7 +224,7 @@ async def test_what_is_said_while_a_stream_asks_is_asked_about_again_and_a_flood
     stream = asyncio.create_task(until_revoked(*given))
     await asyncio.sleep(0)
     gate.something_revoked()
-    await eventually(lambda: looks == 1)
+    await until(lambda: looks == 1)
     good = False
     gate.something_revoked()
     asked.set()

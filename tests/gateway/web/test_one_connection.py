@@ -12,6 +12,7 @@ import pytest
 
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Running, Start
 
 pytestmark = pytest.mark.anyio
@@ -26,12 +27,6 @@ def post(query: str, *, name: str | None = None, more: bytes = b"", chunked: boo
         pieces = b"".join(b"1\r\n%c\r\n" % letter for letter in body)
         return head + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\nX-Late: y\r\n\r\n"
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-async def eventually(condition: object) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
 
 
 def connections(web: Running) -> list[Any]:
@@ -77,7 +72,7 @@ async def test_each_gets_its_own_answer_in_its_turn(web: Running, size: int) -> 
 async def test_whoever_is_refused_and_does_not_read_is_not_written_to_without_end(start: Start) -> None:
     async with start(WebSettings(in_flight=1)) as web:
         held = asyncio.create_task(web.post({"query": "query Held { hello }", "operationName": "Held"}))
-        await eventually(lambda: web.execute.running == 1)
+        await until(lambda: web.execute.running == 1)
         _, writer = await asyncio.open_connection("127.0.0.1", web.port)
         many = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20_000
         with contextlib.suppress(OSError):  # also a TimeoutError
@@ -96,8 +91,8 @@ async def test_whoever_is_refused_and_does_not_read_is_not_written_to_without_en
 async def test_who_sends_more_than_is_taken_at_once_is_told_where_it_ended(web: Running) -> None:
     held, lots = post("query Held { hello }", name="Held"), LIVEZ * 5_000
     talking = asyncio.create_task(web.talk(held + lots, lots, b"what is no HTTP\r\n\r\n"))
-    await eventually(lambda: web.execute.running == 1)
-    await eventually(lambda: max(len(one.pipeline) for one in connections(web)) >= 64)
+    await until(lambda: web.execute.running == 1)
+    await until(lambda: max(len(one.pipeline) for one in connections(web)) >= 64)
     assert max(len(one.pipeline) for one in connections(web)) == 64
     web.execute.held.set()
     text = await talking
@@ -108,7 +103,7 @@ async def test_who_sends_more_than_is_taken_at_once_is_told_where_it_ended(web: 
 async def test_what_comes_after_the_last_request_does_not_cost_its_answer(web: Running) -> None:
     last = post("query Held { hello }", name="Held", more=b"Connection: close\r\n")
     talking = asyncio.create_task(web.talk(last + b"\x00\x01 no HTTP\r\n\r\n" + LIVEZ))
-    await eventually(lambda: web.execute.running == 1)
+    await until(lambda: web.execute.running == 1)
     web.execute.held.set()
     assert [status for status, _ in answers(await talking)] == [200]
 
@@ -131,7 +126,7 @@ async def test_bodies_that_wait_behind_another_request_are_bounded(start: Start)
 async def test_a_refused_head_brings_no_body_that_would_begin_the_next_answer(start: Start) -> None:
     async with start(WebSettings(in_flight=1)) as web:
         held = asyncio.create_task(web.post({"query": "query Held { hello }", "operationName": "Held"}))
-        await eventually(lambda: web.execute.running == 1)
+        await until(lambda: web.execute.running == 1)
         asks = b"HEAD /graphql HTTP/1.1\r\n" + AUTHORIZED + b"\r\n"
         ends = LIVEZ.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         text = await web.talk(asks, ends)
@@ -149,7 +144,7 @@ async def test_a_refusal_instead_of_go_on_ends_the_connection(start: Start, full
     async with start(WebSettings(in_flight=1)) as web:
         held = asyncio.create_task(web.post({"query": "query Held { hello }", "operationName": "Held"}))
         if full:
-            await eventually(lambda: web.execute.running == 1)
+            await until(lambda: web.execute.running == 1)
         asks = post("{ hello }", more=b"Expect: 100-continue\r\n")
         if not full:
             asks = asks.replace(TOKEN.encode(), b"x" * len(TOKEN))
@@ -175,9 +170,9 @@ async def test_a_stream_ends_with_its_connection_though_another_request_stands_b
     _, writer = await asyncio.open_connection("127.0.0.1", web.port)
     gate = web.app.state.gate
     writer.write(post("subscription { forever }", more=b"Accept: text/event-stream\r\n") + LIVEZ)
-    await eventually(lambda: gate.inside["stream"] == 1)
+    await until(lambda: gate.inside["stream"] == 1)
     writer.transport.abort()
-    await eventually(lambda: gate.inside["stream"] == 0)
+    await until(lambda: gate.inside["stream"] == 0)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -200,7 +195,7 @@ async def test_what_is_asked_to_be_another_protocol_shares_no_connection(web: Ru
     held = post("query Held { hello }", name="Held") if upgrade == b"websocket" else b""
     talking = asyncio.create_task(web.talk(held + asks + LIVEZ[:20], LIVEZ[20:] + LIVEZ))
     if held:
-        await eventually(lambda: web.execute.running == 1)
+        await until(lambda: web.execute.running == 1)
     web.execute.held.set()
     text = await talking
     assert text == b"" if held else [status for status, _ in answers(text)] == [200]

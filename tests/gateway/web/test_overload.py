@@ -19,6 +19,7 @@ from gateway.web.gate import Gate
 from gateway.web.in_flight import TARGET_S, InFlightLimit, standing_s
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Start
 from tests.gateway.web.ledger_house import ledger_house
 from tests.gateway.web.test_gate import HELD
@@ -319,8 +320,7 @@ async def test_what_fails_at_a_look_keeps_nobody_from_looking_again() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     limit.looked = fails
     limit.busy(lambda: 40)
-    await asyncio.sleep(0.1)
-    assert len(looked) > 2
+    await until(lambda: len(looked) > 2)
 
 
 async def test_it_looks_only_while_many_are_inside() -> None:

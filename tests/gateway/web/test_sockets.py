@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import pytest
 
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
+from tests.fakes.waiting import until
 from tests.gateway.web.conftest import Running, Start
 
 pytestmark = pytest.mark.anyio
@@ -37,12 +37,6 @@ async def told(ws: aiohttp.ClientWebSocketResponse) -> Any:
 
 def subscribe(operation: str, query: str, **more: Any) -> dict[str, Any]:
     return {"id": operation, "type": "subscribe", "payload": {"query": query, **more}}
-
-
-async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_subscription_runs_to_its_end(web: Running) -> None:
@@ -139,7 +133,7 @@ async def test_a_socket_never_outlives_its_token(web: Running) -> None:
         await told(ws)
         await told(ws)
         assert await told(ws) == 4403
-    await eventually(lambda: web.execute.closed == 1)
+    await until(lambda: web.execute.closed == 1)
 
 
 async def test_complete_ends_the_operation_and_nothing_follows(web: Running) -> None:
@@ -147,7 +141,7 @@ async def test_complete_ends_the_operation_and_nothing_follows(web: Running) -> 
         await told(ws)
         await told(ws)
         await ws.send_json({"id": "1", "type": "complete"})
-        await eventually(lambda: web.execute.closed == 1)
+        await until(lambda: web.execute.closed == 1)
         await ws.send_json({"type": "ping"})
         assert await told(ws) == {"type": "pong"}
 
@@ -166,8 +160,8 @@ async def test_a_client_that_leaves_ends_its_operations(web: Running) -> None:
     async with socket(web, INIT, subscribe("1", "subscription { forever }")) as ws:
         await told(ws)
         await told(ws)
-    await eventually(lambda: web.execute.closed == 1)
-    await eventually(lambda: web.app.state.gate.empty)
+    await until(lambda: web.execute.closed == 1)
+    await until(lambda: web.app.state.gate.empty)
 
 
 async def test_a_reader_that_does_not_read_stops_the_source_and_is_let_go(start: Start) -> None:
@@ -175,10 +169,10 @@ async def test_a_reader_that_does_not_read_stops_the_source_and_is_let_go(start:
         async with socket(web, INIT, subscribe("1", "subscription { flood(bytes: 100000) }")) as ws:
             transport = ws._response.connection.transport  # type: ignore[union-attr]
             transport.pause_reading()
-            await eventually(lambda: web.execute.closed == 1)
+            await until(lambda: web.execute.closed == 1)
             assert web.execute.produced < 300  # the kernel's buffers and no more
             transport.resume_reading()
-        await eventually(lambda: web.app.state.gate.empty)
+        await until(lambda: web.app.state.gate.empty)
 
 
 async def test_pages_of_other_sites_cannot_open_a_socket(web: Running) -> None:
@@ -211,10 +205,10 @@ async def test_a_closed_socket_leaves_nothing_behind(web: Running) -> None:
     for _ in range(3):
         async with socket(web, INIT, subscribe("1", "subscription { forever }")) as ws:
             await told(ws)
-    await eventually(lambda: web.app.state.gate.empty)
+    await until(lambda: web.app.state.gate.empty)
 
     def sessions() -> int:
         gc.collect()
         return sum(type(one).__name__ == "_Session" for one in gc.get_objects())
 
-    await eventually(lambda: sessions() == 0)
+    await until(lambda: sessions() == 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -118,11 +118,3 @@ async def kept(names: Sequence[str] = FIVE, quorum: int = 4) -> AsyncIterator[Ke
         found = Kept(ledger, witnesses, parse_policy("\n".join(lines)) if names else None, clock, egress)
         found.trust()
         yield found
-
-
-async def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
-    """Poll; a test that waits in vain fails here, by name."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not is_so():
-        assert asyncio.get_running_loop().time() < end, "it did not come to pass"
-        await asyncio.sleep(0.005)

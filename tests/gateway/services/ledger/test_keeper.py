@@ -13,8 +13,9 @@ from ledger.checkpoint import parse_checkpoint
 from ledger.errors import Inconsistent
 from ledger.note import verify_note
 from ledger.policy import NONE
+from tests.fakes.waiting import until
 from tests.fakes.witnesses import hanging, status
-from tests.gateway.services.ledger.kept import Kept, kept, until
+from tests.gateway.services.ledger.kept import Kept, kept
 
 pytestmark = pytest.mark.anyio
 

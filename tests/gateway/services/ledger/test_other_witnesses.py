@@ -10,8 +10,9 @@ from ledger.checkpoint import Checkpoint
 from ledger.merkle import leaf_hash, root_of
 from ledger.note import sign_note
 from tests.fakes.other_witnesses import litewitness, omniwitness, proxied
+from tests.fakes.waiting import until
 from tests.fakes.witnesses import ahead_with_proof, odd_conflict
-from tests.gateway.services.ledger.kept import kept, until
+from tests.gateway.services.ledger.kept import kept
 from tests.gateway.services.ledger.test_witnessing import kinds
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,9 @@ import pytest
 from gateway.services.ledger.ports import LedgerHalted, LedgerUnwitnessed
 from gateway.services.ledger.seals import LedgerSeals
 from gateway.store.errors import StoreUnavailable
+from tests.fakes.waiting import until
 from tests.fakes.witnesses import hanging, honest, status
-from tests.gateway.services.ledger.kept import FIVE, Kept, kept, until
+from tests.gateway.services.ledger.kept import FIVE, Kept, kept
 
 pytestmark = pytest.mark.anyio
 

@@ -11,6 +11,7 @@ import pytest
 from ledger.checkpoint import Checkpoint, parse_checkpoint
 from ledger.merkle import leaf_hash, root_of
 from ledger.note import ED25519, parse_signature, sign_note, verify_signature
+from tests.fakes.waiting import until
 from tests.fakes.witnesses import (
     ahead_with_proof,
     at_no_time,
@@ -35,7 +36,7 @@ from tests.fakes.witnesses import (
     trickling,
     wrong_key,
 )
-from tests.gateway.services.ledger.kept import FIVE, Kept, kept, until
+from tests.gateway.services.ledger.kept import FIVE, Kept, kept
 
 pytestmark = pytest.mark.anyio
 
