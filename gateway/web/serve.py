@@ -91,7 +91,7 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
     def _protocol(self) -> asyncio.Protocol:
-        """As uvicorn makes it."""
+        """As uvicorn makes it, which knows its class as no more than a protocol."""
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )

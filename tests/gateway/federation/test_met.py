@@ -68,7 +68,7 @@ async def test_only_whom_the_question_names_may_be_known_from_before() -> None:
         kinds.append(type(subjects))
         return await decide(question, mask, subjects)
 
-    rules.decide_subjects = noting  # type: ignore[method-assign]
+    rules.decide_subjects = noting  # type: ignore[method-assign]  # the rules as they are, listened to
     one = met(rules)
     await one.meet(["a"], named=True)
     await one.meet(["b"])

@@ -18,7 +18,7 @@ id, at_us, recorded_at_us, actor_org, actor_user, purpose, case_no, reference, f
 legal_basis, policy_version, result_digest, result_salt, states, client_id, grant_id, consent_id, level,
 inner_rule_ids, visible_from_us, repeats, inputs, upstream, seed_ct
 """
-_FOLD = (
+_FOLD = (  # the names above are all that is put into it
     f"INSERT INTO access_event ({_EVENT}) SELECT {_EVENT} FROM access_event_pending ORDER BY number",  # noqa: S608
     """
 INSERT OR IGNORE INTO access_event_subject (subject_id, event_id, seed_ct)
@@ -34,7 +34,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":  # elsewhere nothing ever waited
         for statement in _FOLD:
             op.execute(statement)
-    op.drop_table("access_event_pending")
+    op.drop_table("access_event_pending")  # made anew: SQLite before 3.35 drops no column
     op.create_table(
         "access_event_pending",
         sa.Column("number", sa.Integer(), nullable=False),
