@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -43,9 +43,6 @@ class Origin(NamedTuple):
         return cls(host, port, secure, f" HTTP/1.1\r\nHost: {pair}\r\n")
 
 
-_NOWHERE: Final = Origin("", 0, False, " HTTP/1.1\r\nHost: -\r\n")
-
-
 def plain_target(url: str, end: int) -> str | None:
     """What stands behind the origin, which ends at `end`, if it can be sent as it is."""
     target = url[end:]
@@ -56,40 +53,40 @@ def request_head(
     method: str, target: str, origin: Origin, headers: Mapping[str, str] | None, body: bytes | None
 ) -> bytes:
     """The bytes before the body. Raises NotAllowed."""
-    if headers.__class__ is MappingProxyType and method in _names:
-        start = f"{method} {target}{origin.host_line}"
-        try:
-            return start.encode("ascii") + (_blocks.get(id(headers)) or _block(headers))[1] + _length(method, body)
-        except UnicodeEncodeError:
-            raise NotAllowed from None
-    headers = headers or {}
-    if not _names.issuperset(headers) or method not in _names:
-        _look_at(method, headers)
-    values = "".join(headers.values())
-    if _CONTROL(values):
-        raise NotAllowed
-    low = {name.lower() for name in headers}
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    lines += [line for name, line in _DEFAULTS.items() if name not in low]
-    if body is not None or method not in ("GET", "HEAD", "OPTIONS", "DELETE"):
-        lines.append(f"Content-Length: {len(body or b'')}")
     try:
-        return f"{method} {target}{origin.host_line}".encode("ascii") + ("\r\n".join(lines) + "\r\n\r\n").encode()
+        if method not in _names:
+            _look_at((method,))
+        if headers is not None and headers.__class__ is MappingProxyType:
+            lines = (_remembered.get(id(headers)) or _remember(headers))[1]
+        else:
+            lines = _lines(headers or {})
+        return f"{method} {target}{origin.host_line}".encode("ascii") + lines + _length(method, body)
     except UnicodeEncodeError:
         raise NotAllowed from None
 
 
-_blocks: dict[int, tuple[Mapping[str, str], bytes]] = {}
+_remembered: dict[int, tuple[Mapping[str, str], bytes]] = {}
 """What callers send each time, by the mapping that can not be changed (and is kept here, so that its id stays its own)."""
-_MOST_BLOCKS: Final = 64
+_MOST_REMEMBERED: Final = 64
 
 
-def _block(headers: Mapping[str, str]) -> tuple[Mapping[str, str], bytes]:
-    whole = request_head("GET", "/", _NOWHERE, dict(headers), None)
-    block = headers, whole.partition(b"\r\n\r\n")[0].partition(b"\r\n")[2].partition(b"\r\n")[2] + b"\r\n"
-    if len(_blocks) < _MOST_BLOCKS:
-        _blocks[id(headers)] = block
-    return block
+def _remember(headers: Mapping[str, str]) -> tuple[Mapping[str, str], bytes]:
+    found = headers, _lines(headers)
+    if len(_remembered) < _MOST_REMEMBERED:
+        _remembered[id(headers)] = found
+    return found
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Those of the headers, and of what is always sent."""
+    if not _names.issuperset(headers):
+        _look_at(headers)
+    if _CONTROL("".join(headers.values())):
+        raise NotAllowed
+    low = {name.lower() for name in headers}
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    lines += [f"{line}\r\n" for name, line in _DEFAULTS.items() if name not in low]
+    return "".join(lines).encode()
 
 
 def _length(method: str, body: bytes | None) -> bytes:
@@ -98,8 +95,8 @@ def _length(method: str, body: bytes | None) -> bytes:
     return b"\r\n"
 
 
-def _look_at(method: str, headers: Mapping[str, str]) -> None:
-    for name in (method, *headers):
+def _look_at(names: Iterable[str]) -> None:
+    for name in names:
         if not _TOKEN(name) or name.lower() in _FRAMING:
             raise NotAllowed
         if len(_names) < _MOST_NAMES:
