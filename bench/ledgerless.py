@@ -23,11 +23,9 @@ from gateway.store.recording.outbox import Outbox, Waiting
 from gateway.store.sqlite_journal import SqliteJournal
 
 
-def _access(
-    _: Outbox, columns: Sequence[Any], subjects: Sequence[str]
-) -> tuple[None, tuple[tuple[str, bytes], ...], Waiting]:
+def _access(_: Outbox, columns: Sequence[Any], subjects: Sequence[str]) -> tuple[None, Waiting]:
     """Instead of `Outbox.access`."""
-    return None, tuple((one, b"") for one in subjects), Waiting(columns[0], 0, b"")
+    return None, Waiting(columns[0], 0, b"")
 
 
 def _record(journal: SqliteJournal, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:

@@ -145,13 +145,13 @@ def _figures(found: Results) -> list[str]:
     return [
         *lines,
         "",
-        "- **全部启用**：DPoP 令牌与一次性证明、撤销查询、用途与策略、逐人掩码、人员识别、先存证后放行（SQLite 用 FULL 同步，PostgreSQL 用 fsync）。"
+        "- **全部启用**：DPoP 令牌与一次性证明、撤销查询、用途与策略、逐人掩码、人员识别、先存证后放行（先落盘：SQLite 同步其日志，PostgreSQL 用 fsync）。"
         "选取的字段与同类相同（信封关）；“带信封”一行另加每部分的状态、来源与时间。每次问的是同样的人：SQLite 上已知之事在无写入时留用（ADR 0023），首次问二十人另费约 0.2 ms。",
         "- **裸**：无令牌、无策略、无限流、无存证、无日志；人员识别仍在。只有测量程序能这样组装，产品没有这样的设置。",
         "- **同类**：各按其用户的写法，无鉴权、无策略、无存证；同样的上游，每部门一次批量调用；都不缓存答案。",
         "",
         "- **everything on**: a DPoP token and a proof that is good once, revocation looked up, purpose and policy, a mask for each person, persons "
-        "recognised, evidence durable before release (SQLite FULL, PostgreSQL with fsync). The same selected fields as the peers (envelope off); one "
+        "recognised, evidence on the disk before release (SQLite's log synced, PostgreSQL with fsync). The same selected fields as the peers (envelope off); one "
         "more row has state, source and times of every part. The same persons are asked for each time: on SQLite what is known of them is kept while nothing "
         "is written (ADR 0023); the first question about twenty costs about 0.2 ms more.",
         "- **bare**: no token, policy, limits, evidence or ledger; persons are still recognised. Only the bench can put that together; the product has no "

@@ -34,7 +34,7 @@ def _head(results: Results) -> list[str]:
         f"requests a block, {CONNECTIONS} keep-alive connections); lowest and highest round in brackets.",
         "list = 20 persons x 3 departments, one = 1 person x 3 departments, 4 leaves a record; every contender batches to",
         "one upstream call a department. yimen with everything on checks a DPoP token and its proof, a purpose, decides policy,",
-        "matches persons, records evidence durably (SQLite FULL, PostgreSQL fsync) before release; bare does none of that but",
+        "matches persons, records evidence durably (SQLite's log synced, PostgreSQL fsync) before release; bare does none of that but",
         "the matching. No contender caches answers.",
         "",
         f"Machine: {machine()}. {datetime.now(UTC):%Y-%m-%d}, yimen at {commit()}.",

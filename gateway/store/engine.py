@@ -50,7 +50,7 @@ class Database:
     """The engine and its two kinds of connection. Open with `open_database`.
 
     `read` runs each statement by itself; `write` is one transaction that is durable when the block ends: SQLite in WAL
-    with synchronous=FULL, PostgreSQL with the server's own (checked) synchronous_commit.
+    with synchronous=FULL (records of access: ADR 0024), PostgreSQL with the server's own (checked) synchronous_commit.
     """
 
     def __init__(

@@ -126,7 +126,7 @@ class StoredCounter:
 
 
 class SqliteCounter:
-    """One thread hop for a whole batch, on a connection of its own; synchronous=FULL, as everywhere but at the door."""
+    """One thread hop for a whole batch, on a connection of its own; synchronous=FULL, as everywhere but where the evidence's log is synced later."""
 
     def __init__(self, database: Database) -> None:
         self._turn = database.sole_writer

@@ -1,4 +1,4 @@
-"""Access events on SQLite: one thread hop and one commit for a whole batch, with what lets its requests in."""
+"""Access events on SQLite: one commit and one sync for a whole batch, with what lets its requests in."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from gateway.caller import Admission
 from gateway.errors import GatewayError
 from gateway.services.ledger.ports import LedgerHalted
 from gateway.store.door import OK, REPLAYED, REVOKED, names_of
-from gateway.store.engine import Database
+from gateway.store.engine import Database, sqlite_path
 from gateway.store.errors import StoreUnavailable
 from gateway.store.evidence import HALTED, Asked, EventRow, RowRefused
 from gateway.store.ids import to_us
 from gateway.store.sqlite_door import REVOKED_AMONG, SPEND
+from gateway.store.sqlite_log import SqliteLog
 from gateway.store.sqlite_thread import SqliteThread
 from gateway.store.tables import access_event, access_event_pending
 
@@ -43,7 +44,11 @@ ORDER BY one.value, p.id
     "DELETE FROM access_event_pending WHERE number <= ?",
 )
 _LOG_PAGES = 4_000
-"""16 MB; then what records writes the log back itself. Whoever else commits does it at a quarter of that."""
+"""16 MB; then what sorts records writes the log back itself. Whoever else commits does it at a quarter of that."""
+_NOT_HERE = "PRAGMA wal_autocheckpoint=0"  # writing the log back waits for the disk: on the thread alone
+_PRAGMAS = ("PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=OFF", _NOT_HERE)
+"""Committing only writes the log; `SqliteLog` then makes it durable. What is written here refers to nothing, or was written
+with what it refers to."""
 
 _KIND = 0xFF  # of an extended result code, the part that says what kind it is
 
@@ -62,17 +67,19 @@ class SqliteJournal:
     def __init__(self, database: Database) -> None:
         self._database, self._turn = database, database.sole_writer
         self._timeout_ms = int(database.timeout_s * 1000)
-        self._thread = SqliteThread(database, "evidence", f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+        self._thread = SqliteThread(database, "evidence", *_PRAGMAS)
+        self._log = SqliteLog(sqlite_path(database.engine.url))
         self._unfolded = 0
         self._folding: asyncio.Task[None] | None = None
 
     async def write(self, rows: Sequence[EventRow], asked: Sequence[Asked] = ()) -> Sequence[str]:
         async with self._turn:
-            said = self._begun(rows, asked)
+            if self._log.in_doubt:
+                await self._thread(self._take_in)
+            said = self._at_once(rows, asked)
             if said is None:
                 said = await self._thread(self._write, rows, asked)
-            else:
-                await self._thread(self._commit)
+        await self._log.sync()
         self._unfolded += len(rows)
         if self._unfolded >= _FOLD_EVERY and (self._folding is None or self._folding.done()):
             self._folding = asyncio.create_task(self._fold_beside(), name="fold")
@@ -97,6 +104,7 @@ class SqliteJournal:
             await self._folding
         with contextlib.suppress(GatewayError):  # the next start does it
             await self.fold()
+        self._log.close()
         await self._thread.close()
 
     async def _waiting(self) -> bool:
@@ -109,24 +117,22 @@ class SqliteJournal:
         with contextlib.suppress(GatewayError):  # whoever reads does it, and hears of it
             await self.fold()
 
-    def _begun(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str] | None:
-        """All but the commit, where it is: each statement takes microseconds, and on the thread each would give the
-        interpreter to and fro. Only the disk is waited for there. None where another process is
+    def _at_once(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str] | None:
+        """Where it is asked: each statement takes microseconds, and no disk is waited for. None where another process is
         writing, or the thread is not done with the connection."""
         if not self._thread.is_free:
             return None
         with self._faults():
+            connection = self._thread.connection()
             try:
-                self._thread.connection().execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & _KIND == sqlite3.SQLITE_BUSY:
                     return None
                 raise
-            return self._record(rows, asked)
-
-    def _commit(self) -> None:
-        with self._faults():
-            self._thread.connection().execute("COMMIT")
+            said = self._record(rows, asked)
+            connection.execute("COMMIT")
+            return said
 
     def _write(self, rows: Sequence[EventRow], asked: Sequence[Asked]) -> list[str]:
         """The whole of it on the thread, where another process may be waited for."""
@@ -156,15 +162,15 @@ class SqliteJournal:
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeError, OverflowError):
-            self._thread.let_go()
+            self._release()
             raise RowRefused from None
         except sqlite3.Error as error:
-            self._thread.let_go()
+            self._release()
             raise StoreUnavailable(f"the database does not take records ({error.sqlite_errorname})") from None
         except LedgerHalted:  # rolled back where it was found
             raise
         except BaseException:
-            self._thread.let_go()
+            self._release()
             raise
 
     @contextlib.contextmanager
@@ -182,18 +188,28 @@ class SqliteJournal:
         was written with it, so nobody need look whether there is one."""
         try:
             with self._patient() as connection:
-                for pragma in ("synchronous=NORMAL", "foreign_keys=OFF"):
-                    connection.execute(f"PRAGMA {pragma}")
                 connection.execute("BEGIN IMMEDIATE")
                 (last,) = connection.execute(_LAST, (_MOST_AT_ONCE,)).fetchone()
                 for statement in _FOLD:
                     connection.execute(statement, (last,))
+                connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
                 connection.execute("COMMIT")
-                for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-                    connection.execute(f"PRAGMA {pragma}")
+                connection.execute(_NOT_HERE)
         except sqlite3.Error as error:
-            self._thread.let_go()
+            self._release()
             raise StoreUnavailable(f"the database does not sort records ({error.sqlite_errorname})") from None
+
+    def _take_in(self) -> None:
+        """The whole log into the database, which is then synced. Raises StoreUnavailable."""
+        with self._faults(), self._patient() as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise StoreUnavailable("the database's log did not reach the disk, and somebody still reads it")
+            self._log.in_doubt = False
+
+    def _release(self) -> None:
+        self._log.let_go()
+        self._thread.let_go()
 
 
 def _pending(row: EventRow) -> tuple[object, ...]:

@@ -213,10 +213,6 @@ async def test_who_gives_up_waiting_for_sorting_leaves_its_transaction_alone(set
     go.set()
     receipt = await recording
     assert await _ids(store) == [first.id, receipt.id]
-    pragmas = [
-        journal._thread.connection().execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")
-    ]
-    assert pragmas == [2, 1]  # FULL, ON
 
 
 async def test_a_fault_of_ours_in_the_middle_leaves_no_transaction_open(
