@@ -82,6 +82,8 @@ class Front:
             if cycle is None or cycle.more_body:
                 receive = _Body(receive, gate)
         try:
+            if gated and kind == "request":
+                await gate.their_turn()
             await self._within_time(app or self._app, scope, receive, sent)
         except ClientGone:
             sent.status = sent.status or 499  # nobody reads it; the log does

@@ -344,3 +344,51 @@ async def test_it_looks_only_while_many_are_inside() -> None:
     told = len(seen)
     await asyncio.sleep(0.05)
     assert len(seen) == told
+
+
+async def test_of_many_who_come_at_once_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> None:
+    began, turns = await _begin_at_once(many=200)
+    assert began == list(range(200))
+    assert turns[0] == gate_module._MANY  # nobody knows yet how many they are
+    assert turns[1:8] == [gate_module._LINE] * 7
+    assert max(turns[-3:]) > gate_module._LINE  # and at last there is no line
+
+
+async def test_those_who_are_few_begin_together() -> None:
+    _, turns = await _begin_at_once(many=60)
+    assert turns == [gate_module._MANY, 60 - gate_module._MANY]
+
+
+async def test_who_goes_away_before_their_turn_leaves_the_house(start: Start) -> None:
+    async with start(WebSettings()) as web:
+        gate = web.app.state.gate
+        gate._begun = 10_000  # and no turn of the loop that ends it
+        asking = asyncio.create_task(web.post({"query": "{ hello }"}))
+        await until(lambda: gate.inside["request"] == 1)
+        asking.cancel()
+        await asyncio.wait({asking})
+        gate._begun = 0
+        await until(lambda: gate.empty)
+
+
+async def _begin_at_once(many: int) -> tuple[list[int], list[int]]:
+    """In what order, and how many in each turn. Each leaves some turns after it began, as one that asks a department does."""
+    gate = Gate(in_flight=1000, streams=1)
+    began: list[int] = []
+    turn = 0
+    turns: dict[int, int] = {}
+
+    async def one(number: int) -> None:
+        gate.enter("request")
+        await gate.their_turn()
+        began.append(number)
+        turns[turn] = turns.get(turn, 0) + 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gate.leave("request")
+
+    asked = [asyncio.ensure_future(one(number)) for number in range(many)]
+    while not all(task.done() for task in asked):
+        await asyncio.sleep(0)
+        turn += 1
+    return began, [turns[at] for at in sorted(turns)]
