@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gateway.settings import Settings
 from gateway.store.errors import StoreRefused, StoreUnavailable
+from gateway.store.sole_writer import SoleWriter
 from gateway.store.sqlite_reader import SqliteReader
 
 _WRITE, _OWNER, _NEWS, _SAID = "yimen_write", "yimen_database", "yimen_news", "yimen_said"
@@ -68,8 +69,7 @@ class Database:
         self.said: Callable[[str], None] | None = None
         """Told, on SQLite, what transactions had to say (`events.say`), once each is committed."""
         self._writing = engine.execution_options(**{_WRITE: True, _OWNER: self})
-        self.sole_writer = asyncio.Lock()
-        """SQLite has one writer: waiting here costs nothing, waiting in its busy handler sleeps."""
+        self.sole_writer = SoleWriter(sqlite_path(engine.url) if self.is_sqlite else None, timeout_s)
         self.writer: asyncio.Task[Any] | None = None
         """Whose turn that is, where it was taken by `write`."""
         self.sorting: Sorting | None = None

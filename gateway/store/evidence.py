@@ -212,8 +212,6 @@ class StoredEvidence:
         except Exception as error:  # whatever happened, nothing is known to be durable
             _log.error("access events could not be recorded: %s", type(error).__name__)
             failure = EvidenceUnavailable(type(error).__name__)
-        else:
-            self._news.set()
         answers = iter(said or ())
         for _, admission, durable in batch:
             answer = "OK" if admission is None or failure is not None else next(answers)
@@ -224,6 +222,8 @@ class StoredEvidence:
                     durable.set_exception(NotAdmitted(answer))
                 else:
                     durable.set_result(None)
+        if failure is None:
+            self._news.set()  # last: whoever waits for an answer goes on before the ledger's turn begins
 
     def _row(self, event: AccessEvent, event_id: str, recorded_at_us: int) -> EventRow:
         """Raises EvidenceUnavailable for an event no database would take whole."""

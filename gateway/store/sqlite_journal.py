@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 
 import orjson
 
@@ -15,7 +16,7 @@ from gateway.caller import Admission
 from gateway.errors import GatewayError
 from gateway.services.ledger.ports import LedgerHalted
 from gateway.store.door import OK, REPLAYED, REVOKED, names_of
-from gateway.store.engine import Database, sqlite_path
+from gateway.store.engine import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.evidence import HALTED, Asked, EventRow, RowRefused
 from gateway.store.ids import to_us
@@ -68,14 +69,14 @@ class SqliteJournal:
         self._database, self._turn = database, database.sole_writer
         self._timeout_ms = int(database.timeout_s * 1000)
         self._thread = SqliteThread(database, "evidence", *_PRAGMAS)
-        self._log = SqliteLog(sqlite_path(database.engine.url))
+        self._log = SqliteLog(self._turn)
         self._unfolded = 0
         self._folding: asyncio.Task[None] | None = None
 
     async def write(self, rows: Sequence[EventRow], asked: Sequence[Asked] = ()) -> Sequence[str]:
         async with self._turn:
-            if self._log.in_doubt:
-                await self._thread(self._take_in)
+            if not self._log.is_open:
+                await self._log.open(await self._thread(self._begin))
             said = self._at_once(rows, asked)
             if said is None:
                 said = await self._thread(self._write, rows, asked)
@@ -199,17 +200,16 @@ class SqliteJournal:
             self._release()
             raise StoreUnavailable(f"the database does not sort records ({error.sqlite_errorname})") from None
 
-    def _take_in(self) -> None:
-        """The whole log into the database, which is then synced. Raises StoreUnavailable."""
-        with self._faults(), self._patient() as connection:
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise StoreUnavailable("the database's log did not reach the disk, and somebody still reads it")
-            self._log.in_doubt = False
+    def _begin(self) -> Path:
+        """The database's file as this connection has it, where it has begun its log. Raises StoreUnavailable."""
+        with self._faults():
+            connection = self._thread.connection()
+            connection.execute("SELECT 1 FROM access_event_pending LIMIT 1").fetchone()
+            return Path(next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main"))
 
     def _release(self) -> None:
-        self._log.let_go()
         self._thread.let_go()
+        self._log.let_go()
 
 
 def _pending(row: EventRow) -> tuple[object, ...]:

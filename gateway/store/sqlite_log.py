@@ -16,6 +16,7 @@ import structlog
 from caio.asyncio_base import AsyncioContextBase
 
 from gateway.store.errors import StoreUnavailable
+from gateway.store.sole_writer import SoleWriter
 
 _said = structlog.get_logger("yimen.store")
 _AT_ONCE = 8
@@ -27,26 +28,50 @@ thing that container hosts forbid."""
 
 
 class SqliteLog:
-    """Stands beside a connection that stays open; while there is one, SQLite keeps the log's file. On one event loop."""
+    """Stands beside a connection that stays open; while there is one, SQLite keeps the log's file. On one event loop.
 
-    def __init__(self, database: Path) -> None:
-        self._path = database.with_name(f"{database.name}-wal")
+    Whoever commits looks first whether it `is_open`: the kernel tells each open file of an error once, so a file opened after
+    the commit might never hear that what was committed did not reach the disk.
+    """
+
+    def __init__(self, turn: SoleWriter) -> None:
+        self._turn = turn
         self._file: int | None = None
         self._is_old = False
         self._way: AsyncioContextBase | None = None
-        self.in_doubt = False
-        """Whether a sync failed. What the kernel could not write it may call written the next time it is asked: nothing in the
-        log is known to be durable until all of it was taken into the database (a checkpoint)."""
 
-    async def sync(self) -> None:
-        """What was committed before is durable on return. Raises StoreUnavailable."""
+    @property
+    def is_open(self) -> bool:
+        return self._file is not None and not self._is_old
+
+    async def open(self, database: Path) -> None:
+        """`database`: as the connection beside it calls it, which has begun the log. Raises StoreUnavailable."""
+        self._close_file()
+        path = database.with_name(f"{database.name}-wal")
         try:
             if self._way is None:
-                self._way = await _first_that_works(self._path.parent)
-            await self._way.fdsync(self._opened())
+                self._way = await _first_that_works(path.parent)
+            self._is_old = False
+            self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except Exception as error:
+            raise StoreUnavailable(f"the database's log cannot be synced ({type(error).__name__})") from None
+
+    async def sync(self) -> None:
+        """What was committed since it was opened is durable on return. Raises StoreUnavailable; then, and where it is cut
+        off, the log is in doubt."""
+        sure = False
+        try:
+            if self._way is None or self._file is None or self._is_old:
+                raise StoreUnavailable("the database's log is another one than was to be synced")
+            await self._way.fdsync(self._file)
+            sure = True
+        except StoreUnavailable:
+            raise
         except Exception as error:  # each way has errors of its own
-            self.in_doubt = True
             raise StoreUnavailable(f"the database's log does not reach the disk ({type(error).__name__})") from None
+        finally:
+            if not sure:
+                self._turn.in_doubt = True
 
     def let_go(self) -> None:
         """The connection beside it was closed, on whichever thread; the next one's log may be another file. Nothing is closed
@@ -59,14 +84,6 @@ class SqliteLog:
         if self._way is not None:
             self._way.close()  # type: ignore[no-untyped-call]  # caio has no type there
             self._way = None
-
-    def _opened(self) -> int:
-        if self._is_old:
-            self._is_old = False
-            self._close_file()
-        if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return self._file
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -82,8 +82,8 @@ class Front:
             if cycle is None or cycle.more_body:
                 receive = _Body(receive, gate)
         try:
-            if gated and kind == "request":
-                await gate.their_turn()
+            if gated and kind == "request" and cycle is not None and not cycle.more_body:
+                await gate.their_turn()  # who is still sending waits for that, and takes no place
             await self._within_time(app or self._app, scope, receive, sent)
         except ClientGone:
             sent.status = sent.status or 499  # nobody reads it; the log does

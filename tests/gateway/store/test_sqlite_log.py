@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from gateway.errors import EvidenceUnavailable
 from gateway.settings import Settings
 from gateway.store import Store, migrate_store, open_store, sqlite_journal, sqlite_log
 from gateway.store.errors import StoreUnavailable
+from gateway.store.sole_writer import SoleWriter
 from gateway.store.sqlite_journal import SqliteJournal
 from gateway.store.sqlite_log import WAYS, SqliteLog
 from tests.gateway.store.events import event
@@ -106,67 +110,192 @@ async def test_others_write_while_a_sync_is_under_way(
     await recording
 
 
-async def test_after_a_sync_that_failed_the_log_is_taken_in_before_anything_is_written(
+async def test_after_a_sync_that_failed_the_log_is_taken_in_before_anybody_writes_anything(
     settings: Settings, store: Store, journal: SqliteJournal, pipe: int, tmp_path: Path
 ) -> None:
     await store.evidence.record(event())
     _instead(journal._log, os.dup(pipe))
     with pytest.raises(EvidenceUnavailable, match="does not reach the disk"):
         await store.evidence.record(event())
-    assert journal._log.in_doubt
+    turn = store.database.sole_writer
+    assert _doubted(store)
     journal._log.let_go()
-    journal._timeout_ms = 50  # so long the one in the way is waited for
+    turn._timeout_s = 0.05  # so long the one in the way is waited for
     log = tmp_path / "y.db-wal"
     with contextlib.closing(sqlite3.connect(tmp_path / "y.db")) as reader:  # in the way of taking it all in
         reader.execute("BEGIN")
         before = reader.execute("SELECT count(*) FROM access_event_pending").fetchone()[0]
         with pytest.raises(EvidenceUnavailable, match="somebody still reads it"):
             await store.evidence.record(event())
-        assert journal._log.in_doubt
+        with pytest.raises(StoreUnavailable, match="somebody still reads it"):
+            async with store.database.write():
+                pytest.fail("upon a log in doubt nobody writes")
+        with pytest.raises(StoreUnavailable):
+            await store.health.ping()
+        assert _doubted(store)
         assert before == 2
     assert _recorded(settings) == 2, "something was written upon a log in doubt"
     large = log.stat().st_size
     await store.evidence.record(event())
-    assert not _doubted(journal)
+    assert not _doubted(store)
     assert log.stat().st_size < large, "the log was not taken into the database first"
     assert _recorded(settings) == 3
+    await store.health.ping()
 
 
+async def test_a_sync_that_was_cut_off_leaves_the_log_in_doubt(
+    store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.evidence.record(event())
+    began = asyncio.Event()
+
+    async def never(_file: int) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal._log._way, "fdsync", never)
+        syncing = asyncio.create_task(journal._log.sync())
+        await asyncio.wait_for(began.wait(), 10)
+        syncing.cancel()
+        await asyncio.wait({syncing})
+    assert _doubted(store)
+    await store.evidence.record(event())
+    assert not _doubted(store)
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, OverflowError, OSError])
+async def test_whatever_a_way_raises_leaves_the_log_in_doubt(
+    store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    await store.evidence.record(event())
+
+    async def broken(_file: int) -> None:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal._log._way, "fdsync", broken)
+        with pytest.raises(EvidenceUnavailable, match=fault.__name__):
+            await store.evidence.record(event())
+    assert _doubted(store)
+
+
+async def test_the_logs_file_is_open_before_anything_is_committed(
+    settings: Settings, store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel tells each open file of an error once: one that is opened later never hears of it."""
+    seen = []
+    write = journal._at_once
+
+    def looked(*given: Any) -> Any:
+        seen.append((journal._log.is_open, _recorded(settings)))
+        return write(*given)
+
+    monkeypatch.setattr(journal, "_at_once", looked)
+    await store.evidence.record(event())
+    journal._release()
+    await store.evidence.record(event())
+    assert seen == [(True, 0), (True, 1)]
+
+
+@pytest.mark.parametrize("faulty", ["record", "sort"])
 async def test_a_connection_that_was_let_go_takes_its_file_along(
-    store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, faulty: str
 ) -> None:
     await store.evidence.record(event())
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_journal, "_pending", lambda _row: 1 / 0)
-        with pytest.raises(EvidenceUnavailable):
-            await store.evidence.record(event())
-    assert journal._log._is_old
+        if faulty == "record":
+            patched.setattr(sqlite_journal, "_pending", lambda _row: 1 / 0)
+            with pytest.raises(EvidenceUnavailable):
+                await store.evidence.record(event())
+        else:
+            patched.setattr(sqlite_journal, "_FOLD", ("no statement",))
+            with pytest.raises(StoreUnavailable):
+                await journal.fold()
+    assert not journal._log.is_open
     await store.evidence.record(event())
-    held = journal._log._file
+    assert journal._log._file is not None
+    assert os.fstat(journal._log._file).st_ino == (tmp_path / "y.db-wal").stat().st_ino
+    assert not _doubted(store)
+
+
+async def test_a_log_that_became_another_one_is_not_taken_for_this_one(
+    store: Store, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread, still busy with what somebody gave up, lets the connection go just before it writes."""
+    await store.evidence.record(event())
+
+    def elsewhere(*given: Any) -> Any:
+        journal._release()
+        return None  # on the thread, then
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "_at_once", elsewhere)
+        with pytest.raises(EvidenceUnavailable, match="another one"):
+            await store.evidence.record(event())
+    assert _doubted(store)
+    await store.evidence.record(event())
+
+
+async def test_a_database_behind_a_link_has_its_log_beside_itself(settings: Settings, tmp_path: Path) -> None:
+    await migrate_store(settings)
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "y.db")
+    (link.parent / "link.db-wal").write_bytes(b"left behind by somebody")
+    store = await open_store(replace(settings, database_url=f"sqlite:///{link}"), SystemClock())
+    await store.evidence.record(event())
+    assert isinstance(store.evidence._journal, SqliteJournal)
+    held = store.evidence._journal._log._file
     assert held is not None
     assert os.fstat(held).st_ino == (tmp_path / "y.db-wal").stat().st_ino
+    await store.close()
 
 
 async def test_the_file_of_before_is_closed_on_the_loop_alone(tmp_path: Path) -> None:
     """Closed while a sync begins, its number would be another file's, which would be synced in its place."""
     (tmp_path / "y.db-wal").write_bytes(b"before")
-    log = SqliteLog(tmp_path / "y.db")
+    turn = SoleWriter(None, 1)
+    log = SqliteLog(turn)
+    await log.open(tmp_path / "y.db")
     await log.sync()
     held = log._file
     assert held is not None
     await asyncio.to_thread(log.let_go)
     os.fstat(held)
+    with pytest.raises(StoreUnavailable):
+        await log.sync()
+    assert turn.in_doubt
     (tmp_path / "y.db-wal").unlink()
     (tmp_path / "y.db-wal").write_bytes(b"after")
+    await log.open(tmp_path / "y.db")
     await log.sync()
     assert log._file is not None
     assert os.fstat(log._file).st_ino == (tmp_path / "y.db-wal").stat().st_ino
-    (tmp_path / "y.db-wal").unlink()
-    log.let_go()
-    with pytest.raises(StoreUnavailable):
-        await log.sync()
-    assert log.in_doubt
     log.close()
+
+
+async def test_a_store_that_is_closed_leaves_no_file_open(settings: Settings) -> None:
+    await migrate_store(settings)
+    await _opened_and_closed(settings)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await _opened_and_closed(settings)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+async def test_a_way_that_does_not_work_leaves_no_file_open(pipe: int) -> None:
+    for way in WAYS[:1]:
+        with pytest.raises(Exception):  # noqa: B017
+            await sqlite_log._tried(way, pipe)
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(Exception):  # noqa: B017
+                await sqlite_log._tried(way, pipe)
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_sorting_writes_the_log_back_and_recording_never_does(
@@ -231,8 +360,14 @@ async def test_where_one_way_does_not_work_the_next_is_taken(
     await store.close()
 
 
-def _doubted(journal: SqliteJournal) -> bool:
-    return journal._log.in_doubt
+def _doubted(store: Store) -> bool:
+    return store.database.sole_writer.in_doubt
+
+
+async def _opened_and_closed(settings: Settings) -> None:
+    store = await open_store(settings, SystemClock())
+    await store.evidence.record(event())
+    await store.close()
 
 
 def _instead(log: SqliteLog, file: int) -> None:

@@ -363,11 +363,34 @@ async def test_who_goes_away_before_their_turn_leaves_the_house(start: Start) ->
     async with start(WebSettings()) as web:
         gate = web.app.state.gate
         gate._begun = 10_000  # and no turn of the loop that ends it
+        for path in (
+            "/livez",
+            "/readyz",
+            "/metrics",
+            "/ledger/none",
+        ):  # who watches, and who reads the log, waits for no turn
+            assert (await asyncio.wait_for(web.get(path), 10)).status in (200, 404)
         asking = asyncio.create_task(web.post({"query": "{ hello }"}))
         await until(lambda: gate.inside["request"] == 1)
         asking.cancel()
         await asyncio.wait({asking})
         gate._begun = 0
+        await until(lambda: gate.empty)
+
+
+async def test_who_is_still_sending_waits_for_no_turn_and_takes_no_place(start: Start) -> None:
+    head = (
+        b"POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %b\r\n"
+        b"content-type: application/json\r\ncontent-length: 99\r\n\r\n{" % TOKEN.encode()
+    )
+    async with start(WebSettings()) as web:
+        gate = web.app.state.gate
+        gate._begun = 10_000
+        _, writer = await asyncio.open_connection("127.0.0.1", web.port)
+        writer.write(head)
+        await until(lambda: gate.waiting == 1)
+        assert gate.at_work == 0
+        writer.close()
         await until(lambda: gate.empty)
 
 
