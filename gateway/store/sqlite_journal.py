@@ -47,7 +47,8 @@ ORDER BY one.value, p.id
 _LOG_PAGES = 4_000
 """16 MB; then what sorts records writes the log back itself. Whoever else commits does it at a quarter of that."""
 _NOT_HERE = "PRAGMA wal_autocheckpoint=0"  # writing the log back waits for the disk: on the thread alone
-_PRAGMAS = ("PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=OFF", _NOT_HERE)
+_IMPATIENT = "PRAGMA busy_timeout=0"  # where the loop is nobody is waited for, from the first statement on
+_PRAGMAS = ("PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=OFF", _NOT_HERE, _IMPATIENT)
 """Committing only writes the log; `SqliteLog` then makes it durable. What is written here refers to nothing, or was written
 with what it refers to."""
 
@@ -182,7 +183,7 @@ class SqliteJournal:
         try:
             yield connection
         finally:
-            connection.execute("PRAGMA busy_timeout=0")
+            connection.execute(_IMPATIENT)
 
     def _fold(self) -> None:
         """One transaction: it needs no disk of its own, for what it moves stays where it was until it is there; and each event
@@ -202,8 +203,7 @@ class SqliteJournal:
 
     def _begin(self) -> Path:
         """The database's file as this connection has it, where it has begun its log. Raises StoreUnavailable."""
-        with self._faults():
-            connection = self._thread.connection()
+        with self._faults(), self._patient() as connection:
             connection.execute("SELECT 1 FROM access_event_pending LIMIT 1").fetchone()
             return Path(next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main"))
 
