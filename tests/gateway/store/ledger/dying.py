@@ -73,8 +73,16 @@ async def work(url: str, said: Callable[[str, str], None], steps: Callable[[str]
             os._exit(OVERTAKEN)
 
 
+def forget_what_was_torn(memory: Path) -> None:
+    """Whoever is killed while saying something (the kernel cuts a write short between two pages) has not said it."""
+    if memory.exists():
+        said = memory.read_bytes()
+        os.truncate(memory, said.rfind(b"\n") + 1)
+
+
 def child(url: str, memory: Path, steps: Callable[[str], None]) -> int:
     """Its process id."""
+    forget_what_was_torn(memory)
     pid = os.fork()
     if pid == 0:
         try:
@@ -123,6 +131,7 @@ def main(given: dict[str, Any]) -> None:
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         ended["random"] = ended.get("random", 0) + (os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILLED)
+    forget_what_was_torn(memory)
     if given.get("stop_at"):
         _stopped(url, memory, given["stop_at"])
     print(json.dumps(ended))
