@@ -34,7 +34,7 @@ _log = structlog.get_logger("yimen.serve")
 _COLLECT = (50_000, 20, 50)
 """A request makes thousands of containers and leaves none in circles (0.25, measured; a document planned anew some 800), so what
 the collector walks are those of the requests under way: at Python's 700 it took 0.15 ms of each, at 5,000 0.06 to 0.1, at this
-next to nothing. Who plans large documents one after the other costs up to 12 MiB more meanwhile; they have a rate."""
+0.4 % of a list question with 64 connections. Who plans large documents one after the other costs up to 12 MiB more meanwhile; they have a rate."""
 
 
 def serve_gateway(settings: Settings) -> int:

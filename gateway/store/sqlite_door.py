@@ -19,8 +19,8 @@ CROSS JOIN revocation AS r ON r.kind = a.value ->> 1 AND r.id = a.value ->> 2 WH
 
 
 class SqliteDoor:
-    """synchronous=NORMAL: in WAL a commit then survives this process, and the evidence's own commit, which syncs the same
-    log and comes later, makes it survive the machine before anything is answered."""
+    """synchronous=NORMAL: in WAL a commit then survives this process, and the evidence, which has the same log
+    synced later, makes it survive the machine before anything is answered."""
 
     def __init__(self, database: Database) -> None:
         self._turn = database.sole_writer

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Awaitable
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 import caio
 import structlog
-from caio.asyncio_base import AsyncioContextBase
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.sole_writer import SoleWriter
@@ -27,6 +28,14 @@ WAYS: tuple[ModuleType, ...] = tuple(
 thing that container hosts forbid."""
 
 
+class Syncing(Protocol):
+    """What we use of a way's `AsyncioContext`."""
+
+    def fdsync(self, fd: int) -> Awaitable[object]: ...
+
+    def close(self) -> object: ...
+
+
 class SqliteLog:
     """Stands beside a connection that stays open; while there is one, SQLite keeps the log's file. On one event loop.
 
@@ -38,7 +47,7 @@ class SqliteLog:
         self._turn = turn
         self._file: int | None = None
         self._is_old = False
-        self._way: AsyncioContextBase | None = None
+        self._way: Syncing | None = None
 
     @property
     def is_open(self) -> bool:
@@ -47,11 +56,11 @@ class SqliteLog:
     async def open(self, database: Path) -> None:
         """`database`: as the connection beside it calls it, which has begun the log. Raises StoreUnavailable."""
         self._close_file()
+        self._is_old = False  # first: whoever lets go from here on is heard by `sync`
         path = database.with_name(f"{database.name}-wal")
         try:
             if self._way is None:
                 self._way = await _first_that_works(path.parent)
-            self._is_old = False
             self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except Exception as error:
             raise StoreUnavailable(f"the database's log cannot be synced ({type(error).__name__})") from None
@@ -82,7 +91,7 @@ class SqliteLog:
         """On the loop, when nothing is being synced."""
         self._close_file()
         if self._way is not None:
-            self._way.close()  # type: ignore[no-untyped-call]  # caio has no type there
+            self._way.close()
             self._way = None
 
     def _close_file(self) -> None:
@@ -91,7 +100,7 @@ class SqliteLog:
             self._file = None
 
 
-async def _first_that_works(folder: Path) -> AsyncioContextBase:
+async def _first_that_works(folder: Path) -> Syncing:
     """Tried on a file of its own: a sync of the log that failed must not be made good by another way's. Raises what the last
     one raised."""
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -103,11 +112,11 @@ async def _first_that_works(folder: Path) -> AsyncioContextBase:
         return await _tried(WAYS[-1], file.fileno())
 
 
-async def _tried(way: ModuleType, file: int) -> AsyncioContextBase:
-    context: AsyncioContextBase = way.AsyncioContext(max_requests=_AT_ONCE)
+async def _tried(way: ModuleType, file: int) -> Syncing:
+    context: Syncing = way.AsyncioContext(max_requests=_AT_ONCE)
     try:
         await context.fdsync(file)
     except BaseException:
-        context.close()  # type: ignore[no-untyped-call]
+        context.close()
         raise
     return context

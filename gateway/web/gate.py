@@ -12,9 +12,10 @@ UNGATED = frozenset({b"/livez", b"/readyz", b"/metrics"})  # those who watch mus
 LOG = "/ledger/"  # below it stands what witnesses and auditors read
 _READERS = 8  # of the log, let in however full it is: whoever watches us must not be shut out by a flood of others
 _WATCHED = 16  # requests inside from which on the line they stand in is looked at
-_FEW, _MANY = 64, 32  # up to so many inside, so many may begin in one turn of the event loop: who goes in step shares
-# the calls to departments and the commit (1.4 CPU ms a list question in place of 1.6)
-_LINE = 8  # beyond that: some 4 ms of the turn, and those who are to be refused have theirs
+_NO_LINE = 64  # up to so many inside nobody stands in a line worth speaking of
+_A_TURN = 32  # may then begin in one turn of the event loop: who goes in step shares the calls to departments and the commit (1.4
+# CPU ms a list question in place of 1.6)
+_A_TURN_IN_LINE = 8  # some 4 ms of the turn, and those who are to be refused have theirs
 _SLOW = 10  # times as many may be sending as may be at work
 
 
@@ -94,7 +95,7 @@ class Gate:
     async def their_turn(self) -> None:
         """Whoever was let in begins; of many who came at once, some in a later turn of the event loop. All in one, whoever
         came after them, to be refused perhaps, would wait until the last of them had been looked at."""
-        while self._begun >= (_MANY if self.at_work <= _FEW else _LINE):  # noqa: ASYNC110  (a turn is what is waited for)
+        while self._begun >= (_A_TURN if self.at_work <= _NO_LINE else _A_TURN_IN_LINE):  # noqa: ASYNC110  (a turn is what is waited for)
             await asyncio.sleep(0)
         if not self._begun:
             asyncio.get_running_loop().call_soon(self._next_turn)

@@ -213,6 +213,9 @@ async def test_who_gives_up_waiting_for_sorting_leaves_its_transaction_alone(set
     go.set()
     receipt = await recording
     assert await _ids(store) == [first.id, receipt.id]
+    names = ("synchronous", "foreign_keys", "wal_autocheckpoint", "busy_timeout")
+    pragmas = [journal._thread.connection().execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    assert pragmas == [1, 0, 0, 0]  # NORMAL (the log is synced after it), OFF, never, at once
 
 
 async def test_a_fault_of_ours_in_the_middle_leaves_no_transaction_open(

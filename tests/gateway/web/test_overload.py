@@ -349,26 +349,22 @@ async def test_it_looks_only_while_many_are_inside() -> None:
 async def test_of_many_who_come_at_once_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> None:
     began, turns = await _begin_at_once(many=200)
     assert began == list(range(200))
-    assert turns[0] == gate_module._MANY  # nobody knows yet how many they are
-    assert turns[1:8] == [gate_module._LINE] * 7
-    assert max(turns[-3:]) > gate_module._LINE  # and at last there is no line
+    assert turns[0] == gate_module._A_TURN  # nobody knows yet how many they are
+    assert turns[1:8] == [gate_module._A_TURN_IN_LINE] * 7
+    assert max(turns[-3:]) > gate_module._A_TURN_IN_LINE  # and at last there is no line
 
 
 async def test_those_who_are_few_begin_together() -> None:
     _, turns = await _begin_at_once(many=60)
-    assert turns == [gate_module._MANY, 60 - gate_module._MANY]
+    assert turns == [gate_module._A_TURN, 60 - gate_module._A_TURN]
 
 
 async def test_who_goes_away_before_their_turn_leaves_the_house(start: Start) -> None:
     async with start(WebSettings()) as web:
         gate = web.app.state.gate
         gate._begun = 10_000  # and no turn of the loop that ends it
-        for path in (
-            "/livez",
-            "/readyz",
-            "/metrics",
-            "/ledger/none",
-        ):  # who watches, and who reads the log, waits for no turn
+        # Who watches, and who reads the log, waits for no turn.
+        for path in ("/livez", "/readyz", "/metrics", "/ledger/none"):
             assert (await asyncio.wait_for(web.get(path), 10)).status in (200, 404)
         asking = asyncio.create_task(web.post({"query": "{ hello }"}))
         await until(lambda: gate.inside["request"] == 1)
