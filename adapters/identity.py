@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -139,6 +140,19 @@ def _converter() -> Any:
     return opencc.OpenCC("t2s")
 
 
+_FOLDED_ALL_THE_SAME = frozenset("乾吒夥後徵拚捱摺於榘菸薹袷醣麴麽")
+"""Characters of GB/T 2312 that OpenCC takes for traditional ones. All others there stand for themselves, so that names of the
+usual characters need no table."""
+
+
+def _simplified(character: str) -> str:
+    if character not in _FOLDED_ALL_THE_SAME:
+        with contextlib.suppress(UnicodeEncodeError):
+            character.encode("gb2312")
+            return character
+    return str(_converter().convert(character))
+
+
 class _Folding(dict[int, str]):
     """str.translate table: character by character, so that folding never depends on the neighbours of a character.
 
@@ -157,7 +171,7 @@ class _Folding(dict[int, str]):
         elif character in _DOTS:
             folded = _DOT
         elif code >= 0x2E80 and category == "Lo":
-            folded = str(_converter().convert(character))
+            folded = _simplified(character)
         else:
             folded = character if self._keep_case else character.casefold()
         if len(self) < _SIMPLIFIED_CAP:

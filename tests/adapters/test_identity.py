@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 
+import opencc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,3 +189,20 @@ def test_a_name_is_asked_in_simplified_characters_and_keeps_its_case() -> None:
     assert standard_name("張三") == "张三"
     assert standard_name("Ａｎｎａ") == "Anna"
     assert standard_name("李䶮") == "李䶮"
+
+
+def test_every_character_folds_as_opencc_has_it() -> None:
+    """All of GB/T 2312 are told without it, but for the few it folds; a sample of others beside."""
+    theirs = opencc.OpenCC("t2s")
+    hanzi = [bytes((row, cell)).decode("gb2312", "ignore") for row in range(0xB0, 0xF8) for cell in range(0xA1, 0xFF)]
+    characters = [one for one in hanzi if one] + list("漢龍鄭溫䶮乾隆") + [chr(code) for code in range(0x3041, 0x3097)]
+    assert len(characters) > 6_763
+    differ = [one for one in characters if one.isalpha() and fold_name(one) != theirs.convert(one)]
+    assert differ == []
+
+
+def test_a_gateway_of_usual_names_carries_no_tables() -> None:
+    said = "import sys; from adapters.identity import fold_name, standard_name as s; s('张三·李'); fold_name('王小明')"
+    for more, loaded in (("", "False"), ("; s('張三')", "True"), ("; fold_name('於')", "True")):
+        run = (sys.executable, "-c", f"{said}{more}; print('opencc' in sys.modules)")
+        assert subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip() == loaded

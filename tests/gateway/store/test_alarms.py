@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -225,3 +226,19 @@ async def test_a_broken_ledger_is_hidden_from_nobody_who_watches(store: Store, c
         assert (found["id"], found["aboutId"]) == (alert_id, "GA")
     dpo = replace(BOSS, roles=frozenset({"DPO"}))
     assert (await watch.read(dpo, open_only=True, after=None))["alerts"] == []
+
+
+async def test_looking_every_second_leaves_nothing_for_the_collector(store: Store, clock: HandClock) -> None:
+    """It walks the young ones once in 50,000: what a day of looking would leave stays until then."""
+    desk = alarms(store, clock)
+    await store.evidence.record(alarming(WHO))
+    await desk()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(one, sa.ClauseElement) for one in gc.get_objects())
+        for _ in range(10):
+            await desk()
+        assert sum(isinstance(one, sa.ClauseElement) for one in gc.get_objects()) == before
+    finally:
+        gc.enable()
