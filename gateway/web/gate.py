@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 
 from gateway.web.in_flight import InFlightLimit
 from gateway.web.shed_lines import ShedLines
@@ -44,6 +46,8 @@ class Gate:
         self._revoked = asyncio.Event()
         self.revocations = 0  # heard of
         self._begun = 0  # in this turn of the event loop
+        self._door: deque[tuple[float, asyncio.Future[None]]] = deque()
+        """Who is let in and waits to begin, and since when."""
 
     @property
     def at_work(self) -> int:
@@ -53,7 +57,7 @@ class Gate:
     @property
     def full(self) -> bool:
         """Whether one more request is one too many."""
-        return self.at_work >= self.in_flight.limit
+        return self.at_work >= self.in_flight.limit and not self.in_flight.roomy
 
     def refusal(self, kind: str) -> str | None:
         """The code that refuses one more of `kind`, or None."""
@@ -90,19 +94,39 @@ class Gate:
     def enter(self, kind: str) -> None:
         self.inside[kind] += 1
         if self.inside[kind] > _WATCHED and kind == "request":
-            self.in_flight.busy(self._at_work)
+            self.in_flight.busy(self._at_work, self._at_the_door)
+            self.in_flight.stretch(self.at_work)
 
     async def their_turn(self) -> None:
         """Whoever was let in begins; of many who came at once, some in a later turn of the event loop. All in one, whoever
         came after them, to be refused perhaps, would wait until the last of them had been looked at."""
-        while self._begun >= (_A_TURN if self.at_work <= _NO_LINE else _A_TURN_IN_LINE):  # noqa: ASYNC110  (a turn is what is waited for)
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        if self._door or self._begun >= self._a_turn:
+            turn: asyncio.Future[None] = loop.create_future()
+            self._door.append((time.monotonic(), turn))
+            await turn
+            return
         if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
+            loop.call_soon(self._next_turn)
         self._begun += 1
 
+    @property
+    def _a_turn(self) -> int:
+        return _A_TURN if self.at_work <= _NO_LINE else _A_TURN_IN_LINE
+
     def _next_turn(self) -> None:
+        """The next of those at the door begin."""
         self._begun = 0
+        while self._door and self._begun < self._a_turn:
+            _, turn = self._door.popleft()
+            if not turn.done():  # nor gone away
+                turn.set_result(None)
+                self._begun += 1
+        if self._begun:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _at_the_door(self) -> float:
+        return time.monotonic() - self._door[0][0] if self._door else 0.0
 
     def _at_work(self) -> int:
         return self.at_work
