@@ -91,7 +91,7 @@ def _replicas(found: Results) -> list[Goal]:
         ("yimen-3-replicas", "1 至 3 个网关", "from 1 to 3 gateways"),
         ("yimen-2-workers", "1 至 2 个工作进程", "from 1 to 2 workers"),
     ):
-        if name in found.replicas.measured:
+        if name in found.replicas.steady:
             by = {question: found.replicas.times(name, question) for question in ("list", "one")}
             figure = ", ".join(f"{question} {times:.2f} x" for question, times in by.items())
             ratio = max(by.values()) / FLAT_TIMES
@@ -110,7 +110,7 @@ def _memory(found: Results) -> list[Goal]:
     long_run = next((one for one in found.soaked if one.name == "yimen"), None)
     workers = {name: one.rss_worker for name, one in found.measured.items() if name in ("yimen", "yimen-pg")}
     if found.replicas is not None:
-        workers |= {f"{name}'": one.rss_worker for name, one in found.replicas.measured.items()}
+        workers |= {f"{name}'": one.rss_worker for name, one in found.replicas.steady.items()}
     workers["soak"] = max(
         [point.rss_mib for point in found.points] + [long_run.highest if long_run is not None else 0.0]
     )

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -60,6 +60,11 @@ class Target:
     def of(cls, url: str, body: bytes, least: int, headers: Callable[[], Mapping[str, str]]) -> Target:
         at = urlsplit(url)
         return cls(at.hostname or "", at.port or 80, at.path, body, least, headers)
+
+    def signed(self, count: int) -> Target:
+        """The same target with the headers of `count` requests made now."""
+        made = [self.headers() for _ in range(count)]
+        return replace(self, headers=lambda: made.pop() if made else self.headers())
 
     def head(self) -> bytes:
         """Of one request; signs a proof where the contender wants one."""

@@ -70,8 +70,7 @@ class Overload:
 async def overload(contender: Contender, question_name: str, times: float = TIMES) -> Overload:
     """All phases with one contender. Raises WrongAnswer where it answers nothing rightly at all."""
     question = contender.questions[question_name]
-    least = len(json.dumps(question.expected, ensure_ascii=False, separators=(",", ":")).encode())
-    target = Target.of(contender.url, question.body, least, contender.headers)
+    target = Target.of(contender.url, question.body, question.least, contender.headers)
     gc.collect()
     gc.disable()
     try:
@@ -96,7 +95,7 @@ async def _phases(contender: Contender, target: Target, question: str, times: fl
     usual = _p(50, [one.waited_ms for one in normal if one.right]) or inf
     _say(f"{contender.name}: {times * peak:.0f}/s offered")
     # Signed before the clock runs: both phases, so that the second follows the first at once.
-    after_target = _ready(target, int(peak * NORMAL * _AFTER_S) + 1)
+    after_target = target.signed(int(peak * NORMAL * _AFTER_S) + 1)
     before, own = cpu_s(contender.pid), time.process_time()
     asked = await open_loop(target, times * peak, _OVERLOAD_S, PATIENCE_S)
     ended, spent, own = asked[-1].due, cpu_s(contender.pid) - before, time.process_time() - own
@@ -132,13 +131,6 @@ def recovered_after_s(after: Sequence[Ask], ended: float, usual_ms: float) -> fl
         if all(usual[number : number + _STEADY]):
             return number * _WINDOW_S
     return None
-
-
-def _ready(target: Target, count: int) -> Target:
-    """The same target with `count` proofs signed now."""
-    made = [target.headers() for _ in range(count)]
-    return Target(target.host, target.port, target.path, target.body, target.least,
-                  lambda: made.pop() if made else target.headers())  # fmt: skip
 
 
 def _right_per_s(asked: Sequence[Ask], seconds: float) -> float:

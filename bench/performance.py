@@ -14,6 +14,7 @@ from bench.machine import commit, machine
 from bench.measure import SLOW_MS, Measured
 from bench.overload import PATIENCE_S, TIMES, Overload
 from bench.plot import Bar, Kind, Panel, svg
+from bench.replicas import STEADY_PER_S
 from bench.results import Results
 from bench.split import Split
 from bench.table import cpu
@@ -216,17 +217,22 @@ def _replica_lines(found: Results) -> list[str]:
     lines = [
         "## 多个进程、多台网关 More processes, more gateways",
         "",
-        "同一 PostgreSQL，请求轮流发往各网关，每个网关（进程）各有四条连接；CPU 为全部进程之和。 One PostgreSQL, requests go to the gateways in turn, four connections for each gateway (worker); CPU is the sum of all processes.",
+        f"同一 PostgreSQL，每个网关（进程）每秒 {STEADY_PER_S:.0f} 问，处理器有余；CPU 为全部进程之和。倒数第二列：每个网关四条连接不停地问，处理器全被占满时的比值。 "
+        f"One PostgreSQL, {STEADY_PER_S:.0f} questions a second for each gateway (worker), so that there are processors to spare; CPU is the sum of all processes. The last column "
+        "but one is the ratio where each is asked by four connections that never rest, and all processors are taken: by three gateways, the database and who asks them.",
         "",
-        "| | list CPU ms | one CPU ms | 数据库 database CPU ms (list / one) | 与一个之比 over one gateway (list / one) | 最大进程 largest process, RSS MiB |",
-        "|---|---|---|---|---|---|",
+        "| | list CPU ms | one CPU ms | 数据库 database CPU ms (list / one) | 与一个之比 over one gateway (list / one) | 占满时之比 the same, closed loop | 最大进程 largest process, RSS MiB |",
+        "|---|---|---|---|---|---|---|",
     ]
     for contender in found.replicas.contenders:
-        figures = found.replicas.measured[contender.name]
+        figures = found.replicas.steady[contender.name]
         times = " / ".join(f"{found.replicas.times(contender.name, question):.2f}" for question in ("list", "one"))
+        pressed = " / ".join(
+            f"{found.replicas.times_pressed(contender.name, question):.2f}" for question in ("list", "one")
+        )
         lines.append(
             f"| {_SHORT[contender.name][0]}<br>{_SHORT[contender.name][1]} | {cpu(figures, 'list')} | {cpu(figures, 'one')} "
-            f"| {_database(figures, contender.database_pid)} | {times} | {figures.rss_worker:.0f} |"
+            f"| {_database(figures, contender.database_pid)} | {times} | {pressed} | {figures.rss_worker:.0f} |"
         )
     return [*lines, ""]
 

@@ -24,6 +24,11 @@ class Question:
     root: str
     expected: Any
 
+    @property
+    def least(self) -> int:
+        """How long a right answer's body is at least."""
+        return len(orjson.dumps(self.expected))
+
     def wrong(self, answer: bytes) -> str:
         """ "" where `answer` is right, otherwise what is not. An envelope beside the leaves is no fault."""
         try:

@@ -65,7 +65,7 @@ def _results() -> Results:
         50.2,
         points[:2],
         [Split("list", False, 100, [("gateway.store", 0.4)], [("a.py:1 f", 0.2)]), Split("list", True, 90, [("aiohttp", 0.3)], [])],
-        Replicas(rows, {one.name: _figures(one.name) for one in rows}),
+        Replicas(rows, *({one.name: _figures(one.name) for one in rows} for _ in range(2))),
         [_overload("yimen", 480.0, 6.0), _overload("hive", 200.0, None)],
         [Soaked("yimen", "yimen 1.0", points, "here")],
         600.0,
