@@ -24,6 +24,7 @@ from gateway.bootstrap.credential_disputes import dispute_pages
 from gateway.bootstrap.credential_haip import code_flow_tokens, wallet_pages
 from gateway.bootstrap.credential_person import my_credentials
 from gateway.bootstrap.credentials import CredentialHouse, Ground, credential_house
+from gateway.bootstrap.giving_back import GivesBack, trim
 from gateway.bootstrap.hearing import hearing
 from gateway.bootstrap.ledger import KeptLedger, keeping
 from gateway.bootstrap.ledger_pages import ledger_pages
@@ -387,4 +388,5 @@ def application(gateway: Gateway) -> Starlette:
     )
     gateway.events.subscribe(REVOKED, lambda _: app.state.gate.something_revoked())
     gateway.store.evidence.in_company_of(lambda: app.state.gate.at_work)
+    app.state.gate.in_flight.calm = GivesBack(trim())
     return app

@@ -56,6 +56,8 @@ class InFlightLimit:
         self.limit = self.usual
         self.looked: Callable[[], None] = lambda: None
         """Called at each look at the line, with those who are ready done."""
+        self.calm: Callable[[], None] = lambda: None
+        """Called when there is nothing to look at any more."""
         self._floor = min(_FLOOR, most)
         self._inside: Callable[[], int] = lambda: 0
         self._at_the_door: Callable[[], float] = lambda: 0.0
@@ -132,6 +134,7 @@ class InFlightLimit:
             self._look_again()
         else:
             self._watching = False
+            self.calm()
         self.looked()  # last: whatever that meets, the line is looked at again
 
     def _turn(self, now: float, inside: int) -> None:

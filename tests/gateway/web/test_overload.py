@@ -449,6 +449,8 @@ async def test_it_looks_only_while_many_are_inside() -> None:
     gate.in_flight.seen = seen.append
     looked: list[None] = []
     gate.in_flight.looked = lambda: looked.append(None)
+    calm: list[None] = []
+    gate.in_flight.calm = lambda: calm.append(None)
     for _ in range(10):
         gate.enter("request")
     await asyncio.sleep(0.05)
@@ -458,12 +460,14 @@ async def test_it_looks_only_while_many_are_inside() -> None:
     await asyncio.sleep(0.05)
     assert seen
     assert len(looked) == len(seen)
+    assert calm == []
     for _ in range(30):
         gate.leave("request")
     await asyncio.sleep(0.05)
     told = len(seen)
     await asyncio.sleep(0.05)
     assert len(seen) == told
+    assert calm == [None]
 
 
 async def test_of_many_who_come_at_once_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> None:
