@@ -93,7 +93,12 @@ def _replicas(found: Results) -> list[Goal]:
     ):
         if name in found.replicas.steady:
             by = {question: found.replicas.times(name, question) for question in ("list", "one")}
-            figure = ", ".join(f"{question} {times:.2f} x" for question, times in by.items())
+            pressed = {question: found.replicas.times_pressed(name, question) for question in ("list", "one")}
+            figure = ", ".join(
+                f"{question} {by[question]:.2f} x, closed loop {pressed[question]:.2f} x" for question in by
+            )
+            if "workers" in name:  # how a schedule falls to them is the kernel's to say
+                by = pressed
             ratio = max(by.values()) / FLAT_TIMES
             words = (
                 f"每请求 CPU 平稳：{zh}（≤ {FLAT_TIMES:.2f} 倍）",

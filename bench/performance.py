@@ -217,9 +217,10 @@ def _replica_lines(found: Results) -> list[str]:
     lines = [
         "## 多个进程、多台网关 More processes, more gateways",
         "",
-        f"同一 PostgreSQL，每个网关（进程）每秒 {STEADY_PER_S:.0f} 问，处理器有余；CPU 为全部进程之和。倒数第二列：每个网关四条连接不停地问，处理器全被占满时的比值。 "
+        f"同一 PostgreSQL，每个网关（进程）每秒 {STEADY_PER_S:.0f} 问，处理器有余；CPU 为全部进程之和。倒数第二列：每个网关四条连接不停地问，处理器全被占满时的比值。目标按前者看网关，按后者看工作进程。 "
         f"One PostgreSQL, {STEADY_PER_S:.0f} questions a second for each gateway (worker), so that there are processors to spare; CPU is the sum of all processes. The last column "
-        "but one is the ratio where each is asked by four connections that never rest, and all processors are taken: by three gateways, the database and who asks them.",
+        "but one is the ratio where each is asked by four connections that never rest, and all processors are taken: by three gateways, the database and who asks them. Goals look at the former for gateways (the load of each is held, not the total: "
+        "less is shared than one asked three times as often would share), at the latter for workers.",
         "",
         "| | list CPU ms | one CPU ms | 数据库 database CPU ms (list / one) | 与一个之比 over one gateway (list / one) | 占满时之比 the same, closed loop | 最大进程 largest process, RSS MiB |",
         "|---|---|---|---|---|---|---|",

@@ -57,7 +57,7 @@ class Gate:
     @property
     def full(self) -> bool:
         """Whether one more request is one too many."""
-        return self.at_work >= self.in_flight.limit and not self.in_flight.roomy
+        return self.at_work >= self.in_flight.limit
 
     def refusal(self, kind: str) -> str | None:
         """The code that refuses one more of `kind`, or None."""
@@ -95,7 +95,6 @@ class Gate:
         self.inside[kind] += 1
         if self.inside[kind] > _WATCHED and kind == "request":
             self.in_flight.busy(self._at_work, self._at_the_door)
-            self.in_flight.stretch(self.at_work)
 
     async def their_turn(self) -> None:
         """Whoever was let in begins; of many who came at once, some in a later turn of the event loop. All in one, whoever

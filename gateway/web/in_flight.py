@@ -13,23 +13,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-USUAL = 72
-"""So many are let in at any time, whatever the line; who comes beyond is let in while nobody stands in one. A burst that comes
-to a gateway with nothing to do is let in whole; a flood meets a line with its first hundred, and those who are refused wait
-for no more than that."""
+# Whoever gets ready and has to wait longer than this, most of the time, stands in a line. A request gets ready some four
+# times, so those who are let in take a third of a second; sixty at once are not refused, and share more of each commit.
 TARGET_S = 0.036
-"""Whoever gets ready and has to wait longer than this, most of the time, stands in a line. A request gets ready some four
-times, so those who are let in take a sixth of a second."""
-PRESSED_S = 0.012
-"""The same while some are refused: a third of it keeps the thread as busy, and what is answered and what is refused comes three
-times as soon. Those who fit, sixty at once, say, share more of each commit and are left in peace."""
-SHORT_S = 0.006
-"""Who waits no longer than this stands in no line."""
 INTERVAL_S = 0.1
 WINDOW_S = 0.6  # long enough for those inside to have been in step both ways: all ready, and all waiting elsewhere
 _PROBE_S = 0.01
 _LEAST_PROBES = 2
-_SURE = 5  # looks
 _LONG_S = 2 * TARGET_S
 _MOST_CUT = 0.25
 _FLOOR = 16
@@ -45,15 +35,14 @@ def standing_s(waits: list[float]) -> float:
 
 
 class InFlightLimit:
-    """`limit` moves between a floor and `most`: down to what the line's length says while there is one; up while some are
-    refused and there is none, or at once with whoever comes (`roomy`, `stretch`). At rest it is `usual`.
+    """`limit` moves between a floor and `most`: down to what the line's length says while there is one, up by a part while
+    some are refused.
 
     It watches by itself while more than the floor are inside, and costs nothing otherwise.
     """
 
     def __init__(self, most: int, seen: Callable[[float], None] = lambda wait_s: None) -> None:
-        self.most, self.usual, self.seen = most, min(USUAL, most), seen
-        self.limit = self.usual
+        self.most, self.limit, self.seen = most, most, seen
         self.looked: Callable[[], None] = lambda: None
         """Called at each look at the line, with those who are ready done."""
         self.calm: Callable[[], None] = lambda: None
@@ -64,8 +53,6 @@ class InFlightLimit:
         self._watching = False
         self._waits: list[tuple[float, float]] = []  # when it was seen, how long it was
         self._until = 0.0
-        self._due = 0.0  # the next look
-        self._line = 0.0  # at the last
         self._pressed = False
 
     def busy(self, inside: Callable[[], int], at_the_door: Callable[[], float] = lambda: 0.0) -> None:
@@ -73,20 +60,8 @@ class InFlightLimit:
         have not begun waits."""
         if not self._watching:
             self._watching, self._inside, self._at_the_door = True, inside, at_the_door
-            self._waits, self._until, self._line = [], time.monotonic() + INTERVAL_S, 0.0
-            self._look_again()
-
-    @property
-    def roomy(self) -> bool:
-        """Whether one more than `limit` may come in, since nobody stands in a line."""
-        if self.limit >= self.most or self.limit < self.usual:
-            return False  # below, a line was seen, and brought it there
-        return not self._watching or (self._line <= SHORT_S and time.monotonic() <= self._due + SHORT_S)
-
-    def stretch(self, inside: int) -> None:
-        """So many are inside now; the limit follows where they had room."""
-        if inside > self.limit and self.roomy:
-            self.limit = min(self.most, inside)
+            self._waits, self._until = [], time.monotonic() + INTERVAL_S
+            asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
 
     def pressed(self) -> None:
         """One was refused."""
@@ -95,23 +70,15 @@ class InFlightLimit:
     def turn(self, waits: list[float], inside: int, *, pressed: bool) -> bool:
         """What the waits of a while say; whether they brought the limit down. `inside`: how many are at work now."""
         line = standing_s(waits)
-        target = PRESSED_S if pressed else TARGET_S
-        if line <= target:
-            step = max(1, self.limit // 8)
-            if line <= SHORT_S:  # near the target it rests: what grew until there is a line would be cut again
-                self.limit = min(self.most if pressed else max(self.usual, self.limit), self.limit + step)
-            if not pressed and self.limit > self.usual and inside < self.limit // 2:
-                self.limit = max(self.usual, self.limit - step)
+        if line <= TARGET_S:
+            if pressed or inside < self.limit // 2:
+                self.limit = min(self.most, self.limit + max(1, self.limit // 8))
             return False
         if inside > self.limit + 1:  # those let in before the last cut are still there, and prove nothing
             return False
-        part = max(_MOST_CUT, min(0.875, target / line))  # the line is about as long as they are many
+        part = max(_MOST_CUT, min(0.875, TARGET_S / line))  # the line is about as long as they are many
         self.limit = max(self._floor, int((self.limit if pressed else min(self.limit, inside)) * part))
         return True
-
-    def _look_again(self) -> None:
-        self._due = time.monotonic() + _PROBE_S
-        asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
 
     def _probe(self) -> None:
         # From a timer, which comes first, to the end of the line of those who are ready.
@@ -119,22 +86,19 @@ class InFlightLimit:
 
     def _waited(self, since: float, worked: float) -> None:
         now = time.monotonic()
-        self.seen(now - since)
         # What others took of the processor meanwhile makes the line no longer: up to as much as we had.
         wait = max(time.thread_time() - worked, (now - since) / 2, self._at_the_door())
         self._waits.append((now, wait))
-        standing = standing_s([one for _, one in self._waits])
-        if len(self._waits) >= _SURE or wait > self._line:  # sooner after a cut the line is believed to be what it was
-            self._line = max(standing, wait)
         inside = self._inside()
         # Many who come at once are seen before an interval is over; one long pause alone never brings the limit down.
-        if now >= self._until or (wait > _LONG_S and standing > TARGET_S):
+        if now >= self._until or (wait > _LONG_S and standing_s([one for _, one in self._waits]) > TARGET_S):
             self._turn(now, inside)
-        if inside > self._floor or self.limit != self.usual:
-            self._look_again()
+        if inside > self._floor or self.limit < self.most:
+            asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
         else:
             self._watching = False
             self.calm()
+        self.seen(now - since)
         self.looked()  # last: whatever that meets, the line is looked at again
 
     def _turn(self, now: float, inside: int) -> None:

@@ -16,7 +16,7 @@ from gateway.web import gate as gate_module
 from gateway.web import in_flight as in_flight_module
 from gateway.web import shed_lines as shed_lines_module
 from gateway.web.gate import Gate
-from gateway.web.in_flight import PRESSED_S, TARGET_S, USUAL, InFlightLimit, standing_s
+from gateway.web.in_flight import TARGET_S, InFlightLimit, standing_s
 from gateway.web.settings import WebSettings
 from tests.fakes.execute import TOKEN
 from tests.fakes.waiting import until
@@ -102,7 +102,7 @@ def test_at_five_times_what_it_can_nearly_all_of_what_it_can_is_answered_in_time
     after = crowd.ask(0.2 * CAPACITY, 3.0)  # within five seconds
     assert not any(one.refused for one in after)
     assert took_s(after) < 1.5 * usual
-    assert crowd.gate.in_flight.limit == USUAL
+    assert crowd.gate.in_flight.limit == WebSettings().in_flight
 
 
 def test_without_a_limit_nobody_would_be_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,123 +233,63 @@ async def test_who_was_refused_and_never_sends_the_rest_is_cut_off(start: Start)
 
 def test_a_line_that_stays_lowers_the_limit_and_one_that_passes_does_not() -> None:
     limit = InFlightLimit(200)
-    limit.limit = 200
-    limit.turn([PRESSED_S * 9, 0.0001, 0.0001], 200, pressed=True)
+    limit.turn([TARGET_S * 9, 0.0001, 0.0001], 200, pressed=True)
     assert limit.limit == 200, "one long pause is no line"
-    limit.turn([PRESSED_S * 9], 200, pressed=True)
+    limit.turn([TARGET_S * 9], 200, pressed=True)
     assert limit.limit == 200, "nor is one that is all there was"
-    assert limit.turn([PRESSED_S * 2] * 5, 200, pressed=True)
+    assert limit.turn([TARGET_S * 2] * 5, 200, pressed=True)
     assert limit.limit == 100
-    assert not limit.turn([PRESSED_S * 2] * 5, 160, pressed=True)
+    assert not limit.turn([TARGET_S * 2] * 5, 160, pressed=True)
     assert limit.limit == 100, "those let in before are still there"
-    limit.turn([PRESSED_S * 1.01] * 5, 60, pressed=True)
+    limit.turn([TARGET_S * 1.01] * 5, 60, pressed=True)
     assert limit.limit == 87, "it was full, though it is not now"
-    limit.turn([TARGET_S * 0.99] * 5, 60, pressed=False)
-    assert limit.limit == 87, "who fit are left in peace"
     limit.turn([TARGET_S * 100] * 2, 64, pressed=False)
     assert limit.limit == 16, "of those who were there"
     limit.turn([TARGET_S * 100] * 2, 16, pressed=True)
     assert limit.limit == 16
-    limit.turn([PRESSED_S * 0.9] * 5, 16, pressed=True)
-    assert limit.limit == 16, "a line that is as long as it may be"
-    for _ in range(50):
-        limit.turn([0.001] * 5, limit.limit, pressed=False)
-    assert limit.limit == USUAL, "nobody asks for more"
+    limit.turn([0.001] * 5, 12, pressed=False)
+    assert limit.limit == 16, "nobody asks for more"
     for _ in range(50):
         limit.turn([0.001] * 5, limit.limit, pressed=True)
     assert limit.limit == 200
-    limit.turn([0.001] * 5, 150, pressed=False)
-    assert limit.limit == 200, "they are still there"
-    for _ in range(50):
-        limit.turn([0.001] * 5, 12, pressed=False)
-    assert limit.limit == USUAL
-
-
-def test_a_burst_is_let_in_where_nobody_stands_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Officers who all begin at nine, and departments that take their time: nothing of it keeps the thread busy."""
-    crowd = Crowd(monkeypatch)
-    for number in range(300):
-        full = crowd.gate.full
-        assert full == (number >= 200), number
-        if not full:
-            crowd.gate.enter("request")
-    assert crowd.gate.in_flight.limit == 200
-    crowd.loop.run_until(1.0)
-    assert crowd.gate.in_flight.limit == 200, "they are still there"
-    for _ in range(200):
-        crowd.gate.leave("request")
-    crowd.loop.run_until(5.0)
-    assert crowd.gate.in_flight.limit == USUAL
-
-
-def test_a_flood_meets_a_line_with_its_first_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd = Crowd(monkeypatch)
-    inside = []
-    crowd.gate.in_flight.looked = lambda: inside.append(crowd.gate.at_work)
-    asked = crowd.ask(5 * CAPACITY, 2.0)
-    assert max(inside) <= 1.25 * USUAL
-    assert max(inside[len(inside) // 4 :]) < 0.7 * USUAL, "and soon as many as keep the thread busy"
-    late = [one for one in asked if one.answered is not None and one.at > 1.0]
-    assert took_s(late) < 4 * PRESSED_S * 4
-
-
-def test_after_a_cut_the_line_is_believed_for_some_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd = Crowd(monkeypatch)
-    limit, loop = crowd.gate.in_flight, crowd.loop
-    for _ in range(150):
-        crowd.gate.enter("request")
-    roomy: list[bool] = []
-    limit.looked = lambda: roomy.append(limit.roomy) if limit.limit < 150 else None
-
-    def work() -> None:
-        if limit.limit == 150:
-            loop.spend(1.1 * TARGET_S)
-            loop.call_soon(work)
-
-    loop.call_soon(work)
-    loop.run_until(2.0)
-    assert USUAL <= limit.limit < 150
-    assert roomy[:4] == [False] * 4, "a short look or two say nothing yet"
-    assert roomy[-1]
-
-
-def test_a_burst_is_not_let_in_while_there_is_a_line_or_none_was_seen_to_be_short(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    crowd = Crowd(monkeypatch)
-    limit, loop = crowd.gate.in_flight, crowd.loop
-    for _ in range(USUAL):
-        crowd.gate.enter("request")
-    before = limit.roomy
-    loop.spend(0.03)
-    assert (before, limit.roomy) == (True, False), "a look is due, and does not come"
-    crowd.gate.enter("request")  # who was let in before, and was a stream
-    assert limit.limit == USUAL
-    roomy: list[bool] = []
-    limit.looked = lambda: roomy.append(limit.roomy)
-
-    def work() -> None:
-        loop.spend(0.5 * TARGET_S)
-        loop.call_soon(work)
-
-    loop.call_soon(work)
-    loop.run_until(1.0)
-    assert len(roomy) > 10
-    assert not any(roomy), "each look comes in time, and says that there is a line"
-    assert limit.limit == USUAL
 
 
 def test_who_waits_at_the_door_stands_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Since few begin in a turn, turns are short however many wait to begin: the loop's own line does not tell of them."""
     crowd = Crowd(monkeypatch)
     monkeypatch.setattr(gate_module, "time", crowd.loop)
-    crowd.gate.in_flight.limit = 200
     for _ in range(180):
         crowd.gate.enter("request")
     crowd.gate._door.append((0.0, asyncio.Future(loop=asyncio.new_event_loop())))
-    crowd.gate.in_flight.pressed()
-    crowd.loop.run_until(0.15)
-    assert crowd.gate.in_flight.limit < 100
+    crowd.loop.run_until(0.5)
+    assert crowd.gate.in_flight.limit < 180
+
+
+def test_readers_of_the_log_are_no_more_than_fit_though_nobody_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Crowd(monkeypatch).gate
+    for _ in range(300):
+        if gate.refusal("reader") is None:
+            gate.enter("reader")
+    assert gate.inside["reader"] == 200
+
+
+def test_what_streams_are_refused_for_says_nothing_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one passing excess: sixty who fit, and wait for each other, are left in peace by whatever came before."""
+    crowd = Crowd(monkeypatch)
+    for _ in range(60):
+        crowd.gate.enter("request")
+    crowd.gate.inside["stream"] = 1
+    crowd.loop.call_at(0.0, crowd.gate.refusal, "stream")
+
+    def work() -> None:
+        crowd.loop.spend(0.7 * TARGET_S)
+        crowd.loop.call_soon(work)
+
+    crowd.loop.call_soon(work)
+    for second in range(1, 4):
+        crowd.loop.call_at(second, crowd.gate.refusal, "stream")
+    crowd.loop.run_until(4.0)
+    assert not crowd.gate.full
 
 
 async def test_nobody_overtakes_those_at_the_door_and_whoever_went_away_holds_nobody_up() -> None:
@@ -420,7 +360,7 @@ def test_what_others_take_of_the_processor_makes_the_line_no_longer(monkeypatch:
     loop.call_soon(stolen)
     loop.run_until(2.0)
     assert max(seen) > 1.5 * TARGET_S, "the metric says what it was"
-    assert limit.limit == 100
+    assert limit.limit == 200
 
 
 def test_a_small_limit_is_kept() -> None:
