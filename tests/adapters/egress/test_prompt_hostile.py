@@ -65,7 +65,8 @@ async def department(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIter
     finally:
         server.close()
         for writer in writers:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # what is gone already, in asyncio of Python 3.11.2
+                writer.transport.abort()
 
 
 def opened(egress: HttpEgress, folder: Path, port: int, ca_file: str = "", **limits: Any) -> OpenSource:
