@@ -28,8 +28,7 @@ def machine() -> str:
 
 
 def interpreter() -> str:
-    """With whose it is: a distribution's is built with profile-guided optimisation, one built at home often is not, and a
-    question costs a tenth more on it."""
+    """With whose it is: the same version built in two ways takes a tenth more or less (docs/guides/scale.md)."""
     return f"{platform.python_implementation()} {platform.python_version()} of {sys.base_prefix}"
 
 

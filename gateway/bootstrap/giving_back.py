@@ -32,9 +32,5 @@ class GivesBack:
             return
         if self._due is not None:
             self._due.cancel()
-        self._due = asyncio.get_running_loop().call_later(self._after_s, self._go)
-
-    def _go(self) -> None:
-        self._due = None
-        assert self._give is not None  # noqa: S101  (for the type checker)
-        threading.Thread(target=self._give, args=(0,), name="giving back", daemon=True).start()
+        beside = threading.Thread(target=self._give, args=(0,), name="giving back", daemon=True)
+        self._due = asyncio.get_running_loop().call_later(self._after_s, beside.start)

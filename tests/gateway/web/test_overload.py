@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import sys
@@ -260,8 +261,9 @@ def test_who_waits_at_the_door_stands_in_a_line(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(gate_module, "time", crowd.loop)
     for _ in range(180):
         crowd.gate.enter("request")
-    crowd.gate._door.append((0.0, asyncio.Future(loop=asyncio.new_event_loop())))
-    crowd.loop.run_until(0.5)
+    with contextlib.closing(asyncio.new_event_loop()) as elsewhere:
+        crowd.gate._door.append((0.0, elsewhere.create_future()))
+        crowd.loop.run_until(0.5)
     assert crowd.gate.in_flight.limit < 180
 
 
